@@ -1,0 +1,33 @@
+"""The game in C: rules, batches of games, observations, search, the exact endgame and ten opponents.
+
+Needs numpy alone. `State` and `Action` are values for reading and testing, `GameBatch` is for speed; both call the
+one engine. Names without a game's name stand for Beasty Bar for two players.
+"""
+
+from sim_core.batch import GameBatch, c_state_to_python, select_random_action
+from sim_core.beasty_bar import OBSERVATION_LAYOUT
+from sim_core.game import games, get_game
+from sim_core.opponents import OPPONENTS
+from sim_core.rules import ACTIONS, SPECIES
+from sim_core.search import SearchResult, search
+from sim_core.state import Action, State, solve_endgame
+
+OBSERVATION_SIZE: int = get_game("beasty_bar").observation_size
+
+__all__ = [
+    "ACTIONS",
+    "OBSERVATION_LAYOUT",
+    "OBSERVATION_SIZE",
+    "OPPONENTS",
+    "SPECIES",
+    "Action",
+    "GameBatch",
+    "SearchResult",
+    "State",
+    "c_state_to_python",
+    "games",
+    "get_game",
+    "search",
+    "select_random_action",
+    "solve_endgame",
+]

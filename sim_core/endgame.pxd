@@ -1,0 +1,7 @@
+from libc.stdint cimport int16_t
+
+from sim_core.rules cimport BeastyState
+
+
+cdef bint is_solvable(const BeastyState *s) noexcept nogil
+cdef int solve(const BeastyState *s, int alpha, int beta, int16_t *best) noexcept nogil

@@ -1,0 +1,52 @@
+"""The interface that every game fills: a struct of C functions over an opaque, memcpy-able state.
+
+Batches, search and replay know games only through it; a second game is one more file that fills a `Game`.
+"""
+from libc.stdint cimport int16_t, int32_t, uint8_t
+
+from sim_core.rng cimport Stream
+
+
+cdef struct Game:
+    const char *name
+    int version             # raised when the rules or the meaning of an action id change
+    int state_size          # bytes of a state; a state holds no pointer
+    int num_actions
+    int max_legal           # the most legal actions any position has
+    int max_plies           # the most turns any game has
+    int observation_size    # float32 numbers in an observation
+    int observation_version # raised when the layout of the observation changes
+    int num_opponents
+    void (*initial)(void *state, Stream *stream, int first_player) noexcept nogil
+    int (*legal_actions)(const void *state, int16_t *actions) noexcept nogil   # returns how many
+    void (*step)(void *state, int action) noexcept nogil                       # the action must be legal
+    int (*to_move)(const void *state) noexcept nogil
+    int (*ply)(const void *state) noexcept nogil
+    bint (*is_terminal)(const void *state) noexcept nogil
+    int (*outcome)(const void *state, int player) noexcept nogil               # of the position as an end: -1, 0, 1
+    void (*scores)(const void *state, int32_t *scores) noexcept nogil          # two numbers, one a player
+    void (*observe)(const void *state, float *observation) noexcept nogil      # what the player to move may know
+    void (*determinize)(void *state, Stream *stream) noexcept nogil            # resample what the mover cannot see
+    bint (*is_solvable)(const void *state) noexcept nogil                      # `solve` may be called
+    # Exact value for the player to move within (alpha, beta), fail-soft, and a best action (NULL: not wanted).
+    int (*solve)(const void *state, int alpha, int beta, int16_t *best) noexcept nogil
+    int (*opponent_action)(int opponent, const void *state, Stream *stream) noexcept nogil
+
+
+cdef class GameHandle:
+    """A registered game as Python sees it: its facts, and its rules over states given as bytes."""
+    cdef const Game *game
+    cdef readonly str name
+    cdef readonly tuple actions
+    cdef readonly tuple opponents
+    cdef readonly tuple observation_layout
+    cdef readonly dict action_ids
+    cdef readonly object parse
+    cdef readonly object format
+
+    cdef const uint8_t *_view(self, bytes state) except NULL
+
+
+cdef GameHandle register_game(
+    const Game *game, tuple actions, tuple opponents, tuple observation_layout, object parse, object format
+)

@@ -1,0 +1,84 @@
+"""Counter-based random streams: SplitMix64 (Steele, Lea and Flood 2014) keyed by a hash of (seed, purpose, ids).
+
+A stream is two integers, so every game, search and opponent owns one, and no result depends on threads or order.
+"""
+from libc.math cimport cos, log, pow, sqrt
+from libc.stdint cimport uint32_t, uint64_t
+
+
+cdef enum:
+    # What a stream is for; part of its key, so that dealing, playing and searching never share random numbers.
+    PURPOSE_DEAL = 1
+    PURPOSE_OPPONENT = 2
+    PURPOSE_SEARCH = 3
+    PURPOSE_DETERMINIZE = 4
+
+
+cdef struct Stream:
+    uint64_t key
+    uint64_t counter
+
+
+cdef inline uint64_t mix64(uint64_t z) noexcept nogil:
+    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
+    return z ^ (z >> 31)
+
+
+cdef inline Stream make_stream(uint64_t seed, uint64_t purpose, uint64_t a, uint64_t b) noexcept nogil:
+    """Stream number (a, b) of a seed, for one purpose."""
+    cdef Stream stream
+    cdef uint64_t key = mix64(seed + <uint64_t>0x9E3779B97F4A7C15)
+    key = mix64(key ^ (purpose * <uint64_t>0xD1342543DE82EF95))
+    key = mix64(key ^ (a * <uint64_t>0xA24BAED4963EE407 + 1))
+    stream.key = mix64(key ^ (b * <uint64_t>0x9FB21C651E98DF25 + 2))
+    stream.counter = 0
+    return stream
+
+
+cdef inline uint64_t next_u64(Stream *stream) noexcept nogil:
+    stream.counter += 1
+    return mix64(stream.key + stream.counter * <uint64_t>0x9E3779B97F4A7C15)
+
+
+cdef inline uint32_t next_below(Stream *stream, uint32_t n) noexcept nogil:
+    """Uniform in 0 to n - 1, without modulo bias (Lemire 2019)."""
+    cdef uint64_t product = (next_u64(stream) >> 32) * n
+    cdef uint32_t low = <uint32_t>product
+    cdef uint32_t threshold
+    if low < n:
+        threshold = (<uint32_t>(-<uint64_t>n & <uint64_t>0xFFFFFFFF)) % n
+        while low < threshold:
+            product = (next_u64(stream) >> 32) * n
+            low = <uint32_t>product
+    return <uint32_t>(product >> 32)
+
+
+cdef inline double next_double(Stream *stream) noexcept nogil:
+    """Uniform in the open interval (0, 1)."""
+    return ((next_u64(stream) >> 11) + 0.5) * (1.0 / 9007199254740992.0)
+
+
+cdef inline double next_normal(Stream *stream) noexcept nogil:
+    """Standard normal (Box and Muller 1958)."""
+    cdef double u = next_double(stream)
+    return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * next_double(stream))
+
+
+cdef inline double next_gamma(Stream *stream, double shape) noexcept nogil:
+    """Gamma variate of unit scale (Marsaglia and Tsang 2000)."""
+    cdef double d, c, x, v, u, boost = 1.0
+    if shape < 1.0:
+        boost = pow(next_double(stream), 1.0 / shape)
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / sqrt(9.0 * d)
+    while True:
+        x = next_normal(stream)
+        v = 1.0 + c * x
+        if v <= 0.0:
+            continue
+        v = v * v * v
+        u = next_double(stream)
+        if log(u) < 0.5 * x * x + d - d * v + d * log(v):
+            return boost * d * v

@@ -1,0 +1,181 @@
+"""`State` and `Action`: one position and one action as immutable Python values over the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_core.beasty_bar import score_as
+from sim_core.game import GameHandle, get_game
+
+
+class Action:
+    """One action of a game: its canonical text and its id, which never depends on where a card lies in the hand.
+
+    >>> Action.parse("X=K1").id, str(Action(3))
+    (27, 'S')
+    """
+
+    __slots__ = ("game", "id")
+    id: int
+    game: str
+
+    def __init__(self, id: int, game: str = "beasty_bar") -> None:
+        actions = get_game(game).actions
+        if isinstance(id, bool) or not isinstance(id, (int, np.integer)) or not 0 <= id < len(actions):
+            raise ValueError(f"id: {id!r} given, expected 0 to {len(actions) - 1} for {game}")
+        object.__setattr__(self, "id", int(id))
+        object.__setattr__(self, "game", game)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name}: an Action cannot be changed")
+
+    @classmethod
+    def parse(cls, text: str, game: str = "beasty_bar") -> Action:
+        """The action of that text (docs/notation.md). Raises ValueError where there is none."""
+        handle = get_game(game)
+        try:
+            return cls(handle.action_ids[text], game)
+        except (KeyError, TypeError):
+            raise ValueError(
+                f"action: {str(text)[:50]!r} is not an action of {game}; actions are {' '.join(handle.actions)}"
+            ) from None
+
+    def __str__(self) -> str:
+        return str(get_game(self.game).actions[self.id])
+
+    def __repr__(self) -> str:
+        return f"Action.parse({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Action) and (self.id, self.game) == (other.id, other.game)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.game))
+
+    def __reduce__(self) -> tuple[type[Action], tuple[int, str]]:
+        return Action, (self.id, self.game)
+
+
+class State:
+    """A position: an immutable value; `step` returns a new one and shares nothing mutable with it.
+
+    Args:
+        data: the engine's packed state, as `GameBatch.packed` holds it in a row.
+        game: a registered game's name.
+
+    >>> state = State.parse("hc - - X/- -/- 0 0")
+    >>> [str(action) for action in state.legal_actions()]
+    ['X=H', 'X=C']
+    >>> str(state.step(Action.parse("X=H")))
+    'hc - X -/- -/- 1 1'
+    """
+
+    __slots__ = ("data", "game")
+    data: bytes
+    game: str
+
+    def __init__(self, data: bytes, game: str = "beasty_bar") -> None:
+        size = get_game(game).state_size
+        if not isinstance(data, bytes) or len(data) != size:
+            raise ValueError(f"data: {type(data).__name__} given, expected {size} bytes of a packed {game} state")
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "game", game)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name}: a State cannot be changed; step() returns a new one")
+
+    @classmethod
+    def initial(cls, seed: int, first_player: int = 0, *, game: str = "beasty_bar") -> State:
+        """The deal of that seed: game 0 of ``GameBatch(1, seed)``."""
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+            raise ValueError(f"seed: {seed!r} given, expected an integer from 0 to 2**64 - 1")
+        return cls(get_game(game).initial(seed, first_player), game)
+
+    @classmethod
+    def parse(cls, text: str, *, game: str = "beasty_bar") -> State:
+        """The position of that text (docs/notation.md). Raises ValueError naming the field and its fault."""
+        return cls(get_game(game).parse(text), game)
+
+    @property
+    def _rules(self) -> GameHandle:
+        return get_game(self.game)
+
+    def __str__(self) -> str:
+        return str(self._rules.format(self.data))
+
+    def __repr__(self) -> str:
+        variant = "" if self.game == "beasty_bar" else f", game={self.game!r}"
+        return f"State.parse({str(self)!r}{variant})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, State) and (self.data, self.game) == (other.data, other.game)
+
+    def __hash__(self) -> int:
+        return hash((self.data, self.game))
+
+    def __reduce__(self) -> tuple[type[State], tuple[bytes, str]]:
+        return State, (self.data, self.game)
+
+    def legal_actions(self) -> tuple[Action, ...]:
+        """The legal actions in order of id; none where the game is over."""
+        return tuple(Action(k, self.game) for k in self._rules.legal_actions(self.data))
+
+    def step(self, action: Action) -> State:
+        """The position after the mover's whole turn. Raises ValueError where the action is not legal."""
+        if not isinstance(action, Action) or action.game != self.game:
+            raise ValueError(f"action: {action!r} given, expected an Action of {self.game}")
+        return State(self._rules.step(self.data, action.id), self.game)
+
+    def determinize(self, seed: int) -> State:
+        """A position drawn uniformly from those the player to move cannot tell from this one."""
+        return State(self._rules.determinize(self.data, seed), self.game)
+
+    def observe(self) -> NDArray[np.float32]:
+        """What the player to move may know, float32 [observation_size]."""
+        observation: NDArray[np.float32] = self._rules.observe(self.data)
+        return observation
+
+    @property
+    def is_terminal(self) -> bool:
+        return bool(self._rules.is_terminal(self.data))
+
+    @property
+    def is_solvable(self) -> bool:
+        """Whether `solve_endgame` applies: nothing is hidden any more."""
+        return bool(self._rules.is_solvable(self.data))
+
+    @property
+    def to_move(self) -> int:
+        return int(self._rules.to_move(self.data))
+
+    @property
+    def ply(self) -> int:
+        return int(self._rules.ply(self.data))
+
+    def scores(self, scoring: str = "points") -> tuple[int, int]:
+        """Points (or animals) that each player has in the bar."""
+        scores: tuple[int, int] = self._score(scoring)[0]
+        return scores
+
+    def winner(self, scoring: str = "points") -> int | None:
+        """Who wins as the position stands, with the scoring's tie-break; None is a draw."""
+        winner: int | None = self._score(scoring)[1]
+        return winner
+
+    def _score(self, scoring: str) -> Any:
+        if not self.game.startswith("beasty_bar"):
+            raise ValueError(f"scoring: {self.game} has none; use GameBatch.outcomes()")
+        return score_as(self.data, scoring)
+
+
+def solve_endgame(state: State) -> tuple[int, Action]:
+    """Exact value for the player to move, in {-1, 0, 1}, and a best action.
+
+    Raises:
+        ValueError: a deck still holds cards, or the game is over.
+    """
+    value, best = get_game(state.game).solve(state.data)
+    return int(value), Action(best, state.game)
