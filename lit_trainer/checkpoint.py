@@ -1,0 +1,130 @@
+"""Checkpoints: written whole or not at all, read safely, and refused by name where they do not fit."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from lit_trainer.networks import PolicyValueNetwork
+from sim_core import get_game
+
+KEY = "lit_alphazero"
+FORMAT = 1
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, syncs it to the disk, then renames it: no crash leaves half a file."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
+    ) -> None:
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            with open(partial, "wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Load a checkpoint's tensors and plain values; code in it is never run (``weights_only``).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is truncated, damaged or not a checkpoint.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"ckpt_path: there is no file {os.fspath(path)!r}")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
+        raise ValueError(f"ckpt_path: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})") from None
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise ValueError(f"ckpt_path: {os.fspath(path)!r} is no Lightning checkpoint: it has no 'state_dict'")
+    return checkpoint
+
+
+def describe(network: PolicyValueNetwork) -> dict[str, Any]:
+    """What a checkpoint says of its network and game: plain values from which both are checked and built again."""
+    rules = get_game(network.game)
+    return {
+        "format": FORMAT,
+        "rules_version": rules.version,
+        "observation_version": rules.observation_version,
+        "network": {
+            "class_path": f"{type(network).__module__}.{type(network).__qualname__}",
+            "init_args": dict(network.config),
+        },
+    }
+
+
+def check_fits(checkpoint: Mapping[str, Any], network: PolicyValueNetwork, path: object = "checkpoint") -> None:
+    """Refuse a checkpoint of another network, game, rules or observation.
+
+    Raises:
+        ValueError: names what differs, what the checkpoint has and what is expected.
+    """
+    saved = checkpoint.get(KEY)
+    if not isinstance(saved, Mapping):
+        raise ValueError(f"ckpt_path: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
+    expected = describe(network)
+    if saved["format"] > FORMAT:
+        raise ValueError(f"ckpt_path: {path} has format {saved['format']}, this version reads up to {FORMAT}")
+    differences = [
+        f"{name}: the checkpoint has {theirs!r}, this run {ours!r}"
+        for name, theirs, ours in (
+            ("network", saved["network"]["class_path"], expected["network"]["class_path"]),
+            *(
+                (f"network {key}", saved["network"]["init_args"].get(key), expected["network"]["init_args"].get(key))
+                for key in {**saved["network"]["init_args"], **expected["network"]["init_args"]}
+            ),
+            ("version of the rules", saved["rules_version"], expected["rules_version"]),
+            ("version of the observation", saved["observation_version"], expected["observation_version"]),
+        )
+        if theirs != ours
+    ]
+    if differences:
+        raise ValueError(f"ckpt_path: {path} is of another network; " + "; ".join(differences))
+
+
+def build_network(checkpoint: Mapping[str, Any], path: object = "checkpoint") -> PolicyValueNetwork:
+    """The checkpoint's network with its weights, on the CPU, in evaluation mode.
+
+    Only classes of this package, or of modules already imported, are built: a file cannot make others be loaded.
+
+    Raises:
+        ValueError: the checkpoint is of another library, or its network's class is not known.
+    """
+    saved = checkpoint.get(KEY)
+    if not isinstance(saved, Mapping):
+        raise ValueError(f"checkpoint: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
+    module_name, _, class_name = saved["network"]["class_path"].rpartition(".")
+    candidates = {f"{c.__module__}.{c.__qualname__}": c for c in _subclasses(PolicyValueNetwork)}
+    network_class = candidates.get(f"{module_name}.{class_name}")
+    if network_class is None:
+        raise ValueError(
+            f"checkpoint: {path} holds a {module_name}.{class_name}; import that module first, so that it can be built"
+        )
+    network = network_class(**saved["network"]["init_args"])
+    check_fits(checkpoint, network, path)
+    prefix = "network."
+    weights = {key[len(prefix) :]: value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)}
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
+
+
+def _subclasses(cls: type[PolicyValueNetwork]) -> set[type[PolicyValueNetwork]]:
+    return {cls}.union(*(_subclasses(sub) for sub in cls.__subclasses__()))

@@ -1,0 +1,94 @@
+"""The command line: Lightning's CLI over this project's module and data, with errors before anything is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, read_checkpoint
+from lit_trainer.datamodule import SelfPlayDataModule
+from lit_trainer.module import AlphaZeroModule
+
+_KEYWORDS = ("best", "last", "hpc", "registry")
+
+
+class LitTrainerCLI(LightningCLI):
+    """`fit`, `validate` and `test` of an AlphaZero run.
+
+    In a resumed run the YAML and the flags win over what the checkpoint remembers.
+    """
+
+    def __init__(self, args: ArgsType = None, run: bool = True) -> None:
+        super().__init__(
+            AlphaZeroModule,
+            SelfPlayDataModule,
+            seed_everything_default=42,
+            save_config_kwargs={"overwrite": True},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            parser_kwargs={"prog": "lit-trainer", "description": "Train and measure an AlphaZero agent."},
+            args=args,
+            run=run,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        return {key: value for key, value in LightningCLI.subcommands().items() if key != "predict"}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
+        parser.add_argument(
+            "--evaluate_first",
+            type=bool,
+            default=False,
+            help="Before a new run learns anything, evaluate its network, so that the curve shows where it began.",
+        )
+
+    def _parse_ckpt_path(self) -> None:
+        """Take nothing from the checkpoint: Lightning would let its saved arguments win over the YAML and flags."""
+
+    def instantiate_classes(self) -> None:
+        """A value that a class refuses ends in one line, as a value that the parser refuses does."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, OSError) as error:
+            self.parser.error(str(error))
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+        # each logger takes its run number before any of them has made a folder, so that they agree
+        for logger in trainer.loggers:
+            _ = logger.version
+        return trainer
+
+    def _check_checkpoint(self) -> None:
+        path = self.config[self.subcommand].get("ckpt_path")
+        if not path or path in _KEYWORDS:
+            return
+        try:
+            check_fits(read_checkpoint(path), self.model.network, repr(str(path)))
+        except (ValueError, OSError) as error:
+            self.parser.error(str(error))
+
+    def before_fit(self) -> None:
+        self._check_checkpoint()
+        if self.config[self.subcommand]["evaluate_first"] and not self.config[self.subcommand].get("ckpt_path"):
+            self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
+    def before_validate(self) -> None:
+        self._check_checkpoint()
+
+    def before_test(self) -> None:
+        self._check_checkpoint()
+
+
+def _as_seed(seed: bool | int) -> int:
+    return 0 if isinstance(seed, bool) else seed
+
+
+def main(args: ArgsType = None) -> None:
+    """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
+    LitTrainerCLI(args)

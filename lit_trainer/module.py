@@ -1,0 +1,168 @@
+"""The LightningModule: the AlphaZero loss on batches of positions, and win rates on evaluation matches."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.nn import ModuleList
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lit_trainer import checkpoint as checkpoints
+from lit_trainer.losses import AlphaZeroLoss, alphazero_loss
+from lit_trainer.metrics import WinRate, WinRateResult
+from lit_trainer.networks import PolicyValueNetwork
+from lit_trainer.optimization import configuration, let_configuration_win
+
+
+class AlphaZeroModule(LightningModule):
+    """Learns a policy and a value from search policies and outcomes (Silver et al. 2017).
+
+    Args:
+        network: the policy-value network.
+        optimizer: makes the optimizer of the parameters.
+        lr_scheduler: makes a scheduler of the optimizer; None keeps the rate.
+        lr_interval: whether the scheduler steps every iteration ("epoch") or every batch ("step").
+        value_coef: weight of the value term in the loss.
+        entropy_coef: weight of the policy's entropy, in nats; `EntropyScheduleCallback` drives it.
+
+    Raises:
+        ValueError: names the argument that is out of range.
+    """
+
+    def __init__(
+        self,
+        network: PolicyValueNetwork,
+        optimizer: OptimizerCallable = lambda parameters: AdamW(parameters, lr=1e-3),
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Literal["epoch", "step"] = "epoch",
+        value_coef: float = 1.0,
+        entropy_coef: float = 0.0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("value_coef", value_coef), ("entropy_coef", entropy_coef)):
+            if not 0.0 <= value < float("inf"):
+                raise ValueError(f"{name}: {value!r} given, expected 0 or more")
+        # no save_hyperparameters: what a checkpoint remembers must not win over a resumed run's configuration
+        self.network = network
+        self._optimizer = optimizer
+        self._lr_scheduler = lr_scheduler
+        self.lr_interval = lr_interval
+        self.value_coef = value_coef
+        self.entropy_coef = entropy_coef
+        self.evaluation: dict[str, WinRateResult] = {}
+        """Opponent to the result of the newest evaluation."""
+        self._win_rates = ModuleList()
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Observations [B, OBSERVATION_SIZE] to logits [B, A] and value [B]."""
+        logits, value = self.network(observations)
+        return logits, value
+
+    # -- learning --------------------------------------------------------------------------------------------------
+
+    def loss(self, batch: dict[str, Tensor]) -> AlphaZeroLoss:
+        """The loss and its terms on a batch of positions, as `ReplayWindow.sample` gives it."""
+        logits, value = self(batch["observations"])
+        return alphazero_loss(
+            logits,
+            value,
+            batch["policy"],
+            batch["outcome"],
+            batch["legal_mask"],
+            value_coef=self.value_coef,
+            entropy_coef=self.entropy_coef,
+        )
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        loss = self.loss(batch)
+        size = len(batch["outcome"])
+        self.log("train/loss", loss.total, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        terms = {"policy_loss": loss.policy, "value_loss": loss.value, "entropy": loss.entropy}
+        for name, value in terms.items():
+            self.log(f"train/{name}", value, prog_bar=name != "entropy", on_step=False, on_epoch=True, batch_size=size)
+        return loss.total
+
+    def on_train_epoch_end(self) -> None:
+        # iterations done: the number in a checkpoint's file name, at which it resumes
+        self.log("iteration", float(self.current_epoch + 1))
+        stats = getattr(getattr(self.trainer, "datamodule", None), "generation_stats", {})
+        self.log_dict({f"selfplay/{name}": value for name, value in stats.items()}, sync_dist=False)
+
+    def configure_optimizers(self) -> Any:
+        optimizer, scheduler = self._new_optimizer()
+        if scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.lr_interval}}
+
+    def _new_optimizer(self) -> tuple[Optimizer, LRScheduler | None]:
+        optimizer = self._optimizer(self.network.parameters())
+        scheduler = None if self._lr_scheduler is None else self._lr_scheduler(optimizer)
+        return optimizer, scheduler  # type: ignore[return-value]
+
+    # -- evaluation ------------------------------------------------------------------------------------------------
+
+    @property
+    def _opponents(self) -> tuple[str, ...]:
+        return tuple(getattr(getattr(self.trainer, "datamodule", None), "evaluation_opponents", ()))
+
+    def _start_evaluation(self) -> None:
+        self._win_rates = ModuleList(WinRate() for _ in self._opponents).to(self.device)
+
+    def _evaluation_step(self, batch: dict[str, Tensor], dataloader_idx: int) -> None:
+        metric = self._win_rates[dataloader_idx]
+        assert isinstance(metric, WinRate)
+        metric.update(batch["outcome"])
+
+    def _end_evaluation(self, prefix: str) -> None:
+        """Log each opponent's score (a draw counts half), draws and interval; then the mean and the worst score."""
+        results: dict[str, WinRateResult] = {}
+        for name, metric in zip(self._opponents, self._win_rates, strict=True):
+            assert isinstance(metric, WinRate)
+            results[name] = metric.compute()
+        if not results:
+            return
+        self.evaluation = results
+        for name, result in results.items():
+            # summed over all processes by the metric: the same number everywhere
+            self.log(f"{prefix}/win_rate/{name}", result.score, batch_size=1)
+            self.log(f"{prefix}/draw_rate/{name}", result.draws / max(result.games, 1), batch_size=1)
+            self.log(f"{prefix}/win_rate_low/{name}", result.low, batch_size=1)
+            self.log(f"{prefix}/win_rate_high/{name}", result.high, batch_size=1)
+        scores = [result.score for result in results.values()]
+        self.log(f"{prefix}/mean_win_rate", sum(scores) / len(scores), prog_bar=True, batch_size=1)
+        self.log(f"{prefix}/worst_win_rate", min(scores), batch_size=1)
+
+    def on_validation_epoch_start(self) -> None:
+        self._start_evaluation()
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._evaluation_step(batch, dataloader_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        self._end_evaluation("val")
+
+    def on_test_epoch_start(self) -> None:
+        self._start_evaluation()
+
+    def test_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._evaluation_step(batch, dataloader_idx)
+
+    def on_test_epoch_end(self) -> None:
+        self._end_evaluation("test")
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[checkpoints.KEY] = checkpoints.describe(self.network) | {
+            "optimizer_configuration": configuration(*self._new_optimizer())
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoints.check_fits(checkpoint, self.network)
+        saved = checkpoint[checkpoints.KEY].get("optimizer_configuration")
+        let_configuration_win(checkpoint, saved, *self._new_optimizer())
+

@@ -1,0 +1,227 @@
+"""Whom the learner plays: itself, its past checkpoints, and named opponents by weight."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_trainer.networks import PolicyValueNetwork
+from lit_trainer.players import Agent
+from sim_core import OPPONENTS
+
+SELF_PLAY = "self_play"
+
+
+def past_name(iteration: int) -> str:
+    """The name of a past checkpoint among the opponents of an iteration."""
+    return f"past_{iteration}"
+
+
+def _share(name: str, value: float) -> float:
+    if not (isinstance(value, (int, float)) and 0.0 <= value <= 1.0):
+        raise ValueError(f"{name}: {value!r} given, expected a share from 0 to 1")
+    return float(value)
+
+
+def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Whole numbers summing to `total` in proportion to `shares`, by largest remainder.
+
+    >>> apportion(10, {"a": 0.5, "b": 0.25, "c": 0.25})
+    {'a': 5, 'b': 3, 'c': 2}
+    """
+    whole = sum(shares.values())
+    exact = {name: total * share / whole for name, share in shares.items()}
+    counts = {name: math.floor(value + 1e-9) for name, value in exact.items()}
+    # sorted() is stable: of equal remainders the first named gets the game
+    for name in sorted(exact, key=lambda name: counts[name] - exact[name])[: total - sum(counts.values())]:
+        counts[name] += 1
+    return counts
+
+
+class OpponentPool:
+    """Mixes self-play, past checkpoints and named opponents in fixed shares.
+
+    Args:
+        opponents: names: built-in ones, or keys of `agents`. None: all ten built-in opponents.
+        self_play_share: share of games against itself.
+        past_share: share of games against past checkpoints; self-play's until there is one.
+        max_past: past checkpoints kept, the newest.
+        snapshot_every: iterations from one past checkpoint to the next.
+        agents: opponents written in Python, by name.
+        weights: shares of the named opponents among themselves, summing to one; None: equal.
+
+    The rest, ``1 - self_play_share - past_share``, goes to the named opponents by weight (to self-play where there
+    are none).
+
+    Raises:
+        ValueError: names the argument, the value and what would be right.
+    """
+
+    MIN_WEIGHT = 0.0
+
+    def __init__(
+        self,
+        opponents: Sequence[str] | None = None,
+        self_play_share: float = 0.5,
+        past_share: float = 0.1,
+        max_past: int = 10,
+        snapshot_every: int = 50,
+        agents: dict[str, Agent] | None = None,
+        weights: dict[str, float] | None = None,
+    ) -> None:
+        self.agents = dict(agents or {})
+        for name, agent in self.agents.items():
+            if not callable(getattr(agent, "select_action", None)):
+                raise ValueError(f"agents: {name} ({type(agent).__name__}) has no select_action(state, legal_actions)")
+            if name in OPPONENTS:
+                raise ValueError(f"agents: {name} is the name of a built-in opponent; give the agent another")
+        self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
+        for name in self.opponents:
+            if name not in OPPONENTS and name not in self.agents:
+                known = ", ".join((*OPPONENTS, *self.agents))
+                raise ValueError(f"opponents: {name!r} is not known; known are {known}; add others by `agents`")
+        if len(set(self.opponents)) != len(self.opponents):
+            raise ValueError(f"opponents: a name stands twice in {', '.join(self.opponents)}")
+        self.self_play_share = _share("self_play_share", self_play_share)
+        self.past_share = _share("past_share", past_share)
+        if self.self_play_share + self.past_share > 1.0 + 1e-9:
+            raise ValueError(
+                f"self_play_share, past_share: {self_play_share} and {past_share} given, together more than 1"
+            )
+        for key, value in (("max_past", max_past), ("snapshot_every", snapshot_every)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < (key == "snapshot_every"):
+                raise ValueError(f"{key}: {value!r} given, expected a whole number of at least 1 (max_past: 0)")
+        self.max_past = max_past
+        self.snapshot_every = snapshot_every
+        self.past: dict[int, dict[str, Tensor]] = {}
+        """Iteration to the half-precision weights of its network, oldest first."""
+        if len(self.opponents) * self.MIN_WEIGHT > 1.0 + 1e-9:
+            raise ValueError(
+                f"opponents: {len(self.opponents)} given, at most {int(1 / self.MIN_WEIGHT)} can each hold the "
+                f"floor of {self.MIN_WEIGHT}"
+            )
+        equal = 1.0 / max(len(self.opponents), 1)
+        self.weights: dict[str, float] = {name: equal for name in self.opponents}
+        if weights is not None:
+            self.weights = self._checked_weights(weights)
+
+    def _checked_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
+        if set(weights) != set(self.opponents):
+            wrong = sorted(set(weights) ^ set(self.opponents))
+            raise ValueError(f"weights: expected one for each of the opponents; missing or not known: {wrong}")
+        values = {name: _share(f"weights.{name}", weights[name]) for name in self.opponents}
+        if values and abs(sum(values.values()) - 1.0) > 1e-6:
+            raise ValueError(f"weights: they sum to {sum(values.values()):.6g}, expected 1")
+        for name, value in values.items():
+            if value < self.MIN_WEIGHT - 1e-9:
+                raise ValueError(f"weights.{name}: {value} given, below the floor of {self.MIN_WEIGHT}")
+        return values
+
+    def plan(self, games: int) -> dict[str, int]:
+        """How many of `games` to play against whom: `SELF_PLAY`, past checkpoints, named opponents."""
+        shares = {SELF_PLAY: self.self_play_share}
+        shares |= {past_name(iteration): self.past_share / len(self.past) for iteration in self.past}
+        rest = 1.0 - self.self_play_share - self.past_share
+        shares |= {name: rest * weight for name, weight in self.weights.items()}
+        # what nobody takes (no past checkpoint yet, no opponent) is self-play
+        shares[SELF_PLAY] += max(0.0, 1.0 - sum(shares.values()))
+        return {name: count for name, count in apportion(games, shares).items() if count}
+
+    def needs_snapshot(self, iteration: int) -> bool:
+        """Whether `iteration` is one at whose start the network joins the past checkpoints."""
+        wanted = self.past_share > 0.0 and self.max_past > 0 and iteration > 0
+        return wanted and iteration % self.snapshot_every == 0 and iteration not in self.past
+
+    def add_snapshot(self, iteration: int, network: PolicyValueNetwork) -> None:
+        """Keep the network's weights as a past checkpoint; the oldest over `max_past` go."""
+        # half precision: a quarter of a checkpoint's size for ten opponents, at no loss that matters to one
+        self.past[iteration] = {
+            key: value.detach().to("cpu", torch.float16 if value.is_floating_point() else value.dtype, copy=True)
+            for key, value in network.state_dict().items()
+        }
+        for oldest in sorted(self.past)[: len(self.past) - self.max_past]:
+            del self.past[oldest]
+
+    def past_network(self, iteration: int, like: PolicyValueNetwork) -> PolicyValueNetwork:
+        """The past checkpoint's network, built like the given one."""
+        network = copy.deepcopy(like).requires_grad_(False)
+        network.load_state_dict({key: value.float() for key, value in self.past[iteration].items()})
+        return network
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and past checkpoints."""
+        return {"weights": dict(self.weights), "past": dict(self.past)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over saved past checkpoints, and the weights where they are of the same opponents."""
+        self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
+        if set(state["weights"]) == set(self.opponents):
+            self.weights = {name: float(state["weights"][name]) for name in self.opponents}
+
+
+class AdaptiveOpponentPool(OpponentPool):
+    """A pool that plays an opponent the more, the more the learner loses to it.
+
+    The linear rule: an opponent's weight is the floor plus its share, by ``1 - win rate``, of what the floors leave;
+    so after normalising no opponent is under `MIN_WEIGHT`. Arguments as of `OpponentPool`.
+
+    >>> pool = AdaptiveOpponentPool(opponents=["random", "online"])
+    >>> pool.update_weights_from_win_rates({"random": 0.9, "online": 0.6})
+    >>> {name: round(weight, 3) for name, weight in pool.weights.items()}
+    {'random': 0.23, 'online': 0.77}
+    """
+
+    MIN_WEIGHT = 0.05
+
+    def __init__(
+        self,
+        opponents: Sequence[str] | None = None,
+        self_play_share: float = 0.5,
+        past_share: float = 0.1,
+        max_past: int = 10,
+        snapshot_every: int = 50,
+        agents: dict[str, Agent] | None = None,
+        weights: dict[str, float] | None = None,
+    ) -> None:
+        super().__init__(opponents, self_play_share, past_share, max_past, snapshot_every, agents, weights)
+        if not self.opponents:
+            raise ValueError("opponents: none given, expected at least one to adapt to")
+        self.win_rates: dict[str, float] = {}
+
+    def update_weights_from_win_rates(self, win_rates: dict[str, float]) -> None:
+        """Weigh the opponents anew; one without a rate keeps its last (one never measured counts as 0.5).
+
+        Raises:
+            ValueError: a name is not in the pool, or a rate is not a number from 0 to 1; nothing has changed then.
+        """
+        checked = {}
+        for name, rate in win_rates.items():
+            if name not in self.weights:
+                raise ValueError(f"win_rates: {name!r} is not in the pool; its opponents are {', '.join(self.weights)}")
+            try:
+                checked[name] = float(rate)
+            except (TypeError, ValueError):
+                raise ValueError(f"win_rates.{name}: {rate!r} given, expected a number from 0 to 1") from None
+            if isinstance(rate, (str, bool)) or not 0.0 <= checked[name] <= 1.0:
+                raise ValueError(f"win_rates.{name}: {rate!r} given, expected a number from 0 to 1")
+        self.win_rates |= checked
+        losses = {name: 1.0 - self.win_rates.get(name, 0.5) for name in self.opponents}
+        total = sum(losses.values())
+        spare = 1.0 - len(self.opponents) * self.MIN_WEIGHT
+        equal = 1.0 / len(self.opponents)
+        self.weights = {
+            name: self.MIN_WEIGHT + spare * (loss / total if total > 0.0 else equal) for name, loss in losses.items()
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"win_rates": dict(self.win_rates)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        rates = state.get("win_rates", {})
+        self.win_rates = {name: float(rates[name]) for name in self.opponents if name in rates}

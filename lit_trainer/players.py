@@ -1,0 +1,179 @@
+"""Players of whole batches: a network with or without search, a built-in opponent, an agent written in Python."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_trainer.evaluators import Evaluator, Floats
+from sim_core import Action, GameBatch, State, c_state_to_python, search
+
+Ids = NDArray[np.int64]
+
+
+class Moves(NamedTuple):
+    """What a player chose for m games."""
+
+    actions: Ids
+    """Action ids, int64 [m]."""
+    policy: Floats | None = None
+    """Policy targets, float32 [m, A]; rows of zeros where there is none."""
+
+
+class Player(Protocol):
+    """Chooses an action in every game of a batch; no game may be over."""
+
+    def act(self, batch: GameBatch) -> Moves: ...
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Anything that plays one position; written in Python it joins pools and evaluations."""
+
+    def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action: ...
+
+
+class BuiltinPlayer:
+    """One of the game's built-in opponents.
+
+    Args:
+        name: e.g. one of ``sim_core.OPPONENTS``.
+        seed: of its random choices.
+    """
+
+    def __init__(self, name: str, seed: int) -> None:
+        self.name = name
+        self.seed = seed
+
+    def act(self, batch: GameBatch) -> Moves:
+        return Moves(batch.opponent_actions(self.name, self.seed).astype(np.int64))
+
+
+class PythonPlayer:
+    """An agent written in Python, asked game by game on the hybrid path.
+
+    Args:
+        name: for messages.
+        agent: has ``select_action(state, legal_actions) -> Action``.
+    """
+
+    def __init__(self, name: str, agent: Agent) -> None:
+        self.name = name
+        self.agent = agent
+
+    def act(self, batch: GameBatch) -> Moves:
+        ids = np.empty(len(batch), dtype=np.int64)
+        for i in range(len(batch)):
+            state = c_state_to_python(batch, i)
+            legal = state.legal_actions()
+            action = self.agent.select_action(state, legal)
+            if action not in legal:
+                raise ValueError(
+                    f"opponent {self.name}: select_action returned {action!r} at '{state}', "
+                    f"legal are {' '.join(map(str, legal))}"
+                )
+            ids[i] = action.id
+        return Moves(ids)
+
+
+def sharpen(policy: Floats, temperature: float) -> Floats:
+    """Each row to the power 1 / temperature, normalised; temperature 0 puts all on the first best action."""
+    if temperature == 0.0:
+        best = np.zeros_like(policy)
+        best[np.arange(len(policy)), policy.argmax(axis=1)] = 1.0
+        return best
+    if temperature == 1.0:
+        return policy
+    scaled = np.power(policy / policy.max(axis=1, keepdims=True), 1.0 / temperature, dtype=np.float32)
+    result: Floats = scaled / scaled.sum(axis=1, keepdims=True)
+    return result
+
+
+def sample_rows(policy: Floats, uniforms: NDArray[np.float64]) -> Ids:
+    """One action a row by inverse transform of a uniform number; never one of probability zero."""
+    cumulative = np.cumsum(policy, axis=1, dtype=np.float64)
+    picked = (cumulative < (uniforms * cumulative[:, -1])[:, None]).sum(axis=1)
+    # rounding may point past the last action that can be chosen
+    last = policy.shape[1] - 1 - (policy[:, ::-1] > 0).argmax(axis=1)
+    chosen: Ids = np.minimum(picked, last).astype(np.int64)
+    return chosen
+
+
+class NetworkPlayer:
+    """A policy-value network, searching or playing its policy.
+
+    Args:
+        evaluate: the network, e.g. a `TorchEvaluator`.
+        simulations: simulations a move; 0 plays the network's policy.
+        temperature: of the visit shares (or the policy) that actions are sampled from; 0 takes the best.
+        seed: of determinizations, root noise and sampling.
+        c_puct: exploration constant of PUCT.
+        dirichlet_fraction: root noise; 0 outside training.
+        dirichlet_alpha: concentration of the root noise.
+        threads: threads for tree work.
+    """
+
+    def __init__(
+        self,
+        evaluate: Evaluator,
+        *,
+        simulations: int,
+        temperature: float,
+        seed: int,
+        c_puct: float = 1.5,
+        dirichlet_fraction: float = 0.0,
+        dirichlet_alpha: float = 0.5,
+        threads: int = 1,
+    ) -> None:
+        if simulations < 0:
+            raise ValueError(f"simulations: {simulations} given, expected 0 (policy alone) or more")
+        if not 0.0 <= temperature < float("inf"):
+            raise ValueError(f"temperature: {temperature} given, expected 0 (the best action) or more")
+        self._evaluate = evaluate
+        self.simulations = simulations
+        self.temperature = temperature
+        self.seed = seed
+        self.c_puct = c_puct
+        self.dirichlet_fraction = dirichlet_fraction
+        self.dirichlet_alpha = dirichlet_alpha
+        self.threads = threads
+        self.forward_seconds = 0.0
+        self.evaluations = 0
+
+    def evaluate(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """The network, with its time and its positions counted."""
+        start = time.perf_counter()
+        answer = self._evaluate(observations, legal_mask)
+        self.forward_seconds += time.perf_counter() - start
+        self.evaluations += len(observations)
+        return answer
+
+    def policy(self, batch: GameBatch) -> Floats:
+        """The network's policy over legal actions, float32 [m, A]."""
+        legal = batch.legal_mask()
+        logits, _ = self.evaluate(batch.observe(), legal)
+        logits = np.where(legal, logits, -np.inf)
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        policy: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        return policy
+
+    def act(self, batch: GameBatch) -> Moves:
+        if self.simulations == 0:
+            policy = self.policy(batch)
+            target = np.zeros_like(policy)
+        else:
+            policy = target = search(
+                batch,
+                self.evaluate,
+                self.simulations,
+                seed=self.seed,
+                threads=self.threads,
+                c_puct=self.c_puct,
+                dirichlet_fraction=self.dirichlet_fraction,
+                dirichlet_alpha=self.dirichlet_alpha,
+            ).policy
+        return Moves(sample_rows(sharpen(policy, self.temperature), batch.uniforms(self.seed)), target)

@@ -1,0 +1,51 @@
+"""The progress bar of a run: games a second while games are generated, losses while the network learns."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
+
+
+class SelfPlayProgressBar(RichProgressBar):
+    """Lightning's rich progress bar with one more line, for the games being played.
+
+    Works with any data module that has a list `on_progress` of functions of (games played, games in all).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._games_task: Any = None
+        self._started = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        listeners = getattr(getattr(trainer, "datamodule", None), "on_progress", None)
+        if listeners is not None and self._show_games not in listeners:
+            listeners.append(self._show_games)
+
+    def _show_games(self, played: float, total: int) -> None:
+        if self.progress is None or self.is_disabled:
+            return
+        if self._games_task is None:
+            self._started = time.perf_counter()
+            self._games_task = self._add_task(total, "Self-play")
+        seconds = time.perf_counter() - self._started
+        self.progress.update(
+            self._games_task,
+            completed=played,
+            description=f"Self-play, {played / max(seconds, 1e-9):,.0f} games/s",
+            visible=True,
+        )
+        if played >= total:
+            self.progress.update(self._games_task, visible=False)
+            self._games_task = None
+        self.refresh()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        listeners = getattr(getattr(trainer, "datamodule", None), "on_progress", [])
+        if self._show_games in listeners:
+            listeners.remove(self._show_games)
+        super().on_train_end(trainer, pl_module)

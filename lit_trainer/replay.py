@@ -1,0 +1,114 @@
+"""The replay window: the newest positions as compact engine states, encoded to observations when sampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lit_trainer.game_generator import GeneratedGames
+from sim_core import GameBatch, get_game
+
+_POLICY_SCALE = 65535.0
+
+
+class ReplayWindow:
+    """A ring of the newest `capacity` positions.
+
+    A position takes ``state_size + 2 A + 1`` bytes (107 for Beasty Bar: 800,000 take 86 MB): the packed state, the
+    policy target as 16-bit fractions, the outcome.
+
+    Args:
+        capacity: positions it holds, at least 1.
+        game: name of the game.
+
+    Raises:
+        ValueError: capacity is out of range.
+    """
+
+    def __init__(self, capacity: int, game: str = "beasty_bar") -> None:
+        if capacity < 1:
+            raise ValueError(f"replay_positions: {capacity} given, expected at least 1")
+        rules = get_game(game)
+        self.capacity = capacity
+        self.game = game
+        # untouched pages of an empty array take no memory
+        self._states = np.empty((capacity, rules.state_size), dtype=np.uint8)
+        self._policies = np.empty((capacity, rules.num_actions), dtype=np.uint16)
+        self._outcomes = np.empty(capacity, dtype=np.int8)
+        self._added = 0
+
+    def __len__(self) -> int:
+        return min(self._added, self.capacity)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the window takes when full."""
+        return self._states.nbytes + self._policies.nbytes + self._outcomes.nbytes
+
+    def add(self, games: GeneratedGames) -> None:
+        """Put in the positions of `games`, over the oldest where the window is full."""
+        quantised = np.rint(games.policies[-self.capacity :] * _POLICY_SCALE).astype(np.uint16)
+        self._write(games.states[-self.capacity :], quantised, games.outcomes[-self.capacity :])
+
+    def _write(self, states: Any, policies: Any, outcomes: Any) -> None:
+        at = (self._added + np.arange(len(outcomes))) % self.capacity
+        self._states[at] = states
+        self._policies[at] = policies
+        self._outcomes[at] = outcomes
+        self._added += len(outcomes)
+
+    def sample(self, batch_size: int, generator: np.random.Generator) -> dict[str, Tensor]:
+        """A batch drawn uniformly with replacement.
+
+        Returns:
+            observations float32 [B, OBSERVATION_SIZE], legal_mask bool [B, A], policy float32 [B, A] (rows of zeros:
+            no target), outcome float32 [B].
+        """
+        if not len(self):
+            raise ValueError("replay: the window is empty, there is nothing to sample")
+        rows = generator.integers(0, len(self), size=batch_size)
+        batch = GameBatch.from_packed(self._states[rows], game=self.game)
+        policy = self._policies[rows].astype(np.float32)
+        policy /= np.maximum(policy.sum(axis=1, keepdims=True), 1.0)
+        return {
+            "observations": torch.from_numpy(batch.observe()),
+            "legal_mask": torch.from_numpy(batch.legal_mask()),
+            "policy": torch.from_numpy(policy),
+            "outcome": torch.from_numpy(self._outcomes[rows].astype(np.float32)),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The window, oldest position first, as tensors."""
+        held = len(self)
+        order = (self._added - held + np.arange(held)) % self.capacity
+        rules = get_game(self.game)
+        return {
+            "game": self.game,
+            "rules_version": rules.version,
+            "states": torch.from_numpy(self._states[order]),
+            "policies": torch.from_numpy(self._policies[order].view(np.int16)),
+            "outcomes": torch.from_numpy(self._outcomes[order]),
+            "added": self._added,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a saved window; of one larger than this, the newest positions.
+
+        Raises:
+            ValueError: it is of another game or of another version of its rules.
+        """
+        rules = get_game(self.game)
+        if (state["game"], state["rules_version"]) != (self.game, rules.version):
+            raise ValueError(
+                f"replay: the saved window is of {state['game']} version {state['rules_version']}, "
+                f"this run's game is {self.game} version {rules.version}"
+            )
+        states, outcomes = state["states"].numpy(), state["outcomes"].numpy()
+        policies = state["policies"].numpy().view(np.uint16)
+        keep = min(len(outcomes), self.capacity)
+        # a full ring goes on at the same place, so that sampling after a resume meets the same rows
+        self._added = int(state["added"]) - keep if keep == self.capacity else 0
+        self._write(states[len(states) - keep :], policies[len(states) - keep :], outcomes[len(states) - keep :])

@@ -1,0 +1,57 @@
+"""The training stream: each iteration plays its games with the current weights, then serves batches from replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from lit_trainer.replay import ReplayWindow
+from lit_trainer.seeding import derive_seed
+
+
+class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
+    """One pass is one iteration: play, put the positions into the replay window, stream ready batches.
+
+    Its length is known, so Lightning takes no batch before the weights are those of the iteration.
+
+    Args:
+        replay: the window; `refill` adds to it.
+        refill: plays the games of an iteration with the current weights.
+        iteration: tells the current iteration, asked at the start of each pass.
+        steps_per_iteration: batches a pass.
+        batch_size: positions a batch.
+        seed: of the sampling.
+        rank: this process's number; processes play and sample differently.
+    """
+
+    def __init__(
+        self,
+        replay: ReplayWindow,
+        refill: Callable[[int], None],
+        iteration: Callable[[], int],
+        steps_per_iteration: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+    ) -> None:
+        super().__init__()
+        self.replay = replay
+        self.refill = refill
+        self.iteration = iteration
+        self.steps_per_iteration = steps_per_iteration
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+
+    def __len__(self) -> int:
+        return self.steps_per_iteration
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        iteration = self.iteration()
+        self.refill(iteration)
+        generator = np.random.Generator(np.random.PCG64(derive_seed(self.seed, "replay", iteration, self.rank)))
+        for _ in range(self.steps_per_iteration):
+            yield self.replay.sample(self.batch_size, generator)

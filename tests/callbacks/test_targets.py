@@ -1,0 +1,105 @@
+"""Finding an attribute by its path, and the errors when it is not there."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from callbacks._targets import Target
+
+
+class Holder(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rate: Any = 1.0
+        self.parts = torch.nn.ModuleList([torch.nn.Identity(), torch.nn.Dropout(0.5)])
+        self.register_buffer("level", torch.tensor(1.0))
+        self.scale = torch.nn.Parameter(torch.tensor(1.0))
+
+    @property
+    def size(self) -> int:
+        return 3
+
+
+def set_number(module: Any, path: str, value: float = 0.25) -> None:
+    Target(path).set_number(SimpleNamespace(datamodule=None), module, value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "path", ["module.rate", "pl_module", "", "pl_module.", "trainer..rate", ".rate", "rate"]
+)
+def test_malformed_path(path: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"target='{path}' is not a dotted path: give 'trainer' or 'pl_module'"
+    ):
+        Target(path)
+
+
+def test_sets_a_nested_number() -> None:
+    holder = Holder()
+    set_number(holder, "pl_module.parts.1.p")
+    assert holder.parts[1].p == 0.25
+
+
+def test_sets_what_is_none_so_far() -> None:
+    holder = Holder()
+    holder.rate = None
+    set_number(holder, "pl_module.rate")
+    assert holder.rate == 0.25
+
+
+def test_fills_a_tensor_in_place() -> None:
+    holder = Holder()
+    level = holder.level
+    set_number(holder, "pl_module.level")
+    assert holder.level is level
+    assert level.item() == 0.25
+    assert "level" in dict(holder.named_buffers())
+
+
+def test_missing_part_is_named_with_its_owner_and_near_matches() -> None:
+    with pytest.raises(MisconfigurationException) as error:
+        set_number(Holder(), "pl_module.parts.1.pp")
+    message = "target='pl_module.parts.1.pp': 'pl_module.parts.1' is a Dropout and has no attribute 'pp'."
+    assert str(error.value).startswith(message)
+
+    with pytest.raises(MisconfigurationException) as error:
+        set_number(Holder(), "pl_module.part.1.p")
+    assert "'pl_module' is a Holder and has no attribute 'part'. Did you mean 'parts'" in str(error.value)
+
+
+def test_a_wrong_name_creates_nothing() -> None:
+    holder = Holder()
+    with pytest.raises(MisconfigurationException):
+        set_number(holder, "pl_module.rte")
+    assert not hasattr(holder, "rte")
+
+
+def test_none_on_the_way() -> None:
+    with pytest.raises(
+        MisconfigurationException, match=r"'trainer\.datamodule' is None, so it has no 'rate'"
+    ):
+        set_number(Holder(), "trainer.datamodule.rate")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("parts", "ModuleList"), ("forward", "function|method"), ("scale", "Parameter"), ("training", "bool")],
+)
+def test_does_not_overwrite_what_is_no_number(path: str, kind: str) -> None:
+    with pytest.raises(
+        MisconfigurationException, match=f"holds a ({kind}), which a schedule does not overwrite"
+    ):
+        set_number(Holder(), f"pl_module.{path}")
+
+
+def test_read_only_attribute() -> None:
+    with pytest.raises(MisconfigurationException, match="cannot be set: 'size' of Holder is read-only"):
+        set_number(Holder(), "pl_module.size")
+
+
+def test_the_error_names_the_users_argument() -> None:
+    with pytest.raises(ValueError, match="pool='nowhere' is not a dotted path"):
+        Target("nowhere", argument="pool")
