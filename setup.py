@@ -28,4 +28,7 @@ extensions = [
     )
     for path in sorted(Path("sim_core").glob("*.pyx"))
 ]
-setup(ext_modules=cythonize(extensions, compiler_directives=directives, nthreads=int(os.environ.get("NTHREADS", "0"))))
+setup(
+    ext_modules=cythonize(extensions, compiler_directives=directives, quiet=True),
+    options={"build_ext": {"parallel": os.cpu_count()}},
+)

@@ -7,7 +7,9 @@ import numpy as np
 from sim_core import _threads
 from sim_core.game import get_game
 from sim_core.game cimport Game, GameHandle
-from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_OPPONENT, Stream, make_stream, next_below
+from sim_core.rng cimport (
+    PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, Stream, make_stream, next_below, next_double,
+)
 
 
 cdef int select_random_action_nogil(const Game *game, const void *state, Stream *stream) noexcept nogil:
@@ -271,6 +273,21 @@ cdef class GameBatch:
                     key, PURPOSE_OPPONENT, <uint64_t>self.stream_numbers[at[k]], self.game.ply(self.at(at[k]))
                 )
                 view[k] = <int16_t>self.game.opponent_action(opponent, self.at(at[k]), &stream)
+        return out
+
+    def uniforms(self, seed=0):
+        """One number in (0, 1) a game for sampling its next action, float64 [n], whatever the batch.
+
+        It comes from the stream (seed, the game's stream number, ply).
+        """
+        out = np.empty(self.n, dtype=np.float64)
+        cdef double[::1] view = out
+        cdef uint64_t key = seed
+        cdef Stream stream
+        cdef Py_ssize_t i
+        for i in range(self.n):
+            stream = make_stream(key, PURPOSE_SAMPLE, <uint64_t>self.stream_numbers[i], self.game.ply(self.at(i)))
+            view[i] = next_double(&stream)
         return out
 
     def play_random(self, threads=1):

@@ -12,6 +12,7 @@ cdef enum:
     PURPOSE_OPPONENT = 2
     PURPOSE_SEARCH = 3
     PURPOSE_DETERMINIZE = 4
+    PURPOSE_SAMPLE = 5
 
 
 cdef struct Stream:

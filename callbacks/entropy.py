@@ -1,0 +1,66 @@
+"""Schedules the coefficient of an entropy bonus."""
+
+from callbacks._schedule_callback import BaseScheduleCallback
+from callbacks.schedules import DecayType, get_entropy_coef
+
+_TARGET = "pl_module.entropy_coef"
+_LOG_NAME = "train/entropy_coef"
+
+
+class EntropyScheduleCallback(BaseScheduleCallback):
+    """Sets the coefficient of an entropy bonus at the start of every epoch.
+
+    The value is `get_entropy_coef` at `current_epoch - first_iteration` of `last_iteration -
+    first_iteration`, so it depends on the epoch alone: a resumed run continues the schedule, and new
+    arguments take effect at once. It is logged as `train/entropy_coef` at the end of the epoch it was in
+    force in.
+
+    Args:
+        start_coef: Coefficient until `first_iteration`, at least 0.
+        end_coef: Coefficient from `last_iteration` on, at least 0.
+        decay_type: The way from one to the other: `"linear"`, `"cosine"`, `"exponential"` or `"constant"`.
+        first_iteration: Epoch at which the decay starts. Not 0 where a run continues: 600 for epochs 600 to
+            1000.
+        last_iteration: Epoch at which it ends. None for the trainer's `max_epochs`.
+        target: Dotted path of the attribute, from `pl_module` or `trainer`. It has to exist when training is
+            set up (after the data module's `setup`, before the module's) and hold a number, a one-element
+            tensor or None.
+        log_name: Name of the logged value. None for `train/entropy_coef`; with another target, for `train/`
+            and the target below its root (`train/actor.entropy_coef`).
+
+    Raises:
+        ValueError: An argument is wrong; the message names it.
+        MisconfigurationException: When training is set up: the target does not exist or cannot be set,
+            another schedule has the same target or log name, or there is no last iteration.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from lightning.pytorch.demos.boring_classes import BoringModel
+        >>> model = BoringModel()
+        >>> model.entropy_coef = 0.0
+        >>> schedule = EntropyScheduleCallback(start_coef=0.04, end_coef=0.0)
+        >>> trainer = Trainer(max_epochs=2, limit_train_batches=1, callbacks=[schedule], barebones=True)
+        >>> trainer.fit(model)
+        >>> model.entropy_coef
+        0.02
+    """
+
+    def __init__(
+        self,
+        start_coef: float = 0.04,
+        end_coef: float = 0.01,
+        decay_type: DecayType = "linear",
+        first_iteration: int = 0,
+        last_iteration: int | None = None,
+        target: str = _TARGET,
+        log_name: str | None = None,
+    ) -> None:
+        self.start_coef = start_coef
+        self.end_coef = end_coef
+        self.decay_type = decay_type
+        if log_name is None and target == _TARGET:
+            log_name = _LOG_NAME
+        super().__init__(first_iteration, last_iteration, target, log_name)
+
+    def _value(self, iteration: int, total_iterations: int) -> float:
+        return get_entropy_coef(iteration, total_iterations, self.start_coef, self.end_coef, self.decay_type)

@@ -1,0 +1,168 @@
+"""Measures the norm of the gradients before and after clipping."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from numbers import Real
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+_PRE_CLIP = "train/grad_norm_pre_clip"
+_POST_CLIP = "train/grad_norm_post_clip"
+_SHARDING_STRATEGIES = (DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy)
+
+
+class GradNormCallback(Callback):
+    """Logs the norm of the gradients as they arrive and as the optimizer consumes them.
+
+    `train/grad_norm_pre_clip` is measured in `on_before_optimizer_step`: unscaled and not clipped.
+    `train/grad_norm_post_clip` is measured on the very gradients the optimizer steps with, after clipping by
+    norm, by value or by an overridden `configure_gradient_clipping`; it is not computed from a limit.
+
+    - Logged once per batch in which an optimizer steps: of the sum, when gradients are accumulated.
+    - With more than one optimizer the names end in its index: `train/grad_norm_pre_clip/0`.
+    - If one optimizer steps several times in a batch, its last step counts.
+    - Under manual optimization, clipping done before `optimizer.step()` is done before both measurements.
+    - A norm of gradients that are not finite is logged as it is. If mixed precision then skips the step,
+      nothing is consumed and the post-clip norm is NaN.
+
+    Args:
+        norm_type: The p of the p-norm, above 0; `math.inf` (`.inf` in YAML) for the largest absolute value.
+
+    Raises:
+        ValueError: `norm_type` is not a number above 0.
+        MisconfigurationException: When training is set up with a strategy that shards gradients (FSDP,
+            DeepSpeed, model parallel): a process would measure its shard alone.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from lightning.pytorch.demos.boring_classes import BoringModel
+        >>> trainer = Trainer(
+        ...     max_steps=1, gradient_clip_val=0.001, callbacks=[GradNormCallback()], accelerator="cpu",
+        ...     logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        ...     enable_model_summary=False,
+        ... )
+        >>> trainer.fit(BoringModel())
+        >>> bool(trainer.callback_metrics["train/grad_norm_pre_clip"] > 0.001)
+        True
+        >>> round(float(trainer.callback_metrics["train/grad_norm_post_clip"]), 5)
+        0.001
+    """
+
+    def __init__(self, norm_type: float = 2.0) -> None:
+        super().__init__()
+        if not isinstance(norm_type, Real) or isinstance(norm_type, bool) or not norm_type > 0:
+            raise ValueError(f"norm_type={norm_type!r} must be a number above 0, or {math.inf!r}.")
+        self.norm_type: float = float(norm_type)
+        self._handles: dict[Optimizer, RemovableHandle] = {}
+        self._norms: dict[str, torch.Tensor] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit" and isinstance(trainer.strategy, _SHARDING_STRATEGIES):
+            raise MisconfigurationException(
+                f"GradNormCallback cannot be used with {type(trainer.strategy).__name__}: each process holds"
+                " a shard of the gradients, and the norm of a shard is not the norm of the gradient."
+            )
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._norms.clear()
+        # Every batch, since an optimizer may be replaced while training.
+        for optimizer in map(_unwrap, trainer.optimizers):
+            if optimizer not in self._handles:
+                hook = partial(self._before_step, trainer)
+                self._handles[optimizer] = optimizer.register_step_pre_hook(hook)
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        optimizer = _unwrap(optimizer)
+        norm = self._measure(trainer, optimizer)
+        self._norms[_name(_PRE_CLIP, trainer, optimizer)] = norm
+        # Stands only if the step is skipped: without it Lightning would log the last step's norm again.
+        self._norms[_name(_POST_CLIP, trainer, optimizer)] = torch.full_like(norm, math.nan)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # Not logged where measured: a module may step in a hook in which Lightning refuses to log.
+        for name, norm in self._norms.items():
+            pl_module.log(name, norm, on_step=True, on_epoch=False, batch_size=1)
+        self._norms.clear()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._remove_hooks()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        # Lightning calls no teardown after an exception.
+        self._remove_hooks()
+
+    def _remove_hooks(self) -> None:
+        for handle in self._handles.values():
+            handle.remove()
+        self._handles.clear()
+        self._norms.clear()
+
+    def _before_step(
+        self, trainer: Trainer, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Measures between clipping and the update.
+
+        Lightning runs backward and clipping in a closure that the optimizer calls at the start of its step,
+        so the measurement goes to the end of that closure. A hook after the step would come too late: some
+        optimizers write into the gradients while stepping (SGD with Nesterov momentum, for one).
+        """
+        store = partial(self._store_post_clip, trainer, optimizer)
+        if len(args) > 1 and callable(args[1]):
+            return (args[0], _then(args[1], store), *args[2:]), kwargs
+        if callable(kwargs.get("closure")):
+            return args, {**kwargs, "closure": _then(kwargs["closure"], store)}
+        # With a gradient scaler Lightning has run the closure already.
+        store()
+        return None
+
+    def _store_post_clip(self, trainer: Trainer, optimizer: Optimizer) -> None:
+        self._norms[_name(_POST_CLIP, trainer, optimizer)] = self._measure(trainer, optimizer)
+
+    @torch.no_grad()
+    def _measure(self, trainer: Trainer, optimizer: Optimizer) -> torch.Tensor:
+        """The norm of all the optimizer's gradients together, the way `clip_grad_norm_` computes it."""
+        parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
+        gradients = [_dense(parameter.grad) for parameter in parameters if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients, self.norm_type)
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        # Only a fused optimizer gets gradients that still carry the loss scale: it divides it out itself.
+        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+            norm = norm / scaler.get_scale()
+        return norm
+
+
+def _unwrap(optimizer: Any) -> Optimizer:
+    wrapped: Optimizer = optimizer.optimizer if isinstance(optimizer, LightningOptimizer) else optimizer
+    return wrapped
+
+
+def _name(name: str, trainer: Trainer, optimizer: Optimizer) -> str:
+    optimizers = [_unwrap(one) for one in trainer.optimizers]
+    return name if len(optimizers) == 1 else f"{name}/{optimizers.index(optimizer)}"
+
+
+def _dense(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.coalesce().values() if gradient.is_sparse else gradient
+
+
+def _then(closure: Callable[[], Any], after: Callable[[], None]) -> Callable[[], Any]:
+    def closure_and_after() -> Any:
+        result = closure()
+        after()
+        return result
+
+    return closure_and_after

@@ -1,0 +1,68 @@
+"""Schedules the temperature at which actions are sampled."""
+
+from callbacks._schedule_callback import BaseScheduleCallback
+from callbacks.schedules import DecayType, get_temperature
+
+_TARGET = "trainer.datamodule.temperature"
+_LOG_NAME = "train/temperature"
+
+
+class TemperatureScheduleCallback(BaseScheduleCallback):
+    """Sets the temperature at which actions are sampled at the start of every epoch.
+
+    The value is `get_temperature` at `current_epoch - first_iteration` of `last_iteration - first_iteration`,
+    and is logged as `train/temperature`. All else is as in `EntropyScheduleCallback`.
+
+    A data loader that has no length is asked for its first batch before training starts. In a resumed run
+    that one batch is made before the restored epoch is known, at the value of epoch 0; give such a loader a
+    length, or the trainer an integer `limit_train_batches`.
+
+    Args:
+        start_temp: Temperature until `first_iteration`, at least 0 (0 is greedy).
+        end_temp: Temperature from `last_iteration` on, at least 0.
+        decay_type: The way from one to the other: `"linear"`, `"cosine"`, `"exponential"` or `"constant"`.
+        first_iteration: Epoch at which the decay starts. Not 0 where a run continues: 600 for epochs 600 to
+            1000.
+        last_iteration: Epoch at which it ends. None for the trainer's `max_epochs`.
+        target: Dotted path of the attribute, from `pl_module` or `trainer`. It has to exist when training is
+            set up (after the data module's `setup`, before the module's) and hold a number, a one-element
+            tensor or None.
+        log_name: Name of the logged value. None for `train/temperature`; with another target, for `train/`
+            and the target below its root (`train/policy.temperature`).
+
+    Raises:
+        ValueError: An argument is wrong; the message names it.
+        MisconfigurationException: When training is set up: the target does not exist or cannot be set,
+            another schedule has the same target or log name, or there is no last iteration.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
+        >>> data = BoringDataModule()
+        >>> data.temperature = None
+        >>> schedule = TemperatureScheduleCallback(start_temp=1.0, end_temp=0.5)
+        >>> trainer = Trainer(max_epochs=2, limit_train_batches=1, callbacks=[schedule], barebones=True)
+        >>> trainer.fit(BoringModel(), data)
+        >>> data.temperature
+        0.75
+    """
+
+    def __init__(
+        self,
+        start_temp: float = 1.0,
+        end_temp: float = 0.5,
+        decay_type: DecayType = "linear",
+        first_iteration: int = 0,
+        last_iteration: int | None = None,
+        target: str = _TARGET,
+        log_name: str | None = None,
+    ) -> None:
+        self.start_temp = start_temp
+        self.end_temp = end_temp
+        self.decay_type = decay_type
+        if log_name is None and target == _TARGET:
+            log_name = _LOG_NAME
+        super().__init__(first_iteration, last_iteration, target, log_name)
+
+    def _value(self, iteration: int, total_iterations: int) -> float:
+        return get_temperature(iteration, total_iterations, self.start_temp, self.end_temp, self.decay_type)
