@@ -24,17 +24,11 @@ class BaseScheduleCallback(Callback, ABC):
         ValueError: An argument is wrong; the message names it.
     """
 
-    def __init__(
-        self, first_iteration: int, last_iteration: int | None, target: str, log_name: str | None
-    ) -> None:
+    def __init__(self, first_iteration: int, last_iteration: int | None, target: str, log_name: str | None) -> None:
         super().__init__()
         if not isinstance(first_iteration, int) or first_iteration < 0:
-            raise ValueError(
-                f"first_iteration={first_iteration!r} must be an epoch: an integer of at least 0."
-            )
-        if last_iteration is not None and (
-            not isinstance(last_iteration, int) or last_iteration <= first_iteration
-        ):
+            raise ValueError(f"first_iteration={first_iteration!r} must be an epoch: an integer of at least 0.")
+        if last_iteration is not None and (not isinstance(last_iteration, int) or last_iteration <= first_iteration):
             raise ValueError(
                 f"last_iteration={last_iteration!r} must be an epoch above first_iteration={first_iteration},"
                 " or None for the trainer's max_epochs."

@@ -67,9 +67,7 @@ class AdaptiveOpponentCallback(Callback):
         {'easy': 0.0, 'hard': 1.0}
     """
 
-    def __init__(
-        self, pool: str = "trainer.datamodule.opponent_pool", metric_prefix: str = "val/win_rate/"
-    ) -> None:
+    def __init__(self, pool: str = "trainer.datamodule.opponent_pool", metric_prefix: str = "val/win_rate/") -> None:
         super().__init__()
         if not metric_prefix:
             raise ValueError(

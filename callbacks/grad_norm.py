@@ -71,9 +71,7 @@ class GradNormCallback(Callback):
                 " a shard of the gradients, and the norm of a shard is not the norm of the gradient."
             )
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._norms.clear()
         # Every batch, since an optimizer may be replaced while training.
         for optimizer in map(_unwrap, trainer.optimizers):
@@ -81,9 +79,7 @@ class GradNormCallback(Callback):
                 hook = partial(self._before_step, trainer)
                 self._handles[optimizer] = optimizer.register_step_pre_hook(hook)
 
-    def on_before_optimizer_step(
-        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
-    ) -> None:
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         optimizer = _unwrap(optimizer)
         norm = self._measure(trainer, optimizer)
         self._norms[_name(_PRE_CLIP, trainer, optimizer)] = norm

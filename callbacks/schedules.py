@@ -35,9 +35,7 @@ def get_entropy_coef(
         >>> round(get_entropy_coef(200, 400, decay_type="exponential"), 4)
         0.02
     """
-    return _scheduled(
-        iteration, total_iterations, {"start_coef": start_coef, "end_coef": end_coef}, decay_type
-    )
+    return _scheduled(iteration, total_iterations, {"start_coef": start_coef, "end_coef": end_coef}, decay_type)
 
 
 def get_temperature(
@@ -65,18 +63,14 @@ def get_temperature(
         >>> round(get_temperature(100, 400, decay_type="cosine"), 4)
         0.9268
     """
-    return _scheduled(
-        iteration, total_iterations, {"start_temp": start_temp, "end_temp": end_temp}, decay_type
-    )
+    return _scheduled(iteration, total_iterations, {"start_temp": start_temp, "end_temp": end_temp}, decay_type)
 
 
 def _scheduled(iteration: int, total_iterations: int, ends: dict[str, float], decay_type: DecayType) -> float:
     """The decay between two named ends, once every argument has been checked."""
     valid_types = get_args(DecayType)
     if decay_type not in valid_types:
-        raise ValueError(
-            f"decay_type={decay_type!r} is not a decay type: use one of {', '.join(valid_types)}."
-        )
+        raise ValueError(f"decay_type={decay_type!r} is not a decay type: use one of {', '.join(valid_types)}.")
     if not _is_finite(iteration):
         raise ValueError(f"iteration={iteration!r} must be a finite number.")
     if not _is_finite(total_iterations) or total_iterations <= 0:

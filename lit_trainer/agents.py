@@ -30,7 +30,10 @@ class NetworkAgent:
     ) -> None:
         self.network = network.eval()
         self._player = NetworkPlayer(
-            TorchEvaluator(network), simulations=simulations, temperature=temperature, seed=derive_seed(seed, "agent")
+            TorchEvaluator(network),
+            simulations=simulations,
+            temperature=temperature,
+            seed=derive_seed(seed, "agent"),
         )
 
     def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:

@@ -49,7 +49,15 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"ckpt_path: there is no file {os.fspath(path)!r}")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        OSError,
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+    ) as error:
         reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
         raise ValueError(f"ckpt_path: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})") from None
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
@@ -88,7 +96,11 @@ def check_fits(checkpoint: Mapping[str, Any], network: PolicyValueNetwork, path:
         for name, theirs, ours in (
             ("network", saved["network"]["class_path"], expected["network"]["class_path"]),
             *(
-                (f"network {key}", saved["network"]["init_args"].get(key), expected["network"]["init_args"].get(key))
+                (
+                    f"network {key}",
+                    saved["network"]["init_args"].get(key),
+                    expected["network"]["init_args"].get(key),
+                )
                 for key in {**saved["network"]["init_args"], **expected["network"]["init_args"]}
             ),
             ("version of the rules", saved["rules_version"], expected["rules_version"]),

@@ -104,7 +104,8 @@ def generate_games_batched_by_opponent(
                 moves = learner.act(taken)
                 actions[rows] = moves.actions
                 states.append(taken.packed())
-                policies.append(moves.policy if moves.policy is not None else np.zeros((len(rows), rules.num_actions)))
+                assert moves.policy is not None  # a network always has one
+                policies.append(moves.policy)
                 games_of.append(numbers[rows])
                 movers.append(to_move[rows])
             opponents_start = time.perf_counter()
@@ -130,7 +131,7 @@ def generate_games_batched_by_opponent(
     ends = final[np.concatenate(games_of)] if games_of else np.zeros(0, dtype=np.int8)
     return GeneratedGames(
         states=np.concatenate(states) if states else np.zeros((0, rules.state_size), dtype=np.uint8),
-        policies=np.concatenate(policies).astype(np.float32) if policies else np.zeros((0, rules.num_actions), np.float32),
+        policies=np.concatenate(policies) if policies else np.zeros((0, rules.num_actions), np.float32),
         outcomes=np.where(mover == 0, ends, -ends).astype(np.int8),
         results=results,
         stats={

@@ -83,7 +83,14 @@ class AlphaZeroModule(LightningModule):
         self.log("train/loss", loss.total, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
         terms = {"policy_loss": loss.policy, "value_loss": loss.value, "entropy": loss.entropy}
         for name, value in terms.items():
-            self.log(f"train/{name}", value, prog_bar=name != "entropy", on_step=False, on_epoch=True, batch_size=size)
+            self.log(
+                f"train/{name}",
+                value,
+                prog_bar=name != "entropy",
+                on_step=False,
+                on_epoch=True,
+                batch_size=size,
+            )
         return loss.total
 
     def on_train_epoch_end(self) -> None:
@@ -96,12 +103,15 @@ class AlphaZeroModule(LightningModule):
         optimizer, scheduler = self._new_optimizer()
         if scheduler is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.lr_interval}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": self.lr_interval},
+        }
 
     def _new_optimizer(self) -> tuple[Optimizer, LRScheduler | None]:
         optimizer = self._optimizer(self.network.parameters())
         scheduler = None if self._lr_scheduler is None else self._lr_scheduler(optimizer)
-        return optimizer, scheduler  # type: ignore[return-value]
+        return optimizer, scheduler
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
@@ -165,4 +175,3 @@ class AlphaZeroModule(LightningModule):
         checkpoints.check_fits(checkpoint, self.network)
         saved = checkpoint[checkpoints.KEY].get("optimizer_configuration")
         let_configuration_win(checkpoint, saved, *self._new_optimizer())
-

@@ -108,7 +108,7 @@ class TransformerNetwork(PolicyValueNetwork):
         self.value_head = nn.Sequential(nn.Linear(width, 64), nn.ReLU(), nn.Linear(64, 1))
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        parts = observations.split(self.part_sizes, dim=-1)
+        parts = torch.split(observations, self.part_sizes, dim=-1)
         tokens = [embed(part) for embed, part in zip(self.embeddings, parts, strict=True)]
         summary = self.summary.expand(len(observations), -1, -1)
         encoded = self.encoder(torch.cat([summary, torch.stack(tokens, dim=1)], dim=1))

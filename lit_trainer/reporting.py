@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -19,18 +20,17 @@ def evaluation_table(
     results: dict[str, WinRateResult], before: dict[str, float] | None = None, title: str = "Evaluation"
 ) -> Table:
     """The results as a rich table: opponent, games, win, draw, loss, score with interval, change of the score."""
-    table = Table(title=title, title_justify="left")
-    for column in ("opponent", "games", "win %", "draw %", "loss %", "score %", "95 % interval", "change"):
-        table.add_column(column, justify="left" if column == "opponent" else "right")
+    table = Table(title=f"{title} (in % of the games)", title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("opponent", "games", "win", "draw", "loss", "score", "95 % interval", "change"):
+        table.add_column(column, justify="left" if column == "opponent" else "right", no_wrap=True)
     for name, result in results.items():
         shares = [100 * count / max(result.games, 1) for count in (result.wins, result.draws, result.losses)]
         change = f"{100 * (result.score - before[name]):+.1f}" if before and name in before else ""
         table.add_row(
             name,
             str(result.games),
-            *(f"{share:.1f}" for share in shares),
-            f"{100 * result.score:.1f}",
-            f"{100 * result.low:.1f} to {100 * result.high:.1f}",
+            *(f"{share:.1f}" for share in (*shares, 100 * result.score)),
+            f"{100 * result.low:.1f} - {100 * result.high:.1f}",
             change,
         )
     return table
@@ -43,7 +43,12 @@ def learning_curve(history: dict[str, dict[int, float]], path: Path) -> None:
     for name, scores in history.items():
         axes.plot(list(scores), [100 * score for score in scores.values()], marker="o", markersize=3, label=name)
     axes.axhline(50, color="grey", linewidth=0.8, linestyle=":")
-    axes.set(xlabel="iteration", ylabel="score in % (wins and half the draws)", ylim=(0, 100), title="Learning curve")
+    axes.set(
+        xlabel="iteration",
+        ylabel="score in % (wins and half the draws)",
+        ylim=(0, 100),
+        title="Learning curve",
+    )
     axes.grid(alpha=0.25)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)

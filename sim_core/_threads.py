@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 
 
 @cache
@@ -26,7 +27,7 @@ def for_chunks(work: Callable[[int, int], object], n: int, threads: int) -> None
         work(0, n)
         return
     bounds = [n * k // threads for k in range(threads + 1)]
-    futures = [_pool(threads).submit(work, low, high) for low, high in zip(bounds[1:-1], bounds[2:], strict=True)]
+    futures = [_pool(threads).submit(work, low, high) for low, high in pairwise(bounds[1:])]
     work(bounds[0], bounds[1])
     for future in futures:
         future.result()

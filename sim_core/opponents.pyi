@@ -1,0 +1,1 @@
+OPPONENTS: tuple[str, ...]

@@ -1,0 +1,3 @@
+SPECIES: tuple[tuple[str, str, int], ...]
+LETTERS: str
+ACTIONS: tuple[str, ...]

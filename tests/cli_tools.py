@@ -1,0 +1,45 @@
+"""Drives the real command line with the shipped YAML files, cut to seconds by flags."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from lit_trainer.cli import LitTrainerCLI, main
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / "configs"
+PROFILES = CONFIGS / "profiles"
+
+TINY = [
+    "--trainer.accelerator=cpu",
+    "--data.games_per_iteration=6",
+    "--data.steps_per_iteration=2",
+    "--data.batch_size=16",
+    "--data.replay_positions=400",
+    "--data.simulations=2",
+    "--data.evaluation_games=2",
+    "--data.threads=1",
+]
+
+
+def config(*names: str) -> list[str]:
+    """The flags that name shipped configurations."""
+    return [f"--config={CONFIGS / name}" for name in names]
+
+
+def run(*args: str) -> None:
+    """The command `lit-trainer` in this process, as a user would call it."""
+    main(list(args))
+
+
+def trained(*args: str) -> LitTrainerCLI:
+    """The same, returning what was trained."""
+    return LitTrainerCLI(list(args))
+
+
+def metrics(folder: Path, column: str) -> dict[int, float]:
+    """Epoch to the last value of a column of a run's ``metrics.csv``."""
+    with open(folder / "metrics.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get(column)]
+    return {int(float(row["epoch"])): float(row[column]) for row in rows}

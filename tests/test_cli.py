@@ -1,0 +1,251 @@
+"""The real command line with every shipped YAML: it runs, it round-trips, and it refuses by name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from cli_tools import CONFIGS, PROFILES, TINY, config, metrics, run, trained
+
+ALL = sorted(path.name for path in CONFIGS.glob("*.yaml"))
+OVERLAYS = sorted(path.name for path in PROFILES.glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def latest(name: str) -> Path:
+    return sorted(Path("runs", name).glob("version_*"), key=lambda path: int(path.name.split("_")[1]))[-1]
+
+
+@pytest.mark.parametrize("overlay", [None, *OVERLAYS])
+@pytest.mark.parametrize("name", ALL)
+def test_every_configuration_trains(name: str, overlay: str | None, iter600: Path, tmp_path: Path) -> None:
+    """A key that no class takes, or a value that one refuses, in any YAML or overlay."""
+    resumes = name == "iter600_to_1000.yaml" and overlay != "transformer.yaml"
+    first = 600 if resumes else 0
+    overlays = config(f"profiles/{overlay}") if overlay else []
+    run(
+        "fit",
+        *config(name),
+        *overlays,
+        *TINY,
+        f"--trainer.max_epochs={first + 1}",
+        "--trainer.check_val_every_n_epoch=1",
+        f"--ckpt_path={iter600 if resumes else 'null'}",
+    )
+    folder = latest(name.removesuffix(".yaml"))
+    assert (folder / "config.yaml").is_file()
+    assert (folder / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert list(folder.glob("events.out.tfevents.*"))
+    assert metrics(folder, "val/win_rate/random").keys() >= {first}
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
+    for column in (
+        "train/policy_loss",
+        "train/value_loss",
+        "train/entropy",
+        "train/entropy_coef",
+        "train/temperature",
+    ):
+        assert first in metrics(folder, column), column
+    assert len(list(Path("runs").rglob("version_*"))) == 1  # TensorBoard and CSV share one run folder
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_print_config_round_trips(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A printed configuration that does not mean what was given."""
+    printed = []
+    source = CONFIGS / name
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stopped:
+            run("fit", f"--config={source}", "--print_config")
+        assert stopped.value.code == 0
+        printed.append(capsys.readouterr().out)
+        source = Path("printed.yaml")
+        source.write_text(printed[-1])
+    assert printed[0] == printed[1]
+    given, full = yaml.safe_load((CONFIGS / name).read_text()), yaml.safe_load(printed[0])
+    assert_within(given, full)
+
+
+def assert_within(given: object, full: object, at: str = "") -> None:
+    if isinstance(given, dict):
+        assert isinstance(full, dict), at
+        for key, value in given.items():
+            assert_within(value, full[key], f"{at}.{key}")
+    elif isinstance(given, list):
+        assert isinstance(full, list) and len(given) == len(full), at
+        for k, (value, other) in enumerate(zip(given, full, strict=True)):
+            assert_within(value, other, f"{at}[{k}]")
+    elif at.endswith("class_path"):  # may be printed by its full module path
+        assert str(given).rsplit(".", 1)[1] == str(full).rsplit(".", 1)[1], at
+    else:
+        assert given == full, at
+
+
+def test_the_plan_of_iter600_to_1000() -> None:
+    """A value of the system's plan that drifted."""
+    plan = yaml.safe_load((CONFIGS / "iter600_to_1000.yaml").read_text())
+    callbacks = {
+        entry["class_path"].split(".")[-1]: entry.get("init_args", {}) for entry in plan["trainer"]["callbacks"]
+    }
+    span = {"decay_type": "linear", "first_iteration": 600, "last_iteration": 1000}
+    assert callbacks["EntropyScheduleCallback"] == {"start_coef": 0.04, "end_coef": 0.01, **span}
+    assert callbacks["TemperatureScheduleCallback"] == {"start_temp": 1.0, "end_temp": 0.5, **span}
+    assert callbacks["ModelCheckpoint"]["every_n_epochs"] == 50
+    assert plan["trainer"]["gradient_clip_val"] == 0.5
+    assert plan["trainer"]["check_val_every_n_epoch"] == 25
+    assert (plan["trainer"]["max_epochs"], plan["seed_everything"]) == (1000, 42)
+    assert plan["model"]["optimizer"]["init_args"]["lr"] == 1e-4
+    pool = plan["data"]["opponent_pool"]
+    assert pool["class_path"] == "lit_trainer.AdaptiveOpponentPool"
+    shares = pool["init_args"]
+    assert (shares["self_play_share"], shares["past_share"], shares["max_past"]) == (0.5, 0.1, 10)
+    assert len(shares["opponents"]) == 10
+    assert (plan["data"]["games_per_iteration"], plan["data"]["replay_positions"]) == (8192, 800_000)
+    assert "asynchronous" in plan["data"]
+
+
+def test_resume_at_600_takes_the_configuration_s_values(iter600: Path) -> None:
+    """Schedules or a rate that the checkpoint's silently beat."""
+    run(
+        "fit",
+        *config("iter600_to_1000.yaml", "profiles/laptop.yaml"),
+        *TINY,
+        f"--ckpt_path={iter600}",
+        "--trainer.max_epochs=602",
+        "--trainer.check_val_every_n_epoch=1",
+        "--trainer.log_every_n_steps=1",
+    )
+    folder = latest("iter600_to_1000")
+    entropy, temperature = metrics(folder, "train/entropy_coef"), metrics(folder, "train/temperature")
+    assert entropy == {600: pytest.approx(0.04), 601: pytest.approx(0.04 - 0.03 / 400)}
+    assert temperature == {600: pytest.approx(1.0), 601: pytest.approx(1.0 - 0.5 / 400)}
+    assert metrics(folder, "iteration") == {600: 601, 601: 602}
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert [group["lr"] for group in saved["optimizer_states"][0]["param_groups"]] == [1e-4]
+    assert saved["epoch"] == 601
+    # moments of the first leg were kept: 600 steps there, 4 here
+    assert {int(state["step"]) for state in saved["optimizer_states"][0]["state"].values()} == {604}
+    weights = saved["SelfPlayDataModule"]["opponent_pool"]["weights"]
+    assert sum(weights.values()) == pytest.approx(1.0) and min(weights.values()) >= 0.05 - 1e-12
+    assert len(set(weights.values())) > 1  # adapted after evaluation
+    pre, post = metrics(folder, "train/grad_norm_pre_clip"), metrics(folder, "train/grad_norm_post_clip")
+    assert pre and max(post.values()) <= 0.5 + 1e-4
+
+
+def test_a_flag_beats_yaml_and_checkpoint(iter600: Path) -> None:
+    cli = trained(
+        "fit",
+        *config("iter600_to_1000.yaml"),
+        *TINY,
+        f"--ckpt_path={iter600}",
+        "--trainer.max_epochs=601",
+        "--trainer.limit_val_batches=0",
+        "--model.optimizer.init_args.lr=5e-5",
+        "--model.value_coef=0.7",
+    )
+    assert cli.trainer.optimizers[0].param_groups[0]["lr"] == 5e-5
+    assert cli.model.value_coef == 0.7
+
+
+REFUSALS = {
+    "misspelt key": (["--data.gamez=3"], "gamez"),
+    "misspelt key of a class": (["--model.network.init_args.widht=3"], "widht"),
+    "unknown opponent": (["--data.opponent_pool.init_args.opponents=[random,nobody]"], "nobody"),
+    "unknown opponent in evaluation": (["--data.evaluation_opponents=[nobody]"], "nobody"),
+    "unknown decay type": (
+        [
+            "--trainer.callbacks+=callbacks.EntropyScheduleCallback",
+            "--trainer.callbacks.decay_type=quadratic",
+        ],
+        "quadratic",
+    ),
+    "weights under the floor": (
+        [
+            "--data.opponent_pool=lit_trainer.AdaptiveOpponentPool",
+            "--data.opponent_pool.opponents=[random,online]",
+            "--data.opponent_pool.weights={random: 0.99, online: 0.01}",
+        ],
+        "floor",
+    ),
+    "missing checkpoint": (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt"),
+    "asynchronous": (["--data.asynchronous=true"], "asynchronous"),
+    "negative games": (["--data.games_per_iteration=-1"], "games_per_iteration"),
+    "not a number": (["--data.simulations=many"], "simulations"),
+    "unknown game": (["--data.game=chess"], "chess"),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSALS)
+def test_a_fault_ends_in_one_readable_error_before_anything_is_written(
+    fault: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    flags, named = REFUSALS[fault]
+    with pytest.raises(SystemExit) as stopped:
+        run("fit", *config("iter0_to_600.yaml"), *TINY, *flags)
+    message = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert named in message and "Traceback" not in message
+    assert len(re.findall(r"^error: ", message, re.MULTILINE)) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("subcommand", ["fit", "validate", "test"])
+@pytest.mark.parametrize("fault", ["other network", "truncated", "no checkpoint"])
+def test_a_checkpoint_that_does_not_fit_is_refused(
+    fault: str, subcommand: str, iter600: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, flags = iter600, []
+    if fault == "other network":
+        flags = ["--model.network.init_args.width=64"]
+    else:
+        path = tmp_path / "bad.ckpt"
+        path.write_bytes(iter600.read_bytes()[:100_000] if fault == "truncated" else b"hello")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SystemExit) as stopped:
+        run(subcommand, *config("iter0_to_600.yaml"), *TINY, *flags, f"--ckpt_path={path}")
+    message = capsys.readouterr().err
+    assert stopped.value.code == 2 and "ckpt_path" in message
+    if fault == "other network":
+        assert "width" in message and "256" in message and "64" in message
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_validate_and_test_print_a_table(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for subcommand in ("validate", "test"):
+        run(
+            subcommand,
+            *config("iter0_to_600.yaml"),
+            *TINY,
+            f"--ckpt_path={iter600}",
+            "--data.evaluation_games=6",
+        )
+        printed = capsys.readouterr().out
+        for name in ("random", "outcome_heuristic", "distilled_outcome"):
+            assert name in printed
+
+
+def test_the_installed_command_and_the_module_answer() -> None:
+    """An entry point that is missing, or that ends in a status other than 0."""
+    for command in (
+        [str(Path(sys.executable).with_name("lit-trainer"))],
+        [sys.executable, "-m", "lit_trainer"],
+    ):
+        done = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "fit" in done.stdout and "validate" in done.stdout
+
+
+def test_a_whole_run_by_the_installed_command_ends_well(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("lit-trainer")), "fit", *config("quickstart.yaml"), *TINY]
+    done = subprocess.run([*command, "--trainer.max_epochs=1"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Evaluation at iteration 0" in done.stdout and "learning_curve.png" in done.stdout
