@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, read_checkpoint
 from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.module import AlphaZeroModule
+from lit_trainer.progress import SelfPlayProgressBar
 
 _KEYWORDS = ("best", "last", "hpc", "registry")
 
@@ -53,11 +56,15 @@ class LitTrainerCLI(LightningCLI):
         """A value that a class refuses ends in one line, as a value that the parser refuses does."""
         try:
             super().instantiate_classes()
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MisconfigurationException) as error:
             self.parser.error(str(error))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
+        # in place of Lightning's own bar, unless another was configured or none is wanted
+        if type(trainer.progress_bar_callback) in (TQDMProgressBar, RichProgressBar):
+            trainer.callbacks.remove(trainer.progress_bar_callback)
+            trainer.callbacks.insert(0, SelfPlayProgressBar())
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         # each logger takes its run number before any of them has made a folder, so that they agree
         for logger in trainer.loggers:

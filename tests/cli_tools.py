@@ -38,8 +38,22 @@ def trained(*args: str) -> LitTrainerCLI:
     return LitTrainerCLI(list(args))
 
 
-def metrics(folder: Path, column: str) -> dict[int, float]:
-    """Epoch to the last value of a column of a run's ``metrics.csv``."""
+def metrics(folder: Path, column: str, key: str = "epoch") -> dict[int, float]:
+    """Epoch (or "step") to the last value of a column of a run's ``metrics.csv``."""
     with open(folder / "metrics.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.get(column)]
-    return {int(float(row["epoch"])): float(row[column]) for row in rows}
+    return {int(float(row[key])): float(row[column]) for row in rows}
+
+
+def every(epochs: int, name: str) -> list[str]:
+    """The flags of one more ModelCheckpoint, that keeps ``<name><iteration>.ckpt`` every so many epochs."""
+    return [
+        "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
+        f"--trainer.callbacks.init_args.filename={name}{{iteration:.0f}}",
+        "--trainer.callbacks.init_args.auto_insert_metric_name=false",
+        f"--trainer.callbacks.init_args.every_n_epochs={epochs}",
+        "--trainer.callbacks.init_args.save_top_k=-1",
+        "--trainer.callbacks.init_args.save_on_train_epoch_end=true",
+        # tells its state from that of the configurations' own
+        "--trainer.callbacks.init_args.mode=max",
+    ]

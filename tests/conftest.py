@@ -19,13 +19,8 @@ def iter600(tmp_path_factory: pytest.TempPathFactory):
             "--evaluate_first=false",
             "--trainer.limit_val_batches=0",
             "--trainer.enable_progress_bar=false",
-            "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
-            "--trainer.callbacks.init_args.every_n_epochs=600",
-            "--trainer.callbacks.init_args.filename=iter600",
-            "--trainer.callbacks.init_args.dirpath=.",
-            "--trainer.callbacks.init_args.save_on_train_epoch_end=true",
             "--data.games_per_iteration=1",
             "--data.steps_per_iteration=1",
             "--data.simulations=1",
         )
-    return folder / "iter600.ckpt"
+    return folder / "runs/iter0_to_600/version_0/checkpoints/iter600.ckpt"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from cli_tools import TINY, config, metrics, run
+from cli_tools import TINY, config, every, metrics, run
 
 SETTINGS = [
     *TINY,
@@ -20,6 +23,7 @@ SETTINGS = [
     "--data.opponent_pool.max_past=2",
     "--data.opponent_pool.snapshot_every=1",
     "--data.games_per_iteration=10",
+    "--trainer.log_every_n_steps=1",
 ]
 
 
@@ -28,7 +32,7 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def last_checkpoint(folder: str) -> dict[str, Any]:
+def last_checkpoint(folder: str | Path) -> dict[str, Any]:
     return torch.load(f"{folder}/checkpoints/last.ckpt", weights_only=True)
 
 
@@ -49,36 +53,67 @@ def assert_same(one: Any, other: Any, at: str = "") -> None:
         assert one == other, at
 
 
-@pytest.mark.parametrize("stops", [[3], [2, 3, 4]])
+KEPT = ("state_dict", "optimizer_states", "lr_schedulers", "SelfPlayDataModule", "global_step")
+
+
 @pytest.mark.parametrize("interval", ["epoch", "step"])
-def test_straight_and_resumed_runs_are_the_same(stops: list[int], interval: str) -> None:
-    """Anything that a resume loses: moments, schedules, pool, replay window, counters, random streams."""
+def test_straight_and_resumed_runs_are_the_same(interval: str) -> None:
+    """Anything that a resume loses: moments, schedules, pool, replay window, counters, random streams.
+
+    Resumed both from the end of shorter runs and from checkpoints that a longer run left on its way.
+    """
     flags = ["fit", *config("quickstart.yaml"), *SETTINGS, f"--model.lr_interval={interval}"]
-    run(*flags, "--trainer.max_epochs=5")
-    checkpoint: list[str] = []
-    for k, epochs in enumerate([*stops, 5]):
-        run(*flags, f"--trainer.max_epochs={epochs}", *checkpoint)
-        checkpoint = [f"--ckpt_path=runs/quickstart/version_{k + 1}/checkpoints/last.ckpt"]
-    straight, resumed = (
-        last_checkpoint("runs/quickstart/version_0"),
-        last_checkpoint(f"runs/quickstart/version_{k + 1}"),
-    )
-    for key in (
-        "state_dict",
-        "optimizer_states",
-        "lr_schedulers",
-        "SelfPlayDataModule",
-        "epoch",
-        "global_step",
-    ):
-        assert_same(straight[key], resumed[key], key)
-    assert straight["SelfPlayDataModule"]["opponent_pool"]["past"].keys() == {3, 4}
-    for column in ("train/loss", "val/win_rate/random", "train/entropy_coef", "lr-AdamW"):
-        whole = metrics(Path("runs/quickstart/version_0"), column)
+    run(*flags, *every(1, "at"), "--trainer.max_epochs=5")
+    straight = Path("runs/quickstart/version_0")
+    whole = last_checkpoint(straight)
+    assert whole["SelfPlayDataModule"]["opponent_pool"]["past"].keys() == {3, 4}
+
+    def resume(version: int, checkpoint: str, epochs: int) -> Path:
+        run(*flags, f"--trainer.max_epochs={epochs}", f"--ckpt_path={checkpoint}")
+        return Path(f"runs/quickstart/version_{version}")
+
+    for k in (1, 2, 4):
+        resumed = resume(k if k < 4 else 3, f"{straight}/checkpoints/at{k}.ckpt", 5)
+        for key in KEPT:
+            assert_same(whole[key], last_checkpoint(resumed)[key], f"from at{k}: {key}")
+
+    legs = [Path("runs/quickstart/version_4")]
+    run(*flags, "--trainer.max_epochs=2")
+    for version, epochs in ((5, 3), (6, 5)):
+        legs.append(resume(version, f"{legs[-1]}/checkpoints/last.ckpt", epochs))
+    for key in KEPT:
+        assert_same(whole[key], last_checkpoint(legs[-1])[key], f"in legs: {key}")
+    columns = {"train/loss": "epoch", "val/win_rate/random": "epoch", "train/entropy_coef": "epoch", "lr-AdamW": "step"}
+    for column, key in columns.items():
         parts: dict[int, float] = {}
-        for version in range(1, k + 2):
-            parts |= metrics(Path(f"runs/quickstart/version_{version}"), column)
-        assert parts == whole, column
+        for leg in legs:
+            parts |= metrics(leg, column, key)
+        assert parts == metrics(straight, column, key), column
+
+
+@pytest.mark.slow
+def test_a_run_killed_outright_goes_on_from_its_last_iteration(tmp_path: Path) -> None:
+    """A `last.ckpt` that is seldom written, half written, or not the whole state of the run."""
+    flags = ["fit", *config("quickstart.yaml"), *SETTINGS]
+    run(*flags, "--trainer.max_epochs=60")
+    whole = last_checkpoint("runs/quickstart/version_0")
+    killed = Path("runs/quickstart/version_1/checkpoints")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lit_trainer", *flags, "--trainer.max_epochs=60"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not (killed / "last.ckpt").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    done = torch.load(killed / "last.ckpt", weights_only=True)["global_step"] // 2
+    assert 1 <= done < 60, f"killed after {done} iterations: too late to show anything"
+    run(*flags, "--trainer.max_epochs=60", f"--ckpt_path={killed}/last.ckpt")
+    for key in KEPT:
+        assert_same(whole[key], last_checkpoint("runs/quickstart/version_2")[key], key)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not() -> None:
@@ -102,20 +137,12 @@ def test_a_checkpoint_without_replay_refills_and_says_so(caplog: pytest.LogCaptu
     assert "replay" not in last_checkpoint("runs/quickstart/version_0")["SelfPlayDataModule"]
     run(*flags, "--trainer.max_epochs=2", "--ckpt_path=runs/quickstart/version_0/checkpoints/last.ckpt")
     assert "no replay window" in caplog.text
-    assert last_checkpoint("runs/quickstart/version_1")["epoch"] == 1
+    assert last_checkpoint("runs/quickstart/version_1")["global_step"] == 4
 
 
 def test_checkpoints_are_named_by_iteration() -> None:
     """A file named after the epoch that ended, so that `iter2` would resume at 3."""
-    run(
-        "fit", *config("quickstart.yaml"), *SETTINGS, "--trainer.max_epochs=4",
-        "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
-        "--trainer.callbacks.init_args.filename=every{iteration:.0f}",
-        "--trainer.callbacks.init_args.auto_insert_metric_name=false",
-        "--trainer.callbacks.init_args.every_n_epochs=2",
-        "--trainer.callbacks.init_args.save_top_k=-1",
-        "--trainer.callbacks.init_args.save_on_train_epoch_end=true",
-    )  # fmt: skip
+    run("fit", *config("quickstart.yaml"), *SETTINGS, *every(2, "every"), "--trainer.max_epochs=4")
     folder = Path("runs/quickstart/version_0/checkpoints")
     assert sorted(path.name for path in folder.glob("every*")) == ["every2.ckpt", "every4.ckpt"]
     loops = torch.load(folder / "every2.ckpt", weights_only=True)["loops"]["fit_loop"]["epoch_progress"]

@@ -44,9 +44,7 @@ def rated(regression: Any) -> Any:
     return Rated
 
 
-def test_each_validation_updates_with_its_own_win_rates(
-    make_trainer: MakeTrainer, rated: Any, data: Any
-) -> None:
+def test_each_validation_updates_with_its_own_win_rates(make_trainer: MakeTrainer, rated: Any, data: Any) -> None:
     data.opponent_pool = Pool()
     make_trainer(AdaptiveOpponentCallback(), max_epochs=2, limit_val_batches=1).fit(rated(), data)
     assert data.opponent_pool.calls == [{"easy": 0.75, "hard": 0.25}, {"easy": 0.5, "hard": 0.5}]
@@ -86,9 +84,7 @@ def test_validations_within_an_epoch(make_trainer: MakeTrainer, rated: Any, data
     assert len(data.opponent_pool.calls) == 2
 
 
-def test_validate_and_the_sanity_check_change_nothing(
-    make_trainer: MakeTrainer, rated: Any, data: Any
-) -> None:
+def test_validate_and_the_sanity_check_change_nothing(make_trainer: MakeTrainer, rated: Any, data: Any) -> None:
     data.opponent_pool = Pool()
     options = {"limit_val_batches": 1, "num_sanity_val_steps": 1, "max_epochs": 1}
     make_trainer(AdaptiveOpponentCallback(), **options).validate(rated(), data, verbose=False)
@@ -107,9 +103,7 @@ def test_validate_and_the_sanity_check_change_nothing(
 def test_logs_the_weights(make_trainer: MakeTrainer, rated: Any, data: Any, tmp_path: Path) -> None:
     data.opponent_pool = Pool()
     loggers = [CSVLogger(tmp_path, name=name) for name in ("one", "two")]
-    make_trainer(AdaptiveOpponentCallback(), max_epochs=2, limit_val_batches=1, logger=loggers).fit(
-        rated(), data
-    )
+    make_trainer(AdaptiveOpponentCallback(), max_epochs=2, limit_val_batches=1, logger=loggers).fit(rated(), data)
     for logger in loggers:
         with open(Path(logger.log_dir) / "metrics.csv") as file:
             logged = [row for row in csv.DictReader(file) if row["opponents/weight/easy"]]
@@ -124,9 +118,7 @@ def test_a_checkpoint_of_the_validation_holds_the_new_weights(
     data.opponent_pool = Pool()
     data.state_dict = lambda: dict(data.opponent_pool.weights)
     save = ModelCheckpoint(tmp_path, filename="best", monitor="val/loss")
-    make_trainer(save, AdaptiveOpponentCallback(), limit_val_batches=1, enable_checkpointing=True).fit(
-        rated(), data
-    )
+    make_trainer(save, AdaptiveOpponentCallback(), limit_val_batches=1, enable_checkpointing=True).fit(rated(), data)
     checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)
     assert checkpoint["RegressionData"] == {"easy": 0.25, "hard": 0.75}
     assert all("AdaptiveOpponentCallback" not in key for key in checkpoint["callbacks"])
@@ -145,9 +137,7 @@ def test_two_pools(make_trainer: MakeTrainer, rated: Any, data: Any) -> None:
 
 def test_no_metric_with_the_prefix(make_trainer: MakeTrainer, regression: Any, data: Any) -> None:
     data.opponent_pool = Pool()
-    with pytest.raises(
-        MisconfigurationException, match=r"metric_prefix='val/win_rate/'\. It logged: val/loss\."
-    ):
+    with pytest.raises(MisconfigurationException, match=r"metric_prefix='val/win_rate/'\. It logged: val/loss\."):
         make_trainer(AdaptiveOpponentCallback(), limit_val_batches=1).fit(regression(), data)
 
 
@@ -158,9 +148,7 @@ def test_a_loaders_index_in_the_name(make_trainer: MakeTrainer, regression: Any,
 
     data.val_dataloader = lambda: [DataLoader(data.dataset), DataLoader(data.dataset)]
     data.opponent_pool = Pool()
-    with pytest.raises(
-        MisconfigurationException, match=r"'easy/dataloader_idx_0' is no opponent's name.*=False"
-    ):
+    with pytest.raises(MisconfigurationException, match=r"'easy/dataloader_idx_0' is no opponent's name.*=False"):
         make_trainer(AdaptiveOpponentCallback(), limit_val_batches=1).fit(Indexed(), data)
     assert data.opponent_pool.calls == []
 
@@ -172,9 +160,7 @@ def test_a_wrong_pool_is_said_before_training(make_trainer: MakeTrainer, rated: 
         make_trainer(AdaptiveOpponentCallback(), limit_val_batches=1).fit(rated(), data)
 
     misspelt = AdaptiveOpponentCallback(pool="trainer.datamodule.oponent_pool")
-    with pytest.raises(
-        MisconfigurationException, match=r"no attribute 'oponent_pool'\. Did you mean 'opponent_pool'"
-    ):
+    with pytest.raises(MisconfigurationException, match=r"no attribute 'oponent_pool'\. Did you mean 'opponent_pool'"):
         make_trainer(misspelt, limit_val_batches=1).fit(rated(), data)
 
 

@@ -8,9 +8,7 @@ import pytest
 from callbacks import EntropyScheduleCallback
 
 
-def test_defaults_drive_the_modules_coefficient(
-    make_trainer: Callable[..., Any], regression: Any, data: Any
-) -> None:
+def test_defaults_drive_the_modules_coefficient(make_trainer: Callable[..., Any], regression: Any, data: Any) -> None:
     module = regression()
     trainer = make_trainer(EntropyScheduleCallback(), max_epochs=3)
     trainer.fit(module, data)

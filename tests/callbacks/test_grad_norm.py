@@ -132,9 +132,9 @@ def test_an_optimizer_that_writes_into_the_gradients(
 
 def test_accumulated_gradients(make_trainer: MakeTrainer, measuring: Any, data: Any, tmp_path: Path) -> None:
     module, logger = measuring(), CSVLogger(tmp_path)
-    make_trainer(
-        GradNormCallback(), logger=logger, max_epochs=2, accumulate_grad_batches=2, gradient_clip_val=0.5
-    ).fit(module, data)
+    make_trainer(GradNormCallback(), logger=logger, max_epochs=2, accumulate_grad_batches=2, gradient_clip_val=0.5).fit(
+        module, data
+    )
     check(module, logger, steps=4)
 
 
@@ -148,9 +148,7 @@ def test_gradients_that_are_not_finite_are_shown(
     logger = CSVLogger(tmp_path)
     make_trainer(GradNormCallback(), logger=logger, gradient_clip_val=1.0).fit(Diverging(), data)
     pre, post = logged(logger, PRE, POST)
-    assert (
-        [math.isnan(norm) for norm in pre] == [math.isnan(norm) for norm in post] == [False, True, True, True]
-    )
+    assert [math.isnan(norm) for norm in pre] == [math.isnan(norm) for norm in post] == [False, True, True, True]
 
 
 def test_manual_optimization_with_two_optimizers(
@@ -186,9 +184,7 @@ def test_manual_optimization_with_two_optimizers(
     assert PRE not in trainer.callback_metrics
 
 
-def test_steps_taken_where_lightning_refuses_to_log(
-    make_trainer: MakeTrainer, regression: Any, data: Any
-) -> None:
+def test_steps_taken_where_lightning_refuses_to_log(make_trainer: MakeTrainer, regression: Any, data: Any) -> None:
     class StepsAtTheEnd(regression):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
@@ -209,9 +205,7 @@ def test_steps_taken_where_lightning_refuses_to_log(
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_loss_scaling(
-    fused: bool, make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path
-) -> None:
+def test_loss_scaling(fused: bool, make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path) -> None:
     true_norms = []
 
     class Scaled(regression):  # type: ignore[misc]
@@ -235,9 +229,7 @@ def test_loss_scaling(
         [true_norms[i] if fused else min(true_norms[i], 1.0) for i in finite], rel=1e-3
     )
     assert pre[2] == math.inf
-    assert math.isinf(post[2]) if fused else math.isnan(post[2]), (
-        "the scaler skips the step of a plain optimizer"
-    )
+    assert math.isinf(post[2]) if fused else math.isnan(post[2]), "the scaler skips the step of a plain optimizer"
 
 
 def test_sparse_gradients(make_trainer: MakeTrainer, regression: Any, data: Any) -> None:

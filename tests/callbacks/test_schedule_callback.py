@@ -57,9 +57,7 @@ def test_value_is_there_before_the_first_batch_is_made(make_trainer: MakeTrainer
     assert made == [0.4] * 3 + [0.2] * 3
 
 
-def test_resumes_at_the_right_value(
-    make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path
-) -> None:
+def test_resumes_at_the_right_value(make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path) -> None:
     schedule = EntropyScheduleCallback(last_iteration=6)
     first = make_trainer(schedule, max_epochs=3)
     first.fit(regression(), data)
@@ -85,13 +83,9 @@ def test_new_arguments_win_over_the_checkpoint(
     assert [value for _, value in module.seen[::4]] == values
 
 
-def test_resumes_within_an_epoch(
-    make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path
-) -> None:
+def test_resumes_within_an_epoch(make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path) -> None:
     save = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=6, save_top_k=-1)
-    make_trainer(EntropyScheduleCallback(), save, max_epochs=3, enable_checkpointing=True).fit(
-        regression(), data
-    )
+    make_trainer(EntropyScheduleCallback(), save, max_epochs=3, enable_checkpointing=True).fit(regression(), data)
 
     module, logger = regression(), CSVLogger(tmp_path, name="resumed")
     resumed = make_trainer(EntropyScheduleCallback(), max_epochs=3, logger=logger)
@@ -101,9 +95,7 @@ def test_resumes_within_an_epoch(
     assert rows(Path(logger.log_dir), "train/entropy_coef") == pytest.approx(epochs_ended)
 
 
-def test_keeps_nothing_in_the_checkpoint(
-    make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path
-) -> None:
+def test_keeps_nothing_in_the_checkpoint(make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path) -> None:
     trainer = make_trainer(EntropyScheduleCallback(), TemperatureScheduleCallback())
     trainer.fit(regression(), data)
     trainer.save_checkpoint(tmp_path / "end.ckpt")
@@ -138,9 +130,7 @@ def test_two_schedules_of_one_target(make_trainer: MakeTrainer, regression: Any,
     trainer = make_trainer(
         EntropyScheduleCallback(), TemperatureScheduleCallback(target="pl_module.entropy_coef", log_name="t")
     )
-    with pytest.raises(
-        MisconfigurationException, match=r"Two schedules set target='pl_module\.entropy_coef'"
-    ):
+    with pytest.raises(MisconfigurationException, match=r"Two schedules set target='pl_module\.entropy_coef'"):
         trainer.fit(regression(), data)
 
 
@@ -163,9 +153,7 @@ def test_wrong_target_is_said_before_training(make_trainer: MakeTrainer, regress
     assert module.seen == []
 
 
-def test_the_target_may_come_from_the_data_modules_setup(
-    make_trainer: MakeTrainer, regression: Any, data: Any
-) -> None:
+def test_the_target_may_come_from_the_data_modules_setup(make_trainer: MakeTrainer, regression: Any, data: Any) -> None:
     data.setup = lambda stage: setattr(data, "coefficient", 0.0)
     make_trainer(EntropyScheduleCallback(target="trainer.datamodule.coefficient")).fit(regression(), data)
     assert data.coefficient == 0.04
@@ -174,9 +162,7 @@ def test_the_target_may_come_from_the_data_modules_setup(
 @pytest.mark.parametrize("max_epochs", [-1, 3])
 def test_no_last_iteration(max_epochs: int, make_trainer: MakeTrainer, regression: Any, data: Any) -> None:
     trainer = make_trainer(EntropyScheduleCallback(first_iteration=3), max_epochs=max_epochs, max_steps=2)
-    with pytest.raises(
-        MisconfigurationException, match=rf"max_epochs, which is {max_epochs} .* Give last_iteration"
-    ):
+    with pytest.raises(MisconfigurationException, match=rf"max_epochs, which is {max_epochs} .* Give last_iteration"):
         trainer.fit(regression(), data)
 
 

@@ -27,13 +27,9 @@ def set_number(module: Any, path: str, value: float = 0.25) -> None:
     Target(path).set_number(SimpleNamespace(datamodule=None), module, value)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "path", ["module.rate", "pl_module", "", "pl_module.", "trainer..rate", ".rate", "rate"]
-)
+@pytest.mark.parametrize("path", ["module.rate", "pl_module", "", "pl_module.", "trainer..rate", ".rate", "rate"])
 def test_malformed_path(path: str) -> None:
-    with pytest.raises(
-        ValueError, match=f"target='{path}' is not a dotted path: give 'trainer' or 'pl_module'"
-    ):
+    with pytest.raises(ValueError, match=f"target='{path}' is not a dotted path: give 'trainer' or 'pl_module'"):
         Target(path)
 
 
@@ -78,9 +74,7 @@ def test_a_wrong_name_creates_nothing() -> None:
 
 
 def test_none_on_the_way() -> None:
-    with pytest.raises(
-        MisconfigurationException, match=r"'trainer\.datamodule' is None, so it has no 'rate'"
-    ):
+    with pytest.raises(MisconfigurationException, match=r"'trainer\.datamodule' is None, so it has no 'rate'"):
         set_number(Holder(), "trainer.datamodule.rate")
 
 
@@ -89,9 +83,7 @@ def test_none_on_the_way() -> None:
     [("parts", "ModuleList"), ("forward", "function|method"), ("scale", "Parameter"), ("training", "bool")],
 )
 def test_does_not_overwrite_what_is_no_number(path: str, kind: str) -> None:
-    with pytest.raises(
-        MisconfigurationException, match=f"holds a ({kind}), which a schedule does not overwrite"
-    ):
+    with pytest.raises(MisconfigurationException, match=f"holds a ({kind}), which a schedule does not overwrite"):
         set_number(Holder(), f"pl_module.{path}")
 
 

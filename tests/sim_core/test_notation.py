@@ -116,9 +116,7 @@ def test_unknown_letter(field: str, letter: str) -> None:
         assert letter in message
 
 
-@pytest.mark.parametrize(
-    ("field", "cards"), [("hand0", "Lh"), ("hand1", "lH"), ("deck0", "Lh"), ("deck1", "lH")]
-)
+@pytest.mark.parametrize(("field", "cards"), [("hand0", "Lh"), ("hand1", "lH"), ("deck0", "Lh"), ("deck1", "lH")])
 def test_card_of_the_other_player(field: str, cards: str) -> None:
     message = refusal(position_text(**{field: cards}))
     assert field in message.lower()
