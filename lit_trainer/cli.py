@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
@@ -65,7 +66,8 @@ class LitTrainerCLI(LightningCLI):
         if type(trainer.progress_bar_callback) in (TQDMProgressBar, RichProgressBar):
             trainer.callbacks.remove(trainer.progress_bar_callback)
             trainer.callbacks.insert(0, SelfPlayProgressBar())
-        trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # unless another was configured
+            trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         # each logger takes its run number before any of them has made a folder, so that they agree
         for logger in trainer.loggers:
             _ = logger.version

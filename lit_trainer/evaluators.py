@@ -44,7 +44,7 @@ class TorchEvaluator:
 
     @torch.inference_mode()
     def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        device = next(self.network.parameters()).device
-        inputs = torch.from_numpy(np.ascontiguousarray(observations, dtype=np.float32)).to(device)
+        weights = next(self.network.parameters())
+        inputs = torch.from_numpy(np.ascontiguousarray(observations, dtype=np.float32)).to(weights)
         logits, values = self.network(inputs)
         return logits.float().cpu().numpy(), values.float().cpu().numpy()

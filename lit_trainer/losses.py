@@ -28,8 +28,8 @@ def masked_log_softmax(logits: Tensor, legal_mask: Tensor) -> Tensor:
 
 def policy_entropy(log_probabilities: Tensor, legal_mask: Tensor) -> Tensor:
     """Entropy of each row's policy over legal actions [B], in nats."""
-    terms = log_probabilities.exp() * log_probabilities
-    return -terms.masked_fill(~legal_mask, 0.0).sum(dim=-1)
+    # masked before the product: minus infinity (half precision) times zero would spoil the gradient
+    return -(log_probabilities.exp() * log_probabilities.masked_fill(~legal_mask, 0.0)).sum(dim=-1)
 
 
 def alphazero_loss(

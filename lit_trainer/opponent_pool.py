@@ -144,7 +144,7 @@ class OpponentPool:
             key: value.detach().to("cpu", torch.float16 if value.is_floating_point() else value.dtype, copy=True)
             for key, value in network.state_dict().items()
         }
-        for oldest in sorted(self.past)[: len(self.past) - self.max_past]:
+        for oldest in sorted(self.past)[: max(0, len(self.past) - self.max_past)]:
             del self.past[oldest]
 
     def past_network(self, iteration: int, like: PolicyValueNetwork) -> PolicyValueNetwork:

@@ -96,7 +96,7 @@ def sharpen(policy: Floats, temperature: float) -> Floats:
 def sample_rows(policy: Floats, uniforms: NDArray[np.float64]) -> Ids:
     """One action a row by inverse transform of a uniform number; never one of probability zero."""
     cumulative = np.cumsum(policy, axis=1, dtype=np.float64)
-    picked = (cumulative < (uniforms * cumulative[:, -1])[:, None]).sum(axis=1)
+    picked = (cumulative <= (uniforms * cumulative[:, -1])[:, None]).sum(axis=1)
     # rounding may point past the last action that can be chosen
     last = policy.shape[1] - 1 - (policy[:, ::-1] > 0).argmax(axis=1)
     chosen: Ids = np.minimum(picked, last).astype(np.int64)

@@ -26,11 +26,14 @@ class SelfPlayProgressBar(RichProgressBar):
         if listeners is not None and self._show_games not in listeners:
             listeners.append(self._show_games)
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_epoch_start(trainer, pl_module)
+        self._started = time.perf_counter()  # games are generated at the first batch of the epoch
+
     def _show_games(self, played: float, total: int) -> None:
         if self.progress is None or self.is_disabled:
             return
         if self._games_task is None:
-            self._started = time.perf_counter()
             self._games_task = self._add_task(total, "Self-play")
         seconds = time.perf_counter() - self._started
         self.progress.update(

@@ -1,0 +1,84 @@
+"""Speed of the engine alone, one thread and two: ``python benchmarks/engine.py``. Medians of several runs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from sim_core import OPPONENTS, GameBatch, get_game, search
+
+RUNS = 7
+
+
+def median_rate(work: Callable[[], int]) -> float:
+    """Median over runs of (what `work` counts) a second."""
+    rates = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        count = work()
+        rates.append(count / (time.perf_counter() - start))
+    return statistics.median(rates)
+
+
+def random_games(threads: int, n: int = 20_000) -> int:
+    GameBatch(n, 1).play_random(threads=threads)
+    return n
+
+
+def against_random(name: str, n: int = 2_000) -> int:
+    batch = GameBatch(n, 5)
+    while not batch.is_terminal.all():
+        rows = np.arange(n)
+        mover = batch.to_move
+        actions = np.empty(n, dtype=np.int64)
+        for player, opponent in enumerate((name, "random")):
+            mine = rows[mover == player]
+            actions[mine] = batch.opponent_actions(opponent, 7, rows=mine)
+        batch.step(actions)
+    return n
+
+
+def neutral(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An evaluator that costs next to nothing."""
+    return np.zeros(legal_mask.shape, dtype=np.float32), np.zeros(len(legal_mask), dtype=np.float32)
+
+
+def simulations(threads: int, games: int = 1_024, each: int = 32) -> int:
+    search(GameBatch(games, 3), neutral, each, threads=threads)
+    return games * each
+
+
+def endgames(n: int = 2_000) -> int:
+    batch = GameBatch(n, 3)
+    while batch.ply[0] < 16:
+        batch.step(batch.opponent_actions("random", 1))
+    rules = get_game("beasty_bar")
+    for row in batch.packed():
+        rules.solve(row.tobytes())
+    return n
+
+
+def main() -> None:
+    table = Table(title=f"Engine, medians of {RUNS} runs")
+    table.add_column("what")
+    table.add_column("a second", justify="right")
+    rows: list[tuple[str, Callable[[], int]]] = [
+        ("random games, 1 thread", lambda: random_games(1)),
+        ("random games, 2 threads", lambda: random_games(2)),
+        ("simulations from the deal, neutral evaluator, 1 thread", lambda: simulations(1)),
+        ("simulations from the deal, neutral evaluator, 2 threads", lambda: simulations(2)),
+        ("endgames from ply 16, played up to there and solved, 1 thread", endgames),
+        *((f"games of {name} against random, 1 thread", lambda name=name: against_random(name)) for name in OPPONENTS),
+    ]
+    for label, work in rows:
+        table.add_row(label, f"{median_rate(work):,.0f}")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()

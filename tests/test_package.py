@@ -1,0 +1,100 @@
+"""The package as a stranger gets it: the sdist holds its sources, and what is built from it works elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from cli_tools import ROOT
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import sim_core, callbacks, lit_trainer.networks
+for module in (sim_core, callbacks, lit_trainer.networks):
+    assert Path({site!r}) in Path(module.__file__).parents, module.__file__
+state = sim_core.State.parse("hc - - X/- -/- 0 0")
+print(state.step(sim_core.Action.parse("X=H")))
+"""
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean checkout's sdist, and the wheel built from that sdist through build isolation."""
+    folder = tmp_path_factory.mktemp("build")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "checkout" / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", folder / "dist", folder / "checkout"],
+        check=True, capture_output=True, timeout=600,
+    )  # fmt: skip
+    return folder / "dist"
+
+
+@pytest.mark.slow
+def test_the_sdist_holds_every_source(dist: Path) -> None:
+    """cythonize swaps sources for .c files: an sdist without .pyx builds nothing."""
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for pattern in ("sim_core/*.py*", "lit_trainer/*.py*", "callbacks/*.py*", "configs/**/*.yaml", "tests/**/*.py"):
+        wanted = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern) if path.suffix != ".pyc"}
+        assert wanted and wanted <= names, wanted - names
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "constraints.txt", "setup.py", "sim_core/py.typed"} <= names
+    assert not [name for name in names if name.endswith((".c", ".so"))]
+
+
+@pytest.mark.slow
+def test_the_wheel_works_outside_the_checkout(dist: Path, tmp_path: Path) -> None:
+    wheel = next(dist.glob("*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"sim_core", "lit_trainer", "callbacks"}
+    # the environment's packages, but this project's only from the wheel
+    venv.create(tmp_path / "venv", with_pip=False)
+    site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel],
+        check=True,
+        timeout=300,
+    )
+    packages = next(path for path in map(Path, sys.path) if path.name == "site-packages")
+    (site / "others.pth").write_text(f"{packages}\n")
+    python = tmp_path / "venv" / "bin" / "python"
+    done = subprocess.run(
+        [python, "-c", PROGRAM.format(site=str(site))], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "hc - X -/- -/- 1 1"
+
+
+def test_sim_core_alone_imports_neither_torch_nor_lightning() -> None:
+    program = "import sys, sim_core; assert not {'torch', 'lightning', 'lit_trainer', 'callbacks'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=60)
+
+
+def test_no_file_is_longer_than_can_be_read() -> None:
+    for pattern in ("sim_core/*.py*", "lit_trainer/*.py", "callbacks/*.py", "tests/**/*.py"):
+        for path in ROOT.glob(pattern):
+            if path.suffix in (".py", ".pyx", ".pxd"):
+                assert len(path.read_text().splitlines()) <= 500, path
+
+
+def test_constraints_pin_the_torch_that_was_tested() -> None:
+    pinned = (ROOT / "constraints.txt").read_text()
+    assert "\ntorch==2.13.0\n" in pinned
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for requirement in project["dependencies"]:
+        name = requirement.split(">")[0].split("[")[0]
+        assert f"\n{name}==" in pinned, f"{name} is not pinned"
