@@ -20,8 +20,8 @@ def evaluation_table(
     results: dict[str, WinRateResult], before: dict[str, float] | None = None, title: str = "Evaluation"
 ) -> Table:
     """The results as a rich table: opponent, games, win, draw, loss, score with interval, change of the score."""
-    table = Table(title=f"{title} (in % of the games)", title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("opponent", "games", "win", "draw", "loss", "score", "95 % interval", "change"):
+    table = Table(title=f"{title} (in % of the games; 95 % intervals)", title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("opponent", "games", "win", "draw", "loss", "score", "interval", "change"):
         table.add_column(column, justify="left" if column == "opponent" else "right", no_wrap=True)
     for name, result in results.items():
         shares = [100 * count / max(result.games, 1) for count in (result.wins, result.draws, result.losses)]
