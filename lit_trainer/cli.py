@@ -64,8 +64,8 @@ class LitTrainerCLI(LightningCLI):
         trainer = super().instantiate_trainer(**kwargs)
         # in place of Lightning's own bar, unless another was configured or none is wanted
         if type(trainer.progress_bar_callback) in (TQDMProgressBar, RichProgressBar):
-            trainer.callbacks.remove(trainer.progress_bar_callback)
-            trainer.callbacks.insert(0, SelfPlayProgressBar())
+            trainer.callbacks.remove(trainer.progress_bar_callback)  # type: ignore[attr-defined]
+            trainer.callbacks.insert(0, SelfPlayProgressBar())  # type: ignore[attr-defined]
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # unless another was configured
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         # each logger takes its run number before any of them has made a folder, so that they agree

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from lightning.pytorch.cli import instantiate_class
 from torch import Tensor
 
 from lit_trainer.networks import PolicyValueNetwork
@@ -43,6 +44,21 @@ def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
     return counts
 
 
+def _agent(name: str, given: Any) -> Agent:
+    """The agent itself, made where a class path and its arguments were given."""
+    if isinstance(given, Mapping):
+        try:
+            given = instantiate_class((), {"init_args": {}, **given})
+        except (ImportError, AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"agents: {name} cannot be made from {dict(given)}: {error!r}; "
+                "expected {class_path: package.module.Class, init_args: {...}}"
+            ) from error
+    if not isinstance(given, Agent) or not callable(given.select_action):
+        raise ValueError(f"agents: {name} ({type(given).__name__}) has no select_action(state, legal_actions)")
+    return given
+
+
 class OpponentPool:
     """Mixes self-play, past checkpoints and named opponents in fixed shares.
 
@@ -52,7 +68,8 @@ class OpponentPool:
         past_share: share of games against past checkpoints; self-play's until there is one.
         max_past: past checkpoints kept, the newest.
         snapshot_every: iterations from one past checkpoint to the next.
-        agents: opponents written in Python, by name.
+        agents: opponents written in Python, by name: each an object with ``select_action(state, legal_actions)``, or a
+            ``{class_path: ..., init_args: {...}}`` of one, as a YAML gives it.
         weights: shares of the named opponents among themselves, summing to one; None: equal.
 
     The rest, ``1 - self_play_share - past_share``, goes to the named opponents by weight (to self-play where there
@@ -71,13 +88,11 @@ class OpponentPool:
         past_share: float = 0.1,
         max_past: int = 10,
         snapshot_every: int = 50,
-        agents: dict[str, Agent] | None = None,
+        agents: dict[str, Any] | None = None,
         weights: dict[str, float] | None = None,
     ) -> None:
-        self.agents = dict(agents or {})
-        for name, agent in self.agents.items():
-            if not callable(getattr(agent, "select_action", None)):
-                raise ValueError(f"agents: {name} ({type(agent).__name__}) has no select_action(state, legal_actions)")
+        self.agents: dict[str, Agent] = {name: _agent(name, agent) for name, agent in (agents or {}).items()}
+        for name in self.agents:
             if name in OPPONENTS:
                 raise ValueError(f"agents: {name} is the name of a built-in opponent; give the agent another")
         self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
@@ -185,7 +200,7 @@ class AdaptiveOpponentPool(OpponentPool):
         past_share: float = 0.1,
         max_past: int = 10,
         snapshot_every: int = 50,
-        agents: dict[str, Agent] | None = None,
+        agents: dict[str, Any] | None = None,
         weights: dict[str, float] | None = None,
     ) -> None:
         super().__init__(opponents, self_play_share, past_share, max_past, snapshot_every, agents, weights)

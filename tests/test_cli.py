@@ -249,3 +249,46 @@ def test_a_whole_run_by_the_installed_command_ends_well(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--trainer.max_epochs=1"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Evaluation at iteration 0" in done.stdout and "learning_curve.png" in done.stdout
+
+
+AGENT = '''
+class First:
+    """Plays the first legal action, and counts."""
+
+    played = 0
+
+    def select_action(self, state, legal_actions):
+        First.played += 1
+        return legal_actions[0]
+'''
+
+
+def test_an_agent_written_in_python_joins_by_class_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that is accepted and then never asked, in training or in evaluation."""
+    (tmp_path / "my_package.py").write_text(AGENT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    pool = {
+        "class_path": "lit_trainer.OpponentPool",
+        "init_args": {
+            "agents": {"mine": {"class_path": "my_package.First"}},
+            "opponents": ["random", "outcome_heuristic", "mine"],
+            "self_play_share": 0.1,
+            "past_share": 0.0,
+        },
+    }
+    overlay = {"data": {"opponent_pool": pool}, "trainer": {"limit_val_batches": 0}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(overlay))
+    flags = [
+        *config("quickstart.yaml"),
+        "--config=mine.yaml",
+        *TINY,
+        "--trainer.max_epochs=1",
+        "--evaluate_first=false",
+    ]
+    run("fit", *flags)
+    import my_package  # type: ignore[import-not-found]
+
+    in_training = my_package.First.played
+    assert in_training >= 12
+    run("validate", *flags[:-1], "--trainer.limit_val_batches=1.0")
+    assert my_package.First.played > in_training
