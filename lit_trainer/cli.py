@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -98,6 +99,18 @@ def _as_seed(seed: bool | int) -> int:
     return 0 if isinstance(seed, bool) else seed
 
 
+# Warnings that every run would meet and no user can act on.
+_NOISE = (
+    ".*exists and is not empty. Previous log files.*",  # the folder is new: TensorBoard's logger has just made it
+    ".*`IterableDataset` has `__len__` defined.*",  # its length is exact, and there are no loader workers
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*LightningCLI's args parameter is intended.*",
+    ".*does not have many workers which may be a bottleneck.*",
+)
+
+
 def main(args: ArgsType = None) -> None:
     """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message)
     LitTrainerCLI(args)

@@ -118,7 +118,8 @@ def generate_games_batched_by_opponent(
             opponent_seconds += time.perf_counter() - opponents_start
             batch.step(actions)
             if on_progress is not None:
-                on_progress(low + float(batch.ply.mean()) / rules.max_plies * len(numbers))
+                # a game that ends early counts whole
+                on_progress(low + float(np.where(batch.is_terminal, 1.0, batch.ply / rules.max_plies).sum()))
         final[numbers] = batch.outcomes()
     seconds = time.perf_counter() - started
     positions = sum(len(part) for part in states)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.players import Agent
-from sim_core import OPPONENTS
+from sim_core import OPPONENTS, games, get_game
 
 SELF_PLAY = "self_play"
 
@@ -63,7 +63,8 @@ class OpponentPool:
     """Mixes self-play, past checkpoints and named opponents in fixed shares.
 
     Args:
-        opponents: names: built-in ones, or keys of `agents`. None: all ten built-in opponents.
+        opponents: names: built-in ones of any game (the data module checks that they are its game's), or keys of
+            `agents`. None: Beasty Bar's ten.
         self_play_share: share of games against itself.
         past_share: share of games against past checkpoints; self-play's until there is one.
         max_past: past checkpoints kept, the newest.
@@ -92,13 +93,14 @@ class OpponentPool:
         weights: dict[str, float] | None = None,
     ) -> None:
         self.agents: dict[str, Agent] = {name: _agent(name, agent) for name, agent in (agents or {}).items()}
+        builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
         for name in self.agents:
-            if name in OPPONENTS:
+            if name in builtin:
                 raise ValueError(f"agents: {name} is the name of a built-in opponent; give the agent another")
         self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
         for name in self.opponents:
-            if name not in OPPONENTS and name not in self.agents:
-                known = ", ".join((*OPPONENTS, *self.agents))
+            if name not in builtin and name not in self.agents:
+                known = ", ".join((*builtin, *self.agents))
                 raise ValueError(f"opponents: {name!r} is not known; known are {known}; add others by `agents`")
         if len(set(self.opponents)) != len(self.opponents):
             raise ValueError(f"opponents: a name stands twice in {', '.join(self.opponents)}")

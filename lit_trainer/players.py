@@ -41,7 +41,7 @@ class BuiltinPlayer:
     """One of the game's built-in opponents.
 
     Args:
-        name: e.g. one of ``sim_core.OPPONENTS``.
+        name: one of the game's, for Beasty Bar of ``sim_core.OPPONENTS``.
         seed: of its random choices.
     """
 

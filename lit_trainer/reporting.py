@@ -20,7 +20,9 @@ def evaluation_table(
     results: dict[str, WinRateResult], before: dict[str, float] | None = None, title: str = "Evaluation"
 ) -> Table:
     """The results as a rich table: opponent, games, win, draw, loss, score with interval, change of the score."""
-    table = Table(title=f"{title} (in % of the games; 95 % intervals)", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"{title} (in % of the games; 95 % intervals)", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column in ("opponent", "games", "win", "draw", "loss", "score", "interval", "change"):
         table.add_column(column, justify="left" if column == "opponent" else "right", no_wrap=True)
     for name, result in results.items():
