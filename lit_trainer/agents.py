@@ -55,7 +55,7 @@ class NetworkAgent:
                 raise ValueError(f"states: '{state}' is of {state.game}, the network plays {self.network.game}")
             if state.is_terminal:
                 raise ValueError(f"states: '{state}' is over, there is no action to select")
-        batch = GameBatch.from_states(states)
+        batch = GameBatch.from_states(states, streams=0)  # one stream for all: equal positions, equal moves
         return [Action(int(k), self.network.game) for k in self._player.act(batch).actions]
 
 

@@ -47,6 +47,11 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"ckpt_path: there is no file {os.fspath(path)!r}")
     try:
+        if zipfile.is_zipfile(path):
+            # torch does not compare the checksums that its own format holds
+            with zipfile.ZipFile(path) as archive:
+                if damaged := archive.testzip():
+                    raise ValueError(f"checksum of {damaged} does not fit")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # damaged bytes lead the unpickler to an IndexError, a struct.error, ...
         reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
@@ -70,34 +75,41 @@ def describe(network: PolicyValueNetwork) -> dict[str, Any]:
     }
 
 
+def _saved(checkpoint: Mapping[str, Any], path: object) -> Mapping[str, Any]:
+    """What `describe` wrote into a checkpoint, once it is sure to be of a format this version reads."""
+    saved = checkpoint.get(KEY)
+    if not isinstance(saved, Mapping):
+        raise ValueError(f"ckpt_path: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
+    version = saved.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        raise ValueError(f"ckpt_path: {path} has format {version!r}, this version reads up to {FORMAT}")
+    network = saved.get("network")
+    if (
+        not isinstance(network, Mapping)
+        or not isinstance(network.get("class_path"), str)
+        or not isinstance(network.get("init_args"), Mapping)
+        or not {"rules_version", "observation_version"} <= saved.keys()
+    ):
+        raise ValueError(f"ckpt_path: {path} is damaged: its {KEY!r} entry lacks versions, or the network's class")
+    return saved
+
+
 def check_fits(checkpoint: Mapping[str, Any], network: PolicyValueNetwork, path: object = "checkpoint") -> None:
     """Refuse a checkpoint of another network, game, rules or observation.
 
     Raises:
         ValueError: names what differs, what the checkpoint has and what is expected.
     """
-    saved = checkpoint.get(KEY)
-    if not isinstance(saved, Mapping):
-        raise ValueError(f"ckpt_path: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
-    expected = describe(network)
-    if saved["format"] > FORMAT:
-        raise ValueError(f"ckpt_path: {path} has format {saved['format']}, this version reads up to {FORMAT}")
+    saved, expected = _saved(checkpoint, path), describe(network)
+    theirs, ours = saved["network"]["init_args"], expected["network"]["init_args"]
+    facts = [
+        ("network", saved["network"]["class_path"], expected["network"]["class_path"]),
+        *((f"network {key}", theirs.get(key), ours.get(key)) for key in {**theirs, **ours}),
+        ("version of the rules", saved["rules_version"], expected["rules_version"]),
+        ("version of the observation", saved["observation_version"], expected["observation_version"]),
+    ]
     differences = [
-        f"{name}: the checkpoint has {theirs!r}, this run {ours!r}"
-        for name, theirs, ours in (
-            ("network", saved["network"]["class_path"], expected["network"]["class_path"]),
-            *(
-                (
-                    f"network {key}",
-                    saved["network"]["init_args"].get(key),
-                    expected["network"]["init_args"].get(key),
-                )
-                for key in {**saved["network"]["init_args"], **expected["network"]["init_args"]}
-            ),
-            ("version of the rules", saved["rules_version"], expected["rules_version"]),
-            ("version of the observation", saved["observation_version"], expected["observation_version"]),
-        )
-        if theirs != ours
+        f"{name}: the checkpoint has {has!r}, this run {wants!r}" for name, has, wants in facts if has != wants
     ]
     if differences:
         raise ValueError(f"ckpt_path: {path} is of another network; " + "; ".join(differences))
@@ -109,23 +121,23 @@ def build_network(checkpoint: Mapping[str, Any], path: object = "checkpoint") ->
     Only classes of this package, or of modules already imported, are built: a file cannot make others be loaded.
 
     Raises:
-        ValueError: the checkpoint is of another library, or its network's class is not known.
+        ValueError: the checkpoint is of another library, or its network's class, arguments or weights do not fit.
     """
-    saved = checkpoint.get(KEY)
-    if not isinstance(saved, Mapping):
-        raise ValueError(f"checkpoint: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
-    module_name, _, class_name = saved["network"]["class_path"].rpartition(".")
+    saved = _saved(checkpoint, path)["network"]
     candidates = {f"{c.__module__}.{c.__qualname__}": c for c in _subclasses(PolicyValueNetwork)}
-    network_class = candidates.get(f"{module_name}.{class_name}")
+    network_class = candidates.get(saved["class_path"])
     if network_class is None:
         raise ValueError(
-            f"checkpoint: {path} holds a {module_name}.{class_name}; import that module first, so that it can be built"
+            f"ckpt_path: {path} holds a {saved['class_path']}; import its module first, so that it can be built"
         )
-    network = network_class(**saved["network"]["init_args"])
-    check_fits(checkpoint, network, path)
     prefix = "network."
     weights = {key[len(prefix) :]: value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)}
-    network.load_state_dict(weights)
+    try:
+        network = network_class(**saved["init_args"])
+        network.load_state_dict(weights)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"ckpt_path: {path} is damaged: its network cannot be built ({error})") from None
+    check_fits(checkpoint, network, path)
     return network.eval().requires_grad_(False)
 
 

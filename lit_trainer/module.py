@@ -168,10 +168,10 @@ class AlphaZeroModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[checkpoints.KEY] = checkpoints.describe(self.network) | {
-            "optimizer_configuration": configuration(*self._new_optimizer())
+            "optimizer_configuration": configuration(*self._new_optimizer(), self.lr_interval)
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoints.check_fits(checkpoint, self.network)
         saved = checkpoint[checkpoints.KEY].get("optimizer_configuration")
-        let_configuration_win(checkpoint, saved, *self._new_optimizer())
+        let_configuration_win(checkpoint, saved, *self._new_optimizer(), self.lr_interval)

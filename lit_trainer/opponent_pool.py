@@ -18,7 +18,7 @@ from sim_core import OPPONENTS, games, get_game
 SELF_PLAY = "self_play"
 
 
-def past_name(iteration: int) -> str:
+def past_name(iteration: int | str) -> str:
     """The name of a past checkpoint among the opponents of an iteration."""
     return f"past_{iteration}"
 
@@ -95,6 +95,10 @@ class OpponentPool:
         self.agents: dict[str, Agent] = {name: _agent(name, agent) for name, agent in (agents or {}).items()}
         builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
         for name in self.agents:
+            if name == SELF_PLAY or name.startswith(past_name("")):
+                raise ValueError(
+                    f"agents: {name} stands for self-play or a past checkpoint; give the agent another name"
+                )
             if name in builtin:
                 raise ValueError(f"agents: {name} is the name of a built-in opponent; give the agent another")
         self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
@@ -175,10 +179,8 @@ class OpponentPool:
         return {"weights": dict(self.weights), "past": dict(self.past)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over saved past checkpoints, and the weights where they are of the same opponents."""
+        """Take over saved past checkpoints. Fixed weights are settings: this run's hold."""
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
-        if set(state["weights"]) == set(self.opponents):
-            self.weights = {name: float(state["weights"][name]) for name in self.opponents}
 
 
 class AdaptiveOpponentPool(OpponentPool):
@@ -239,6 +241,8 @@ class AdaptiveOpponentPool(OpponentPool):
         return super().state_dict() | {"win_rates": dict(self.win_rates)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over past checkpoints and win rates, and with them the weights that follow from the rates."""
         super().load_state_dict(state)
         rates = state.get("win_rates", {})
-        self.win_rates = {name: float(rates[name]) for name in self.opponents if name in rates}
+        if known := {name: rates[name] for name in self.opponents if name in rates}:
+            self.update_weights_from_win_rates(known)

@@ -23,14 +23,20 @@ def _plain(value: Any) -> Any:
     return type(value).__name__
 
 
-def configuration(optimizer: Optimizer, scheduler: LRScheduler | None) -> dict[str, Any]:
+def configuration(optimizer: Optimizer, scheduler: LRScheduler | None, interval: str = "epoch") -> dict[str, Any]:
     """A new optimizer's and scheduler's settings as plain values, to tell whether a resumed run changed them."""
     return {
         "optimizer": type(optimizer).__name__,
         "groups": [_plain({k: v for k, v in group.items() if k != "params"}) for group in optimizer.param_groups],
         "scheduler": None if scheduler is None else type(scheduler).__name__,
+        "interval": None if scheduler is None else interval,
         "scheduler_state": None if scheduler is None else _plain(scheduler.state_dict()),
     }
+
+
+def _moments(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What decides which moments an optimizer keeps."""
+    return settings["optimizer"], [group.get("amsgrad", False) for group in settings["groups"]]
 
 
 def let_configuration_win(
@@ -38,6 +44,7 @@ def let_configuration_win(
     saved: Mapping[str, Any] | None,
     optimizer: Optimizer,
     scheduler: LRScheduler | None,
+    interval: str = "epoch",
 ) -> None:
     """Change what Lightning is about to restore, so that settings come from this run and moments from the checkpoint.
 
@@ -49,11 +56,12 @@ def let_configuration_win(
         saved: `configuration` of the run that wrote it.
         optimizer: this run's, new.
         scheduler: this run's, new; made after `optimizer` and for it.
+        interval: what the scheduler's steps count, "epoch" or "step".
     """
-    wanted = configuration(optimizer, scheduler)
+    wanted = configuration(optimizer, scheduler, interval)
     if saved == wanted or not checkpoint.get("optimizer_states"):
         return
-    if saved is None or saved["optimizer"] != wanted["optimizer"]:
+    if saved is None or _moments(saved) != _moments(wanted):
         log.warning("Resume: the optimizer is now %s; its moments start anew.", wanted["optimizer"])
         checkpoint["optimizer_states"] = [optimizer.state_dict()]
     else:

@@ -147,15 +147,17 @@ class NetworkPlayer:
     def evaluate(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """The network, with its time and its positions counted."""
         start = time.perf_counter()
-        answer = self._evaluate(observations, legal_mask)
+        logits, values = self._evaluate(observations, legal_mask)
         self.forward_seconds += time.perf_counter() - start
         self.evaluations += len(observations)
-        return answer
+        return logits, values
 
     def policy(self, batch: GameBatch) -> Floats:
         """The network's policy over legal actions, float32 [m, A]."""
         legal = batch.legal_mask()
         logits, _ = self.evaluate(batch.observe(), legal)
+        if not np.isfinite(np.where(legal, logits, 0.0)).all():
+            raise ValueError("evaluate: returned NaN or infinity for a legal action; have the weights diverged?")
         logits = np.where(legal, logits, -np.inf)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         policy: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -267,7 +267,6 @@ def test_a_smaller_limit_takes_over_the_newest_past(tmp_path: Any) -> None:
         assert list(again.past) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="load_state_dict takes the saved weights over, unchecked")
 def test_fixed_weights_are_the_configurations_and_adaptive_ones_keep_their_floor(tmp_path: Any) -> None:
     """In a resumed run the YAML wins: its fixed weights over the checkpoint's, and the floor over weights
     that a pool without one has saved."""
@@ -318,7 +317,6 @@ def test_wrong_arguments_are_refused_by_name(name: str, make: Callable[[], objec
         make()
 
 
-@pytest.mark.xfail(strict=True, reason="reserved names are not refused")
 @pytest.mark.parametrize("name", [SELF_PLAY, past_name(50)])
 def test_an_agent_cannot_take_a_name_that_plans_use(name: str) -> None:
     """It would take over the share of self-play, or the games of a past checkpoint."""

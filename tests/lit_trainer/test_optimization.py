@@ -177,7 +177,6 @@ def test_another_optimizer_starts_anew(optimizer: MakeOptimizer) -> None:
     again.learn(3, first=7)
 
 
-@pytest.mark.xfail(strict=True, reason="kept moments lack what amsgrad needs: KeyError at the first step")
 def test_a_setting_that_needs_other_moments() -> None:
     _, again = resumed((ADAMW, None), (partial(AdamW, lr=1e-2, amsgrad=True), None))
     again.learn(2, first=7)

@@ -191,7 +191,8 @@ def test_a_loaded_window_behaves_as_the_saved_one(added: list[int], tmp_path: An
 def test_a_window_of_another_size_shows_only_what_was_saved(capacity: int, positions: int, tmp_path: Any) -> None:
     """Rows never written would be sampled as positions of no game."""
     window = ReplayWindow(100)
-    window.add(part(0, positions))
+    for low in range(0, positions, 90):
+        window.add(part(low, min(low + 90, positions)))
     again = ReplayWindow(capacity)
     again.load_state_dict(saved(window, tmp_path))
     model = deque([row.tobytes() for row in GAMES.states[max(0, positions - 100) : positions]], maxlen=capacity)
