@@ -1,9 +1,10 @@
-"""The game in C: rules, batches of games, observations, search, the exact endgame and ten opponents.
+"""Games in C: rules, batches of games, observations, search, exact endgames and built-in opponents.
 
 Needs numpy alone. `State` and `Action` are values for reading and testing, `GameBatch` is for speed; both call the
 one engine. Names without a game's name stand for Beasty Bar for two players.
 """
 
+import sim_core.connect_four  # noqa: F401  registers the game
 from sim_core.batch import GameBatch, c_state_to_python, select_random_action
 from sim_core.beasty_bar import OBSERVATION_LAYOUT
 from sim_core.game import games, get_game

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -11,6 +12,11 @@ from itertools import pairwise
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="sim_core")
+
+
+if hasattr(os, "register_at_fork"):
+    # a forked child has the pools but none of their threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def check_threads(threads: int) -> int:

@@ -16,5 +16,7 @@ cdef class GameBatch:
     cdef int64_t[::1] stream_numbers    # [n]
     cdef Stream[::1] streams            # [n], for random play
 
+    cdef int _allocate(self, GameHandle handle, n, seed) except -1
+
     cdef inline uint8_t *at(self, Py_ssize_t i) noexcept nogil:
         return &self.states[i, 0]

@@ -4,12 +4,14 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from sim_core import _threads
+from sim_core import _arguments, _threads
 from sim_core.game import get_game
 from sim_core.game cimport Game, GameHandle
 from sim_core.rng cimport (
     PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, Stream, make_stream, next_below, next_double,
 )
+
+cdef object MAX_GAMES = 100_000_000
 
 
 cdef int select_random_action_nogil(const Game *game, const void *state, Stream *stream) noexcept nogil:
@@ -19,26 +21,11 @@ cdef int select_random_action_nogil(const Game *game, const void *state, Stream 
     return actions[next_below(stream, count)] if count else -1
 
 
-def _integers(name, values, n, low, high):
-    """`values` as a contiguous int64 array [n] within low to high, or a ValueError that names the fault."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"{name}: dtype {array.dtype} given, expected integers")
-    if array.ndim == 0:
-        array = np.full(n, array)
-    if array.ndim != 1 or (n is not None and len(array) != n):
-        raise ValueError(f"{name}: shape {array.shape} given, expected ({'m' if n is None else n},)")
-    if array.size and (array.min() < low or array.max() > high):
-        worst = array.min() if array.min() < low else array.max()
-        raise ValueError(f"{name}: {worst} given, expected {low} to {high}")
-    return np.ascontiguousarray(array, dtype=np.int64)
-
-
 cdef class GameBatch:
     """`n` games of one kind, dealt from `seed`: game i draws from the counter-based stream (seed, streams[i]).
 
     Args:
-        n: how many games, at least 0.
+        n: how many games, 0 to 100,000,000.
         seed: 0 to 2**64 - 1.
         game: a registered game's name.
         first_player: who starts, an integer or integers [n].
@@ -48,62 +35,88 @@ cdef class GameBatch:
         ValueError: names the argument, what was given and what is expected.
     """
 
-    def __init__(self, n, seed=0, *, game="beasty_bar", first_player=0, streams=None):
+    # not __init__, so that no batch exists whose pointers are not set, and none is dealt anew while it is played
+    def __cinit__(self, n, seed=0, *, game="beasty_bar", first_player=0, streams=None):
         cdef Py_ssize_t i
-        if not isinstance(n, (int, np.integer)) or n < 0:
-            raise ValueError(f"n: {n!r} given, expected a number of games, 0 or more")
-        if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-            raise ValueError(f"seed: {seed!r} given, expected an integer from 0 to 2**64 - 1")
-        cdef int64_t[::1] first = _integers("first_player", first_player, n, 0, 1)
+        n = _arguments.integer("n", n, 0, MAX_GAMES, f"a number of games, 0 to {MAX_GAMES:,}")
+        cdef const int64_t[::1] first = _arguments.integers("first_player", first_player, n, 0, 1)
         self._allocate(get_game(game), n, seed)
-        self.stream_numbers = np.arange(n) if streams is None else _integers("streams", streams, n, 0, 2**63 - 1)
+        if streams is not None:
+            # a copy: the caller may go on writing into his array
+            self.stream_numbers = np.array(_arguments.integers("streams", streams, n, 0, 2**63 - 1))
         with nogil:
             for i in range(self.n):
                 self.streams[i] = make_stream(self.seed, PURPOSE_DEAL, <uint64_t>self.stream_numbers[i], 0)
                 self.game.initial(self.at(i), &self.streams[i], <int>first[i])
 
-    def _allocate(self, GameHandle handle, n, seed):
-        self.handle = handle
-        self.game = handle.game
-        self.n = n
-        self.seed = seed
+    cdef int _allocate(self, GameHandle handle, n, seed) except -1:
+        cdef uint64_t key = _arguments.seed(seed)
         self.states = np.zeros((n, handle.state_size), dtype=np.uint8)
         self.stream_numbers = np.arange(n)
         self.streams = np.zeros(n, dtype=[("key", np.uint64), ("counter", np.uint64)])
+        self.handle = handle
+        self.game = handle.game
+        self.seed = key
+        self.n = n
+        return 0
 
     @classmethod
-    def from_states(cls, states, seed=0):
-        """A batch of the given `State`s, all of one game."""
-        states = list(states)
+    def from_states(cls, states, seed=0, *, streams=None):
+        """A batch of the given `State`s, all of one game; `streams` as for `from_packed`."""
+        from sim_core.state import State
+
+        try:
+            states = list(states)
+        except TypeError:
+            raise ValueError(f"states: {type(states).__name__} given, expected States") from None
+        for state in states:
+            if not isinstance(state, State):
+                raise ValueError(f"states: {type(state).__name__} among those given, expected States")
         names = {state.game for state in states} or {"beasty_bar"}
         if len(names) != 1:
             raise ValueError(f"states: of several games given ({', '.join(sorted(names))}), expected one")
         size = get_game(next(iter(names))).state_size
         packed = np.frombuffer(b"".join([state.data for state in states]), dtype=np.uint8).reshape(len(states), size)
-        return cls.from_packed(packed, game=names.pop(), seed=seed)
+        return cls.from_packed(packed, game=names.pop(), seed=seed, streams=streams)
 
     @classmethod
-    def from_packed(cls, packed, *, game="beasty_bar", seed=0):
-        """A batch of packed states, uint8 [n, state_size], as `packed()` and the replay window hold them."""
-        handle = get_game(game)
-        array = np.asarray(packed)
+    def from_packed(cls, packed, *, game="beasty_bar", seed=0, streams=None):
+        """A batch of packed states, uint8 [n, state_size], as `packed()` and the replay window hold them.
+
+        `streams` are the games' stream numbers [n], by default 0 to n - 1: equal positions with equal numbers are
+        searched alike.
+
+        Raises:
+            ValueError: the array is of another type or shape, or a row is no position of the game.
+        """
+        cdef GameHandle handle = get_game(game)
+        array = _arguments.array("packed", packed)
         if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != handle.state_size:
             raise ValueError(
                 f"packed: {array.dtype} {array.shape} given, expected uint8 (n, {handle.state_size}) for {game}"
             )
-        cdef GameBatch batch = cls.__new__(cls)
-        batch._allocate(handle, len(array), seed)
-        cdef Py_ssize_t i
-        if len(array):
+        n = _arguments.integer("packed", len(array), 0, MAX_GAMES, f"at most {MAX_GAMES:,} rows")
+        cdef GameBatch batch = GameBatch.__new__(cls, 0)
+        batch._allocate(handle, n, seed)
+        if streams is not None:
+            batch.stream_numbers = np.array(_arguments.integers("streams", streams, n, 0, 2**63 - 1))
+        cdef Py_ssize_t i, bad = -1
+        if n:
             np.asarray(batch.states)[:] = array
-        for i in range(batch.n):
-            batch.streams[i] = make_stream(batch.seed, PURPOSE_DEAL, <uint64_t>i, 1)
+        with nogil:
+            for i in range(batch.n):
+                if not batch.game.is_valid(batch.at(i)):
+                    bad = i
+                    break
+                batch.streams[i] = make_stream(batch.seed, PURPOSE_DEAL, <uint64_t>batch.stream_numbers[i], 1)
+        if bad >= 0:
+            raise ValueError(f"packed: row {bad} is no position of {game}")
         return batch
 
     def take(self, rows):
         """A new batch with copies of the given games, which keep their streams."""
-        cdef int64_t[::1] index = _integers("rows", rows, None, 0, self.n - 1)
-        cdef GameBatch batch = GameBatch.__new__(GameBatch)
+        cdef const int64_t[::1] index = _arguments.integers("rows", rows, None, 0, self.n - 1)
+        cdef GameBatch batch = GameBatch.__new__(GameBatch, 0)
         batch._allocate(self.handle, len(index), self.seed)
         cdef Py_ssize_t i
         for i in range(batch.n):
@@ -189,19 +202,21 @@ cdef class GameBatch:
         """Game i as a `State`."""
         from sim_core.state import State
 
-        cdef int64_t[::1] index = _integers("i", [i], 1, 0, self.n - 1)
-        return State((<char *>self.at(index[0]))[: self.game.state_size], self.handle.name)
+        cdef Py_ssize_t index = _arguments.integer("i", i, 0, self.n - 1)
+        return State((<char *>self.at(index))[: self.game.state_size], self.handle.name)
 
     def legal_mask(self, out=None):
         """Which actions are legal, bool [n, num_actions]; none where a game is over."""
         shape = (self.n, self.game.num_actions)
-        out = _output("out", out, shape, np.bool_)
-        cdef uint8_t[:, ::1] view = out.view(np.uint8)
+        cdef uint8_t[:, ::1] view
+        found = _arguments.output("out", out, shape, np.bool_)
         cdef int16_t actions[256]
         cdef Py_ssize_t i
         cdef int k, count
+        out = found if out is None else out
         if self.n == 0:
             return out
+        view = found.view(np.uint8)
         view[:] = 0
         with nogil:
             for i in range(self.n):
@@ -212,13 +227,13 @@ cdef class GameBatch:
 
     def observe(self, out=None):
         """What each player to move may know, float32 [n, observation_size]."""
-        out = _output("out", out, (self.n, self.game.observation_size), np.float32)
-        cdef float[:, ::1] view = out
+        found = _arguments.output("out", out, (self.n, self.game.observation_size), np.float32)
+        cdef float[:, ::1] view = found
         cdef Py_ssize_t i
         with nogil:
             for i in range(self.n):
                 self.game.observe(self.at(i), &view[i, 0])
-        return out
+        return found if out is None else out
 
     def step(self, actions):
         """Play one action in each game, ids [n]; -1 leaves a game as it is.
@@ -226,7 +241,7 @@ cdef class GameBatch:
         Raises:
             ValueError: an action is not legal; then no game has changed.
         """
-        cdef int64_t[::1] ids = _integers("actions", actions, self.n, -1, self.game.num_actions - 1)
+        cdef const int64_t[::1] ids = _arguments.integers("actions", actions, self.n, -1, self.game.num_actions - 1)
         cdef int16_t legal[256]
         cdef Py_ssize_t i, bad = -1
         cdef int k, count
@@ -256,15 +271,15 @@ cdef class GameBatch:
 
         Random choices come from the stream (seed, the game's stream number, ply), whatever the batch.
         """
-        if name not in self.handle.opponents:
+        if not isinstance(name, str) or name not in self.handle.opponents:
             raise ValueError(f"name: {name!r} is no opponent of {self.handle.name}; known are "
                              + ", ".join(self.handle.opponents))
         cdef int opponent = self.handle.opponents.index(name)
-        index = np.arange(self.n) if rows is None else _integers("rows", rows, None, 0, self.n - 1)
-        cdef int64_t[::1] at = index
+        index = np.arange(self.n) if rows is None else _arguments.integers("rows", rows, None, 0, self.n - 1)
+        cdef const int64_t[::1] at = index
         out = np.empty(len(index), dtype=np.int16)
         cdef int16_t[::1] view = out
-        cdef uint64_t key = seed
+        cdef uint64_t key = _arguments.seed(seed)
         cdef Stream stream
         cdef Py_ssize_t k
         with nogil:
@@ -282,7 +297,7 @@ cdef class GameBatch:
         """
         out = np.empty(self.n, dtype=np.float64)
         cdef double[::1] view = out
-        cdef uint64_t key = seed
+        cdef uint64_t key = _arguments.seed(seed)
         cdef Stream stream
         cdef Py_ssize_t i
         for i in range(self.n):
@@ -296,6 +311,7 @@ cdef class GameBatch:
 
     def _play_random_chunk(self, Py_ssize_t low, Py_ssize_t high):
         cdef Py_ssize_t i
+        low, high = max(low, 0), min(high, self.n)
         cdef int action
         with nogil:
             for i in range(low, high):
@@ -306,33 +322,24 @@ cdef class GameBatch:
                     self.game.step(self.at(i), action)
 
     def _random_action(self, i):
-        cdef int64_t[::1] index = _integers("i", [i], 1, 0, self.n - 1)
-        cdef int action = select_random_action_nogil(self.game, self.at(index[0]), &self.streams[index[0]])
+        cdef Py_ssize_t index = _arguments.integer("i", i, 0, self.n - 1)
+        cdef int action = select_random_action_nogil(self.game, self.at(index), &self.streams[index])
         if action < 0:
             raise ValueError(f"i: game {i} is over, it has no action to choose")
         return action
 
 
-def _output(name, out, shape, dtype):
-    """A caller's buffer, checked, or a new one."""
-    if out is None:
-        return np.empty(shape, dtype=dtype)
-    if not isinstance(out, np.ndarray) or out.dtype != dtype or out.shape != shape or not out.flags.c_contiguous:
-        found = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise ValueError(f"{name}: {found} given, expected a contiguous {np.dtype(dtype)} array {shape}")
-    if not out.flags.writeable:
-        raise ValueError(f"{name}: read-only array given, expected a writable one")
-    return out
-
-
-def select_random_action(batch: GameBatch, i: int) -> int:
+# `i` stays unannotated: Cython would turn a float into an int unasked
+def select_random_action(batch: GameBatch, i) -> int:
     """A uniformly random legal action of game `i`, drawn from that game's stream."""
     if not isinstance(batch, GameBatch):
         raise ValueError(f"batch: {type(batch).__name__} given, expected GameBatch")
+    if not isinstance(i, (int, np.integer)):
+        raise TypeError(f"Argument 'i' has incorrect type (expected int, got {type(i).__name__})")
     return batch._random_action(i)
 
 
-def c_state_to_python(batch: GameBatch, i: int):
+def c_state_to_python(batch: GameBatch, i):
     """Game `i` as a `State`, for an agent written in Python; later steps of the batch do not change it."""
     if not isinstance(batch, GameBatch):
         raise ValueError(f"batch: {type(batch).__name__} given, expected GameBatch")

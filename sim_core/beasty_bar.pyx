@@ -8,8 +8,8 @@ from sim_core.opponents cimport opponent_action
 from sim_core.rng cimport Stream
 from sim_core.rules cimport (
     BeastyState, MASK_POINTS, MAX_DECK, MAX_HAND, MAX_LEGAL, MAX_LINE, NUM_ACTIONS, NUM_PLIES, NUM_SPECIES,
-    SCORING_ANIMALS, SCORING_POINTS, deal, determinize, end_turn, is_terminal, legal_actions, outcome, owner_of,
-    resolve_turn, scores, species_of,
+    SCORING_ANIMALS, SCORING_POINTS, deal, determinize, end_turn, is_terminal, is_valid, legal_actions, outcome,
+    owner_of, resolve_turn, scores, species_of,
 )
 
 from sim_core import notation
@@ -74,6 +74,12 @@ cdef void observe(const BeastyState *s, float *out) noexcept nogil:
 
 
 # The faces of the rules that `Game` asks for: the same functions over an opaque state.
+cdef bint is_valid_points_(const void *s) noexcept nogil:
+    return is_valid(<const BeastyState *>s, SCORING_POINTS)
+
+cdef bint is_valid_animals_(const void *s) noexcept nogil:
+    return is_valid(<const BeastyState *>s, SCORING_ANIMALS)
+
 cdef void initial_points_(void *s, Stream *stream, int first_player) noexcept nogil:
     deal(<BeastyState *>s, stream, first_player, SCORING_POINTS)
 
@@ -128,6 +134,7 @@ BEASTY_BAR.max_plies = NUM_PLIES
 BEASTY_BAR.observation_size = OBSERVATION_SIZE
 BEASTY_BAR.observation_version = 1
 BEASTY_BAR.num_opponents = <int>len(OPPONENTS)
+BEASTY_BAR.is_valid = is_valid_points_
 BEASTY_BAR.initial = initial_points_
 BEASTY_BAR.legal_actions = legal_actions_
 BEASTY_BAR.step = step_
@@ -144,10 +151,11 @@ BEASTY_BAR.opponent_action = opponent_action_
 
 cdef Game BEASTY_BAR_ANIMALS = BEASTY_BAR
 BEASTY_BAR_ANIMALS.name = b"beasty_bar_animals"
+BEASTY_BAR_ANIMALS.is_valid = is_valid_animals_
 BEASTY_BAR_ANIMALS.initial = initial_animals_
 
 
-def pack(fields, str scoring="points") -> bytes:
+cdef bytes pack(fields, str scoring):
     """A position's fields (checked by `notation.parse_fields`) as the engine's state."""
     cdef BeastyState s
     memset(&s, 0, sizeof(BeastyState))
@@ -171,11 +179,19 @@ def _mask(letters) -> int:
     return sum([1 << LETTERS.index(letter.upper()) for letter in letters])
 
 
-def unpack(bytes state):
-    """The engine's state as a position's fields."""
+cdef const BeastyState *checked(bytes state) except NULL:
+    """The bytes as a state of either scoring, or a ValueError."""
     if len(state) != sizeof(BeastyState):
         raise ValueError(f"state: {len(state)} bytes given, expected {sizeof(BeastyState)}")
     cdef const BeastyState *s = <const BeastyState *><const char *>state
+    if not (is_valid(s, SCORING_POINTS) or is_valid(s, SCORING_ANIMALS)):
+        raise ValueError("state: these bytes are no position of beasty_bar")
+    return s
+
+
+def unpack(bytes state not None):
+    """The engine's state as a position's fields."""
+    cdef const BeastyState *s = checked(state)
     faces = (LETTERS, LETTERS.lower())
 
     def cards(mask, player):
@@ -194,13 +210,11 @@ def unpack(bytes state):
     )
 
 
-def score_as(bytes state, str scoring) -> tuple:
+def score_as(bytes state not None, str scoring) -> tuple:
     """((score of player 0, of player 1), winner or None) under the named scoring, whatever the state's own."""
     if scoring not in ("points", "animals"):
         raise ValueError(f"scoring: {scoring!r} given, expected 'points' or 'animals'")
-    if len(state) != sizeof(BeastyState):
-        raise ValueError(f"state: {len(state)} bytes given, expected {sizeof(BeastyState)}")
-    cdef const BeastyState *s = <const BeastyState *><const char *>state
+    cdef const BeastyState *s = checked(state)
     cdef int kind = SCORING_POINTS if scoring == "points" else SCORING_ANIMALS
     cdef int32_t totals[2]
     scores(s, kind, totals)

@@ -10,13 +10,15 @@ from sim_core.rng cimport Stream
 cdef struct Game:
     const char *name
     int version             # raised when the rules or the meaning of an action id change
-    int state_size          # bytes of a state; a state holds no pointer
-    int num_actions
+    int state_size          # bytes of a state, at most 1,024; a state holds no pointer
+    int num_actions         # at most 256
     int max_legal           # the most legal actions any position has
     int max_plies           # the most turns any game has
     int observation_size    # float32 numbers in an observation
     int observation_version # raised when the layout of the observation changes
     int num_opponents
+    # Whether bytes from outside are a state; every other function may index by what a state holds.
+    bint (*is_valid)(const void *state) noexcept nogil
     void (*initial)(void *state, Stream *stream, int first_player) noexcept nogil
     int (*legal_actions)(const void *state, int16_t *actions) noexcept nogil   # returns how many
     void (*step)(void *state, int action) noexcept nogil                       # the action must be legal

@@ -4,14 +4,17 @@ from libc.string cimport memcpy
 
 import numpy as np
 
+from sim_core import _arguments
 from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream
 
 cdef dict _GAMES = {}
+cdef bint _registering = False
 
 
 cdef class GameHandle:
-    def __init__(self):
-        raise TypeError("GameHandle: ask get_game(name) for one")
+    def __cinit__(self):
+        if not _registering:
+            raise TypeError("GameHandle: ask get_game(name) for one")
 
     @property
     def version(self) -> int:
@@ -50,77 +53,86 @@ cdef class GameHandle:
     cdef const uint8_t *_view(self, bytes state) except NULL:
         if len(state) != self.game.state_size:
             raise ValueError(f"state: {len(state)} bytes given, a state of {self.name} has {self.game.state_size}")
-        return <const uint8_t *>state
+        cdef const uint8_t *view = state
+        if not self.game.is_valid(view):
+            raise ValueError(f"state: these bytes are no position of {self.name}")
+        return view
 
-    def initial(self, uint64_t seed, int first_player=0, uint64_t stream_number=0) -> bytes:
-        if first_player not in (0, 1):
-            raise ValueError(f"first_player: {first_player} given, expected 0 or 1")
+    def is_valid(self, bytes state not None) -> bool:
+        """Whether the bytes are a packed state; every other method refuses those that are not."""
+        return len(state) == self.game.state_size and bool(self.game.is_valid(<const uint8_t *>state))
+
+    def initial(self, seed, first_player=0, stream_number=0) -> bytes:
+        cdef int first = _arguments.integer("first_player", first_player, 0, 1, "0 or 1")
+        cdef uint64_t key = _arguments.seed(seed)
+        cdef uint64_t number = _arguments.integer("stream_number", stream_number, 0, 2**63 - 1)
         out = bytearray(self.game.state_size)
         cdef uint8_t[::1] view = out
-        cdef Stream stream = make_stream(seed, PURPOSE_DEAL, stream_number, 0)
-        self.game.initial(&view[0], &stream, first_player)
+        cdef Stream stream = make_stream(key, PURPOSE_DEAL, number, 0)
+        self.game.initial(&view[0], &stream, first)
         return bytes(out)
 
-    def legal_actions(self, bytes state) -> tuple:
+    def legal_actions(self, bytes state not None) -> tuple:
         cdef const uint8_t *view = self._view(state)
         cdef int16_t actions[256]
         cdef int count = self.game.legal_actions(view, actions)
         return tuple([actions[k] for k in range(count)])
 
-    def step(self, bytes state, int action) -> bytes:
+    def step(self, bytes state not None, action) -> bytes:
         legal = self.legal_actions(state)
-        if action not in legal:
-            text = self.actions[action] if 0 <= action < len(self.actions) else "no such id"
+        cdef int number = _arguments.integer("action", action, -2**31, 2**31 - 1, f"an id below {len(self.actions)}")
+        if number not in legal:
+            text = self.actions[number] if 0 <= number < len(self.actions) else "no such id"
             texts = " ".join([self.actions[k] for k in legal]) or "none: the game is over"
-            raise ValueError(f"action: {text} (id {action}) is not legal here; legal are {texts}")
+            raise ValueError(f"action: {text} (id {number}) is not legal here; legal are {texts}")
         out = bytearray(state)
         cdef uint8_t[::1] view = out
-        self.game.step(&view[0], action)
+        self.game.step(&view[0], number)
         return bytes(out)
 
-    def determinize(self, bytes state, uint64_t seed) -> bytes:
+    def determinize(self, bytes state not None, seed) -> bytes:
+        cdef uint64_t key = _arguments.seed(seed)
         self._view(state)
         out = bytearray(state)
         cdef uint8_t[::1] view = out
-        cdef Stream stream = make_stream(seed, PURPOSE_DETERMINIZE, 0, 0)
+        cdef Stream stream = make_stream(key, PURPOSE_DETERMINIZE, 0, 0)
         self.game.determinize(&view[0], &stream)
         return bytes(out)
 
-    def to_move(self, bytes state) -> int:
+    def to_move(self, bytes state not None) -> int:
         return self.game.to_move(self._view(state))
 
-    def ply(self, bytes state) -> int:
+    def ply(self, bytes state not None) -> int:
         return self.game.ply(self._view(state))
 
-    def is_terminal(self, bytes state) -> bool:
+    def is_terminal(self, bytes state not None) -> bool:
         return bool(self.game.is_terminal(self._view(state)))
 
-    def outcome(self, bytes state, int player) -> int:
-        if player not in (0, 1):
-            raise ValueError(f"player: {player} given, expected 0 or 1")
-        return self.game.outcome(self._view(state), player)
+    def outcome(self, bytes state not None, player) -> int:
+        cdef int whose = _arguments.integer("player", player, 0, 1, "0 or 1")
+        return self.game.outcome(self._view(state), whose)
 
-    def scores(self, bytes state) -> tuple:
+    def scores(self, bytes state not None) -> tuple:
         cdef int32_t scores[2]
         self.game.scores(self._view(state), scores)
         return scores[0], scores[1]
 
-    def observe(self, bytes state):
+    def observe(self, bytes state not None):
         out = np.empty(self.game.observation_size, dtype=np.float32)
         cdef float[::1] view = out
         self.game.observe(self._view(state), &view[0])
         return out
 
-    def is_solvable(self, bytes state) -> bool:
+    def is_solvable(self, bytes state not None) -> bool:
         return bool(self.game.is_solvable(self._view(state)))
 
-    def solve(self, bytes state) -> tuple:
+    def solve(self, bytes state not None) -> tuple:
         """(value for the player to move in {-1, 0, 1}, id of a best action)."""
         cdef int16_t best = -1
         if self.is_terminal(state):
             raise ValueError("state: the game is over, there is nothing to solve")
         if not self.is_solvable(state):
-            raise ValueError("state: not solvable yet (for Beasty Bar: both decks must be empty)")
+            raise ValueError(f"state: {self.name} cannot solve this position yet (Beasty Bar: both decks must be empty)")
         value = self.game.solve(self._view(state), -1, 1, &best)
         return value, best
 
@@ -128,10 +140,22 @@ cdef class GameHandle:
 cdef GameHandle register_game(
     const Game *game, tuple actions, tuple opponents, tuple observation_layout, object parse, object format
 ):
+    global _registering
+    _registering = True
     cdef GameHandle handle = GameHandle.__new__(GameHandle)
+    _registering = False
     name = game.name.decode()
-    if game.max_legal > 256:
-        raise ValueError(f"max_legal: {game.max_legal} given for {name}, at most 256")
+    if game.is_valid == NULL:
+        raise ValueError(f"is_valid: missing for {name}")
+    # what the buffers on the stacks of search and batch hold
+    for fact, value, highest in (
+        ("num_actions", game.num_actions, 256), ("max_legal", game.max_legal, game.num_actions),
+        ("state_size", game.state_size, 1024),
+    ):
+        if not 0 < value <= highest:
+            raise ValueError(f"{fact}: {value} given for {name}, expected 1 to {highest}")
+    if name in _GAMES:
+        raise ValueError(f"name: a game {name} is registered already")
     if len(actions) != game.num_actions:
         raise ValueError(f"actions: {len(actions)} texts for {game.num_actions} actions of {name}")
     if len(opponents) != game.num_opponents:
@@ -151,8 +175,8 @@ cdef GameHandle register_game(
 
 
 def games() -> tuple:
-    """Names of the registered games."""
-    return tuple(_GAMES)
+    """Names of the registered games, sorted."""
+    return tuple(sorted(_GAMES))
 
 
 def get_game(name: str) -> GameHandle:
@@ -160,4 +184,4 @@ def get_game(name: str) -> GameHandle:
     try:
         return _GAMES[name]
     except (KeyError, TypeError):
-        raise ValueError(f"game: {name!r} is not known; known are {', '.join(_GAMES)}") from None
+        raise ValueError(f"game: {name!r} is not known; known are {', '.join(games())}") from None

@@ -32,22 +32,22 @@ def _cards(field: str, text: str, at_most: int, owner: int | None = None) -> str
     for letter in text:
         if letter not in allowed:
             whose = "" if owner is None else f" of player {owner}"
-            raise ValueError(f"{field}: {letter!r} in {text!r} is not a card{whose}; cards{whose} are {allowed}")
+            raise ValueError(f"{field}: {letter!r} in {text[:50]!r} is not a card{whose}; cards{whose} are {allowed}")
     if len(text) > at_most:
-        raise ValueError(f"{field}: {text!r} has {len(text)} cards, at most {at_most} fit")
+        raise ValueError(f"{field}: {text[:50]!r} has {len(text)} cards, at most {at_most} fit")
     return text
 
 
 def _pair(field: str, text: str, at_most: int) -> tuple[str, str]:
     parts = text.split("/")
     if len(parts) != 2:
-        raise ValueError(f"{field}0/{field}1: {text!r} given, expected player 0's cards, '/', player 1's cards")
+        raise ValueError(f"{field}0/{field}1: {text[:50]!r} given, expected player 0's cards, '/', player 1's cards")
     return (_cards(f"{field}0", parts[0], at_most, 0), _cards(f"{field}1", parts[1], at_most, 1))
 
 
 def _number(field: str, text: str, highest: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 2 and int(text) <= highest):
-        raise ValueError(f"{field}: {text!r} given, expected a number from 0 to {highest}")
+        raise ValueError(f"{field}: {text[:50]!r} given, expected a number from 0 to {highest}")
     return int(text)
 
 

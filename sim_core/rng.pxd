@@ -57,7 +57,7 @@ cdef inline uint32_t next_below(Stream *stream, uint32_t n) noexcept nogil:
 
 cdef inline double next_double(Stream *stream) noexcept nogil:
     """Uniform in the open interval (0, 1)."""
-    return ((next_u64(stream) >> 11) + 0.5) * (1.0 / 9007199254740992.0)
+    return ((next_u64(stream) >> 12) + 0.5) * (1.0 / 4503599627370496.0)
 
 
 cdef inline double next_normal(Stream *stream) noexcept nogil:

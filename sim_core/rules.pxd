@@ -71,6 +71,7 @@ cdef inline int owner_of(int card) noexcept nogil:
     return card >= NUM_SPECIES
 
 
+cdef bint is_valid(const BeastyState *s, int scoring) noexcept nogil
 cdef void deal(BeastyState *s, Stream *stream, int first_player, int scoring) noexcept nogil
 cdef int legal_actions(const BeastyState *s, int16_t *actions) noexcept nogil
 cdef void resolve_turn(BeastyState *s, int action) noexcept nogil

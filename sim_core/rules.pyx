@@ -64,6 +64,46 @@ def _fill_tables():
 _fill_tables()
 
 
+cdef bint is_valid(const BeastyState *s, int scoring) noexcept nogil:
+    """Whether the bytes are a position that the notation can write, of that scoring, with all unused bytes zero."""
+    cdef const uint8_t *padding = &s.scoring + 1
+    cdef int seen[2]
+    cdef int player, k, card, piles
+    if s.to_move > 1 or s.ply > NUM_PLIES or s.scoring != scoring or s.line_size > MAX_LINE:
+        return False
+    for player in range(2):
+        piles = s.bar[player] | s.thatsit[player]
+        seen[player] = piles | s.hand[player]
+        if (
+            seen[player] >> NUM_SPECIES or s.bar[player] & s.thatsit[player] or piles & s.hand[player]
+            or MASK_COUNT[s.hand[player]] > MAX_HAND or s.deck_size[player] > MAX_DECK
+        ):
+            return False
+        for k in range(MAX_DECK):
+            card = s.deck[player][k]
+            if k >= s.deck_size[player]:
+                if card:
+                    return False
+            elif card >= NUM_SPECIES or seen[player] >> card & 1:
+                return False
+            else:
+                seen[player] |= 1 << card
+    for k in range(MAX_LINE + 1):
+        card = s.line[k]
+        if k >= s.line_size:
+            if card:
+                return False
+        elif card >= 2 * NUM_SPECIES or seen[owner_of(card)] >> species_of(card) & 1:
+            return False
+        else:
+            seen[owner_of(card)] |= 1 << species_of(card)
+    while padding < <const uint8_t *>(s + 1):
+        if padding[0]:
+            return False
+        padding += 1
+    return True
+
+
 cdef int legal_actions(const BeastyState *s, int16_t *actions) noexcept nogil:
     """Fill the ids of the legal actions in increasing order; returns how many. None where the game is over."""
     cdef int hand = s.hand[s.to_move]

@@ -6,7 +6,7 @@ al. 2017). The leaves of all games go to the network in one call. Where nothing 
 replaces search and network. Values change sign with the player to move; a node evaluated in one determinization is
 evaluated again when another brings a legal action that has no prior yet.
 """
-from libc.math cimport expf, sqrtf
+from libc.math cimport INFINITY, expf, sqrtf
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
@@ -14,7 +14,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from sim_core import _threads
+from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
 from sim_core.game cimport Game
 from sim_core.rng cimport PURPOSE_SEARCH, Stream, make_stream, next_gamma
@@ -78,8 +78,10 @@ cdef class Searcher:
     cdef const float[:, ::1] logits # OUT of the evaluator
     cdef const float[::1] values    # OUT of the evaluator
 
-    def __cinit__(self, GameBatch batch, int simulations, float c_puct, uint64_t seed):
+    def __cinit__(self, GameBatch batch not None, int simulations, float c_puct, uint64_t seed):
         cdef Py_ssize_t i
+        # a copy: the evaluator is a stranger's code, and may step the batch
+        batch = GameBatch.take(batch, np.arange(batch.n))
         self.batch = batch
         self.game = batch.game
         self.n = batch.n
@@ -155,7 +157,8 @@ cdef class Searcher:
     cdef void solve_root(self, Py_ssize_t i) noexcept nogil:
         """The root's exact value, and which of its actions keep it."""
         cdef int16_t actions[256]
-        cdef uint8_t child[1024]
+        cdef uint64_t room[128]     # aligned for any state's fields
+        cdef uint8_t *child = <uint8_t *>room
         cdef const uint8_t *root = self.batch.at(i)
         cdef uint8_t *optimal = self.optimal + i * self.game.num_actions
         cdef int16_t best
@@ -290,18 +293,23 @@ cdef class Searcher:
 
     def evaluate(self, evaluator, int rows):
         """One network call for all leaves; its answer is checked."""
-        logits, values = evaluator(
-            np.asarray(self.observations)[:rows], np.asarray(self.masks).view(np.bool_)[:rows]
-        )
-        logits = np.ascontiguousarray(logits, dtype=np.float32)
-        values = np.ascontiguousarray(values, dtype=np.float32)
+        answer = evaluator(np.asarray(self.observations)[:rows], np.asarray(self.masks).view(np.bool_)[:rows])
+        try:
+            logits, values = answer
+            logits = np.require(logits, np.float32, "CA")
+            values = np.require(values, np.float32, "CA")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"evaluate: returned {type(answer).__name__}, expected logits and values: {error}") from error
         if logits.shape != (rows, self.game.num_actions) or values.shape != (rows,):
             raise ValueError(
                 f"evaluate: returned logits {logits.shape} and values {values.shape}, "
                 f"expected ({rows}, {self.game.num_actions}) and ({rows},)"
             )
-        if not (np.isfinite(logits).all() and np.isfinite(values).all()):
-            raise ValueError("evaluate: returned NaN or infinity; the network's weights have diverged")
+        legal = np.asarray(self.masks).view(np.bool_)[:rows]
+        if not (np.isfinite(np.where(legal, logits, 0.0)).all() and np.isfinite(values).all()):
+            raise ValueError(
+                "evaluate: returned NaN or infinity for a value or a legal action; have the network's weights diverged?"
+            )
         self.logits = logits
         self.values = values
 
@@ -329,7 +337,7 @@ cdef class Searcher:
         cdef int16_t actions[256]
         cdef float weights[256]
         cdef int row = self.leaf_row[i], count, k, number
-        cdef float top = -1e30, total = 0.0
+        cdef float top = -INFINITY, total = 0.0
         cdef Node *node = self.node_at(i, self.leaf_node[i])
         cdef Edge *edge
         count = self.game.legal_actions(self.leaf_state + i * self.state_size, actions)
@@ -460,11 +468,11 @@ def search(
         ("c_puct", c_puct, 0.0, 1e6), ("dirichlet_fraction", dirichlet_fraction, 0.0, 1.0),
         ("dirichlet_alpha", dirichlet_alpha, 1e-3, 1e6),
     ):
-        if not low <= value <= high:
+        if not isinstance(value, (int, float, np.integer, np.floating)) or not low <= value <= high:
             raise ValueError(f"{name}: {value!r} given, expected {low} to {high}")
     _threads.check_threads(threads)
-    cdef Searcher trees = Searcher(batch, simulations, c_puct, seed)
-    cdef Py_ssize_t n = len(batch)
+    cdef Searcher trees = Searcher(batch, simulations, c_puct, _arguments.seed(seed))
+    cdef Py_ssize_t n = trees.n
     for k in range(simulations + 1):
         _threads.for_chunks(trees.select if k else trees.start, n, threads)
         rows = trees.gather()

@@ -11,6 +11,10 @@ from sim_core.beasty_bar import score_as
 from sim_core.game import GameHandle, get_game
 
 
+def _variant(game: str) -> str:
+    return "" if game == "beasty_bar" else f", game={game!r}"
+
+
 class Action:
     """One action of a game: its canonical text and its id, which never depends on where a card lies in the hand.
 
@@ -32,6 +36,9 @@ class Action:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name}: an Action cannot be changed")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name}: an Action cannot be changed")
+
     @classmethod
     def parse(cls, text: str, game: str = "beasty_bar") -> Action:
         """The action of that text (docs/notation.md). Raises ValueError where there is none."""
@@ -47,7 +54,7 @@ class Action:
         return str(get_game(self.game).actions[self.id])
 
     def __repr__(self) -> str:
-        return f"Action.parse({str(self)!r})"
+        return f"Action.parse({str(self)!r}{_variant(self.game)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Action) and (self.id, self.game) == (other.id, other.game)
@@ -78,13 +85,19 @@ class State:
     game: str
 
     def __init__(self, data: bytes, game: str = "beasty_bar") -> None:
-        size = get_game(game).state_size
-        if not isinstance(data, bytes) or len(data) != size:
-            raise ValueError(f"data: {type(data).__name__} given, expected {size} bytes of a packed {game} state")
+        rules = get_game(game)
+        if type(data) is not bytes or len(data) != rules.state_size:
+            given = f"{len(data)} bytes" if type(data) is bytes else type(data).__name__
+            raise ValueError(f"data: {given} given, expected {rules.state_size} bytes of a packed {game} state")
+        if not rules.is_valid(data):
+            raise ValueError(f"data: these bytes are no position of {game}")
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "game", game)
 
     def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name}: a State cannot be changed; step() returns a new one")
+
+    def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{name}: a State cannot be changed; step() returns a new one")
 
     @classmethod
@@ -107,8 +120,7 @@ class State:
         return str(self._rules.format(self.data))
 
     def __repr__(self) -> str:
-        variant = "" if self.game == "beasty_bar" else f", game={self.game!r}"
-        return f"State.parse({str(self)!r}{variant})"
+        return f"State.parse({str(self)!r}{_variant(self.game)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, State) and (self.data, self.game) == (other.data, other.game)
@@ -144,7 +156,7 @@ class State:
 
     @property
     def is_solvable(self) -> bool:
-        """Whether `solve_endgame` applies: nothing is hidden any more."""
+        """Whether `solve_endgame` applies; in Beasty Bar: nothing is hidden any more."""
         return bool(self._rules.is_solvable(self.data))
 
     @property
@@ -155,19 +167,29 @@ class State:
     def ply(self) -> int:
         return int(self._rules.ply(self.data))
 
-    def scores(self, scoring: str = "points") -> tuple[int, int]:
-        """Points (or animals) that each player has in the bar."""
+    def scores(self, scoring: str | None = None) -> tuple[int, int]:
+        """Both players' scores as the position stands.
+
+        Args:
+            scoring: for Beasty Bar, "points" or "animals" in the bar; None is the game's own scoring.
+
+        Raises:
+            ValueError: the game has no such scoring.
+        """
         scores: tuple[int, int] = self._score(scoring)[0]
         return scores
 
-    def winner(self, scoring: str = "points") -> int | None:
-        """Who wins as the position stands, with the scoring's tie-break; None is a draw."""
+    def winner(self, scoring: str | None = None) -> int | None:
+        """Who wins as the position stands, with the scoring's tie-break; None is a draw. Arguments as of `scores`."""
         winner: int | None = self._score(scoring)[1]
         return winner
 
-    def _score(self, scoring: str) -> Any:
+    def _score(self, scoring: str | None) -> Any:
+        if scoring is None:
+            winners = {1: 0, 0: None, -1: 1}
+            return self._rules.scores(self.data), winners[self._rules.outcome(self.data, 0)]
         if not self.game.startswith("beasty_bar"):
-            raise ValueError(f"scoring: {self.game} has none; use GameBatch.outcomes()")
+            raise ValueError(f"scoring: {scoring!r} given, but {self.game} is scored in one way only; leave it out")
         return score_as(self.data, scoring)
 
 
@@ -175,7 +197,7 @@ def solve_endgame(state: State) -> tuple[int, Action]:
     """Exact value for the player to move, in {-1, 0, 1}, and a best action.
 
     Raises:
-        ValueError: a deck still holds cards, or the game is over.
+        ValueError: the position is not solvable yet (Beasty Bar: a deck still holds cards), or the game is over.
     """
     value, best = get_game(state.game).solve(state.data)
     return int(value), Action(best, state.game)

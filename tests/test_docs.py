@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -68,3 +69,21 @@ def test_readme_s_table_names_every_configuration() -> None:
     for path in (ROOT / "configs").rglob("*.yaml"):
         assert f"`{path.relative_to(ROOT)}`" in text, path
         assert isinstance(yaml.safe_load(path.read_text()), dict)
+
+
+def test_the_observation_page_is_what_the_layout_tables_say() -> None:
+    """A layout that changed: run `python docs/generate.py`."""
+    generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    assert generated["PAGE"].read_text() == generated["observation_page"]()
+
+
+def test_adding_a_game_shows_connect_four_as_it_is() -> None:
+    """A quoted line, or a function of `Game`, that is no longer there."""
+    page = ROOT / "docs" / "adding_a_game.md"
+    source = (ROOT / "sim_core" / "connect_four.pyx").read_text().splitlines()
+    quoted = [line for block in blocks(page, "cython") for line in block.splitlines() if line != "..."]
+    assert len(quoted) > 20
+    for line in quoted:
+        assert line in source, line
+    functions = re.findall(r"\(\*(\w+)\)", (ROOT / "sim_core" / "game.pxd").read_text())
+    assert re.findall(r"^\| `(\w+)` \|", page.read_text(), re.MULTILINE) == functions

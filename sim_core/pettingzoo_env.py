@@ -1,0 +1,134 @@
+"""Beasty Bar as a PettingZoo AEC environment (extra ``pettingzoo``); nothing else of sim_core imports PettingZoo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from pettingzoo import AECEnv
+from pettingzoo.utils import wrappers
+
+from sim_core.game import get_game
+from sim_core.state import Action, State
+
+AGENTS = ["player_0", "player_1"]
+Observation = dict[str, NDArray[Any]]
+
+
+class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
+    """One game of Beasty Bar, agents "player_0" and "player_1" in turns.
+
+    An observation is ``{"observation": float32 [186], "action_mask": int8 [33]}``: what the player to move may know
+    (`sim_core.OBSERVATION_LAYOUT`) and which actions are legal, by id. `observe` of the agent whose turn it is not
+    shows nothing: zeros, since the numbers are those of the player to move. Rewards are 0 until the game's end, then
+    +1 and -1, or 0 for a draw.
+
+    Args:
+        game: "beasty_bar" (scored by points) or "beasty_bar_animals".
+        first_player: who begins, 0 or 1.
+        render_mode: "ansi" (`render` returns the position in the project's notation) or None.
+
+    Raises:
+        ValueError: names the argument.
+    """
+
+    metadata = {"name": "beasty_bar_v1", "render_modes": ["ansi"], "is_parallelizable": False, "render_fps": 1}  # noqa: RUF012
+
+    def __init__(self, game: str = "beasty_bar", first_player: int = 0, render_mode: str | None = None) -> None:
+        super().__init__()
+        if not isinstance(game, str) or not game.startswith("beasty_bar"):
+            raise ValueError(f"game: {game!r} given, expected beasty_bar or beasty_bar_animals")
+        if first_player not in (0, 1):
+            raise ValueError(f"first_player: {first_player!r} given, expected 0 or 1")
+        if render_mode not in (None, "ansi"):
+            raise ValueError(f"render_mode: {render_mode!r} given, expected 'ansi' or None")
+        rules = get_game(game)
+        self.game = game
+        self.first_player = first_player
+        self.render_mode = render_mode
+        self.possible_agents = AGENTS[:]
+        self.agents: list[str] = []
+        self.observation_spaces = {
+            agent: spaces.Dict(
+                {
+                    # leads are from -3 to 3, in units of 12 points
+                    "observation": spaces.Box(-3.0, 3.0, (rules.observation_size,), np.float32),
+                    "action_mask": spaces.Box(0, 1, (rules.num_actions,), np.int8),
+                }
+            )
+            for agent in AGENTS
+        }
+        self.action_spaces = {agent: spaces.Discrete(rules.num_actions) for agent in AGENTS}
+        self._random = np.random.default_rng()
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        return self.action_spaces[agent]
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
+        """Deal: ``State.initial(seed)``, or without a seed the next of the deals that follow from the last one given.
+
+        `options` is PettingZoo's and not looked at.
+        """
+        deal = int(self._random.integers(2**63)) if seed is None else seed
+        self._position = State.initial(deal, self.first_player, game=self.game)
+        if seed is not None:
+            self._random = np.random.default_rng(seed)
+        self.agents = AGENTS[:]
+        self.rewards = dict.fromkeys(AGENTS, 0.0)
+        self._cumulative_rewards = dict.fromkeys(AGENTS, 0.0)
+        self.terminations = dict.fromkeys(AGENTS, False)
+        self.truncations = dict.fromkeys(AGENTS, False)
+        self.infos: dict[str, dict[str, Any]] = {agent: {} for agent in AGENTS}
+        self.agent_selection = AGENTS[self._position.to_move]
+
+    def observe(self, agent: str) -> Observation:
+        rules = get_game(self.game)
+        mask = np.zeros(rules.num_actions, dtype=np.int8)
+        if agent != AGENTS[self._position.to_move]:
+            return {"observation": np.zeros(rules.observation_size, dtype=np.float32), "action_mask": mask}
+        mask[[action.id for action in self._position.legal_actions()]] = 1
+        return {"observation": self._position.observe(), "action_mask": mask}
+
+    def step(self, action: int | None) -> None:
+        """Play the action of that id for the agent whose turn it is; None where the game is over for it.
+
+        Raises:
+            ValueError: the action is not legal.
+        """
+        agent = self.agent_selection
+        if self.terminations[agent] or self.truncations[agent]:
+            self._was_dead_step(action)
+            return
+        if action is None:
+            raise ValueError(f"action: None given, but the game is not over for {agent}")
+        self._position = self._position.step(Action(action, self.game))
+        self._cumulative_rewards[agent] = 0.0
+        if self._position.is_terminal:
+            winner = self._position.winner()
+            for player, name in enumerate(AGENTS):
+                self.rewards[name] = 0.0 if winner is None else 1.0 if winner == player else -1.0
+                self.terminations[name] = True
+        self.agent_selection = AGENTS[self._position.to_move]
+        self._accumulate_rewards()
+
+    def render(self) -> str | None:
+        """The position in the project's notation; None without a render mode."""
+        return str(self._position) if self.render_mode == "ansi" else None
+
+    def close(self) -> None:
+        pass
+
+
+def raw_env(**options: Any) -> BeastyBarEnv:
+    """The environment without wrappers: `BeastyBarEnv` with these arguments."""
+    return BeastyBarEnv(**options)
+
+
+def env(**options: Any) -> Any:
+    """`BeastyBarEnv` with these arguments, in PettingZoo's wrapper that checks the order of calls."""
+    return wrappers.OrderEnforcingWrapper(BeastyBarEnv(**options))

@@ -1,0 +1,249 @@
+"""The contract of a game: what batches, search, replay and data rely on, for every registered game."""
+
+from __future__ import annotations
+
+import pickle
+from functools import cache
+
+import numpy as np
+import pytest
+
+from lit_trainer.game_generator import GeneratedGames
+from lit_trainer.replay import ReplayWindow
+from sim_core import Action, GameBatch, State, games, get_game, search, select_random_action, solve_endgame
+
+PLAYED = 30
+
+
+@cache
+def lines(game: str) -> tuple[tuple[State, ...], ...]:
+    """Random games from their first position to their end, half of them begun by player 1."""
+    batch = GameBatch(PLAYED, 5, game=game, first_player=np.arange(PLAYED) % 2)
+    found = [[batch.state(i)] for i in range(PLAYED)]
+    while not (over := batch.is_terminal).all():
+        batch.step([-1 if over[i] else select_random_action(batch, i) for i in range(PLAYED)])
+        for i in np.flatnonzero(~over):
+            found[i].append(batch.state(i))
+    return tuple(map(tuple, found))
+
+
+def positions(game: str) -> list[State]:
+    return [state for line in lines(game) for state in line]
+
+
+@pytest.fixture(params=games())
+def game(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def scrambled(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Arbitrary logits and values of each row alone."""
+    seeds = np.cos(observations @ np.arange(1, observations.shape[1] + 1, dtype=np.float32))
+    return np.cos(seeds[:, None] * np.arange(7, 7 + legal_mask.shape[1])).astype(np.float32), seeds.astype(np.float32)
+
+
+def test_there_are_two_kinds_of_games() -> None:
+    assert {"beasty_bar", "connect_four"} <= set(games())
+    assert list(games()) == sorted(games())
+
+
+def test_facts_agree(game: str) -> None:
+    rules = get_game(game)
+    assert len(rules.actions) == len(set(rules.actions)) == rules.num_actions == GameBatch(0, game=game).num_actions
+    assert [Action.parse(text, game).id for text in rules.actions] == list(range(rules.num_actions))
+    assert 1 <= rules.max_legal <= rules.num_actions and rules.max_plies >= 1 and rules.state_size >= 1
+    assert len(set(rules.opponents)) == len(rules.opponents) and "random" in rules.opponents
+    names = [name for name, _ in rules.observation_layout]
+    assert len(set(names)) == len(names), "two parts of the observation cannot be told apart"
+    assert sum(size for _, size in rules.observation_layout) == rules.observation_size
+    assert rules.version >= 1 and rules.observation_version >= 1
+    assert eval(repr(Action(0, game))) == Action(0, game)
+
+
+def test_every_turn_of_random_games(game: str) -> None:
+    rules = get_game(game)
+    for number, line in enumerate(lines(game)):
+        assert line[0].to_move == number % 2, "first_player begins"
+        assert len(line) <= rules.max_plies + 1
+        for ply, state in enumerate(line):
+            assert state.ply == ply
+            assert state.to_move in (0, 1)
+            ids = [action.id for action in state.legal_actions()]
+            assert ids == sorted(set(ids))
+            assert all(0 <= k < rules.num_actions for k in ids)
+            assert len(ids) <= rules.max_legal
+            assert state.is_terminal == (not ids) == (ply == len(line) - 1)
+            for k in set(range(rules.num_actions)) - set(ids):
+                with pytest.raises(ValueError, match="not legal"):
+                    state.step(Action(k, game))
+
+
+def test_outcomes_negate_and_say_who_wins(game: str) -> None:
+    rules = get_game(game)
+    ends = set()
+    for state in positions(game):
+        mine, theirs = (rules.outcome(state.data, player) for player in range(2))
+        assert mine == -theirs and mine in (-1, 0, 1)
+        assert state.winner() == {1: 0, 0: None, -1: 1}[mine]
+        first, second = state.scores()
+        if first != second and mine:
+            assert (first > second) == (mine > 0)
+        if state.is_terminal:
+            ends.add(mine)
+    assert {-1, 1} <= ends
+
+
+def test_step_leaves_its_state_alone(game: str) -> None:
+    for state in positions(game):
+        before = (state.data[:] + b"", str(state))
+        children = [state.step(action) for action in state.legal_actions()]
+        assert (state.data, str(state)) == before
+        assert children == [state.step(action) for action in state.legal_actions()]
+
+
+def test_a_batch_is_its_states(game: str) -> None:
+    given = positions(game)
+    batch = GameBatch.from_states(given)
+    assert [batch.state(i) for i in range(len(batch))] == given
+    assert batch.to_move.tolist() == [state.to_move for state in given]
+    assert batch.ply.tolist() == [state.ply for state in given]
+    assert batch.is_terminal.tolist() == [state.is_terminal for state in given]
+    assert batch.is_solvable.tolist() == [state.is_solvable for state in given]
+    assert batch.scores().tolist() == [list(state.scores()) for state in given]
+    assert batch.outcomes().tolist() == [{None: 0, 0: 1, 1: -1}[state.winner()] for state in given]
+    assert (batch.observe() == np.stack([state.observe() for state in given])).all()
+    mask = batch.legal_mask()
+    assert [np.flatnonzero(row).tolist() for row in mask] == [[a.id for a in s.legal_actions()] for s in given]
+    last = mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)
+    batch.step(np.where(batch.is_terminal, -1, last))
+    stepped = [s if s.is_terminal else s.step(s.legal_actions()[-1]) for s in given]
+    assert [batch.state(i) for i in range(len(batch))] == stepped
+
+
+def test_a_deal_belongs_to_seed_and_stream(game: str) -> None:
+    batch = GameBatch(20, 9, game=game)
+    for i in range(20):
+        assert GameBatch(1, 9, game=game, streams=[i]).state(0) == batch.state(i)
+    assert State.initial(9, game=game) == batch.state(0)
+    one, many = GameBatch(20, 9, game=game), GameBatch(20, 9, game=game)
+    one.play_random(threads=1)
+    many.play_random(threads=2)
+    assert (one.packed() == many.packed()).all()
+
+
+def test_the_observation_is_written_whole(game: str) -> None:
+    rules = get_game(game)
+    batch = GameBatch.from_states(positions(game))
+    out = np.full((len(batch), rules.observation_size), np.nan, dtype=np.float32)
+    assert batch.observe(out=out) is out
+    assert np.isfinite(out).all()
+    assert np.abs(out).max() <= 4, "a network reads numbers of about one"
+
+
+def test_resampling_what_the_mover_cannot_see_changes_nothing_it_sees(game: str) -> None:
+    for seed, state in enumerate(positions(game)):
+        other = state.determinize(seed)
+        assert (other.observe() == state.observe()).all()
+        assert other.legal_actions() == state.legal_actions()
+        assert (other.to_move, other.ply, other.is_terminal) == (state.to_move, state.ply, state.is_terminal)
+        assert other == state.determinize(seed)
+
+
+def test_text_and_bytes_round_trip(game: str) -> None:
+    for state in positions(game):
+        assert State.parse(str(state), game=game) == state
+        assert State(state.data, game) == state == pickle.loads(pickle.dumps(state)) == eval(repr(state))
+        assert len(str(state).splitlines()) == 1
+    packed = GameBatch.from_states(positions(game)).packed()
+    assert (GameBatch.from_packed(packed, game=game).packed() == packed).all()
+    for text in ("", " ", "x", "- - - -/- -/- 0", "\N{SUPERSCRIPT TWO} 0 0", None, 3):
+        with pytest.raises(ValueError, match=r"^\w+: "):
+            State.parse(text, game=game)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^packed: "):
+        GameBatch.from_packed(packed[:, 1:], game=game)
+
+
+def test_random_play_ends(game: str) -> None:
+    batch = GameBatch(500, 3, game=game)
+    batch.play_random()
+    assert batch.is_terminal.all()
+    assert batch.ply.max() <= get_game(game).max_plies
+    assert {-1, 1} <= set(batch.outcomes().tolist())
+
+
+def test_opponents_choose_legal_actions(game: str) -> None:
+    batch = GameBatch.from_states(positions(game))
+    legal, over = batch.legal_mask(), batch.is_terminal
+    for name in get_game(game).opponents:
+        chosen = batch.opponent_actions(name, 4)
+        assert (chosen[over] == -1).all()
+        assert legal[np.flatnonzero(~over), chosen[~over]].all(), name
+        some = np.arange(0, len(batch), 3)
+        assert (batch.opponent_actions(name, 4, rows=some) == chosen[some]).all()
+        assert (batch.take(some).opponent_actions(name, 4) == chosen[some]).all()
+    assert (batch.packed() == GameBatch.from_states(positions(game)).packed()).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_search_visits_legal_actions_and_all_its_simulations(game: str, threads: int) -> None:
+    batch = GameBatch.from_states(positions(game))
+    legal, over = batch.legal_mask(), batch.is_terminal
+    found = search(batch, scrambled, 24, seed=2, threads=threads, dirichlet_fraction=0.25)
+    assert (found.visit_counts.sum(axis=1) == np.where(over, 0, 24)).all()
+    assert not found.visit_counts[~legal].any() and not found.policy[~legal].any()
+    assert np.abs(found.policy.sum(axis=1) - ~over).max() < 1e-5
+    assert (np.abs(found.value) <= 1).all()
+    assert (batch.packed() == GameBatch.from_states(positions(game)).packed()).all()
+    again = search(batch, scrambled, 24, seed=2, dirichlet_fraction=0.25)
+    assert all((a == b).all() for a, b in zip(found, again, strict=True))
+
+
+def test_the_exact_solver_agrees_with_itself_a_turn_later(game: str) -> None:
+    """A sign, or a best action, that is not the value's."""
+
+    def value(state: State, player: int) -> int:
+        if state.is_terminal:
+            return get_game(game).outcome(state.data, player)
+        exact = solve_endgame(state)[0]
+        return exact if state.to_move == player else -exact
+
+    for state in positions(game):
+        if state.is_terminal or not state.is_solvable:
+            with pytest.raises(ValueError, match=r"^state: "):
+                solve_endgame(state)
+    # the first solvable position of each of many games
+    batch = GameBatch(3000, 6, game=game)
+    while (going := ~batch.is_terminal & ~batch.is_solvable).any():
+        batch.step(np.where(going, batch.opponent_actions("random", 3), -1))
+    rows = np.flatnonzero(~batch.is_terminal)[:100]
+    seen = set()
+    for state in map(batch.state, rows):
+        exact, best = solve_endgame(state)
+        after = {action: value(state.step(action), state.to_move) for action in state.legal_actions()}
+        assert exact == max(after.values()) == after[best], str(state)
+        seen.add(exact)
+    assert {-1, 1} <= seen
+
+
+def test_replay_encodes_what_it_was_given(game: str) -> None:
+    batch = GameBatch.from_states([state for state in positions(game) if not state.is_terminal])
+    legal = batch.legal_mask()
+    policies = (legal / legal.sum(axis=1, keepdims=True)).astype(np.float32)
+    outcomes = np.where(batch.to_move == 0, 1, -1).astype(np.int8)
+    window = ReplayWindow(len(batch), game)
+    window.add(GeneratedGames(batch.packed(), policies, outcomes, {}))
+    sample = window.sample(256, np.random.default_rng(1))
+    assert {key: tuple(value.shape) for key, value in sample.items()} == {
+        "observations": (256, batch.observation_size),
+        "legal_mask": (256, batch.num_actions),
+        "policy": (256, batch.num_actions),
+        "outcome": (256,),
+    }
+    rows = {row.tobytes(): k for k, row in enumerate(batch.observe())}
+    at = [rows[row.numpy().tobytes()] for row in sample["observations"]]
+    assert (sample["legal_mask"].numpy() == legal[at]).all()
+    assert np.abs(sample["policy"].numpy() - policies[at]).max() < 1e-4
+    again = ReplayWindow(len(batch), game)
+    again.load_state_dict(window.state_dict())
+    assert (again.sample(256, np.random.default_rng(1))["observations"] == sample["observations"]).all()
