@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd)
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint sanitize clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/lit-trainer fit --config configs/quickstart.yaml
@@ -16,6 +16,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# bounds checks, then AddressSanitizer and UBSan, in builds of their own
+sanitize: $(VENV)/.installed-dev
+	PYTHON=$(BIN)/python tests/sanitizers.sh
 
 # torch first and pinned, so that no other requirement brings another build of it
 $(VENV)/.installed: $(SOURCES)

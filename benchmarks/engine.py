@@ -53,6 +53,30 @@ def simulations(threads: int, games: int = 1_024, each: int = 32) -> int:
     return games * each
 
 
+def turns(n: int = 4_096) -> tuple[GameBatch, list[np.ndarray]]:
+    """A batch of deals, and legal actions for all 24 turns of them."""
+    batch = GameBatch(n, 1)
+    actions = []
+    while not batch.is_terminal.all():
+        actions.append(batch.opponent_actions("random", 3).astype(np.int64))
+        batch.step(actions[-1])
+    return GameBatch(n, 1), actions
+
+
+def steps(batch: GameBatch, actions: list[np.ndarray]) -> int:
+    """Copied, since a batch steps in place; that costs less than one turn of 24."""
+    batch = GameBatch.from_packed(batch.packed())
+    for ids in actions:
+        batch.step(ids)
+    return len(batch) * len(actions)
+
+
+def observations(batch: GameBatch, out: np.ndarray, times: int = 20) -> int:
+    for _ in range(times):
+        batch.observe(out=out)
+    return len(batch) * times
+
+
 def endgames(n: int = 2_000) -> int:
     batch = GameBatch(n, 3)
     while batch.ply[0] < 16:
@@ -67,9 +91,16 @@ def main() -> None:
     table = Table(title=f"Engine, medians of {RUNS} runs")
     table.add_column("what")
     table.add_column("a second", justify="right")
+    dealt, actions = turns()
+    middle = GameBatch.from_packed(dealt.packed())
+    for ids in actions[:10]:
+        middle.step(ids)
+    out = np.empty((len(middle), middle.observation_size), dtype=np.float32)
     rows: list[tuple[str, Callable[[], int]]] = [
         ("random games, 1 thread", lambda: random_games(1)),
         ("random games, 2 threads", lambda: random_games(2)),
+        ("turns, batches of 4,096 stepped from Python, 1 thread", lambda: steps(dealt, actions)),
+        ("observations, batches of 4,096 into one buffer, 1 thread", lambda: observations(middle, out)),
         ("simulations from the deal, neutral evaluator, 1 thread", lambda: simulations(1)),
         ("simulations from the deal, neutral evaluator, 2 threads", lambda: simulations(2)),
         ("endgames from ply 16, played up to there and solved, 1 thread", endgames),
