@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -325,3 +326,11 @@ def test_wins_in_three_plies_of_random_games_are_found() -> None:
     for (state, grid, wins), column in zip(given, best, strict=True):
         assert column in wins or forced(grid, state.to_move, column, 5) == 1, str(state)
     assert values.min() > 0.0 and values.mean() > 0.5
+
+
+def test_the_worked_turns_of_the_notation_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notation.md").read_text()
+    turns = re.findall(r"^\| `([\dXO/]+ [01] \d+)` \| `(\d)` \| `([\dXO/]+ [01] \d+)` \|$", page, re.MULTILINE)
+    assert len(turns) >= 2
+    for before, action, after in turns:
+        assert str(State.parse(before, game=GAME).step(Action.parse(action, GAME))) == after
