@@ -94,6 +94,11 @@ def _saved(checkpoint: Mapping[str, Any], path: object) -> Mapping[str, Any]:
     return saved
 
 
+def iterations_done(checkpoint: Mapping[str, Any]) -> int:
+    """How many iterations (epochs) the run had finished that wrote the checkpoint."""
+    return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+
+
 def check_fits(checkpoint: Mapping[str, Any], network: PolicyValueNetwork, path: object = "checkpoint") -> None:
     """Refuse a checkpoint of another network, game, rules or observation.
 

@@ -11,12 +11,10 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
-from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, read_checkpoint
+from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, iterations_done, read_checkpoint
 from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.module import AlphaZeroModule
 from lit_trainer.progress import SelfPlayProgressBar
-
-_KEYWORDS = ("best", "last", "hpc", "registry")
 
 
 class LitTrainerCLI(LightningCLI):
@@ -58,6 +56,7 @@ class LitTrainerCLI(LightningCLI):
         """A value that a class refuses ends in one line, as a value that the parser refuses does."""
         try:
             super().instantiate_classes()
+            self.datamodule.check_game(self.model.network)
         except (ValueError, OSError, MisconfigurationException) as error:
             self.parser.error(str(error))
 
@@ -76,10 +75,16 @@ class LitTrainerCLI(LightningCLI):
 
     def _check_checkpoint(self) -> None:
         path = self.config[self.subcommand].get("ckpt_path")
-        if not path or path in _KEYWORDS:
+        if not path:
             return
         try:
-            check_fits(read_checkpoint(path), self.model.network, repr(str(path)))
+            checkpoint = read_checkpoint(path)
+            check_fits(checkpoint, self.model.network, repr(str(path)))
+            done, wanted = iterations_done(checkpoint), self.trainer.max_epochs
+            if self.subcommand == "fit" and wanted is not None and 0 <= wanted <= done:
+                raise ValueError(
+                    f"trainer.max_epochs: {wanted} given, but {str(path)!r} is of iteration {done}; expected more"
+                )
         except (ValueError, OSError) as error:
             self.parser.error(str(error))
 

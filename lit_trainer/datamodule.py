@@ -31,11 +31,12 @@ class SelfPlayDataModule(LightningDataModule):
     Args:
         game: name of the game.
         opponent_pool: whom the learner plays. None: itself alone.
-        games_per_iteration: games an iteration.
+        games_per_iteration: games an iteration, of each process.
         steps_per_iteration: optimizer batches an iteration.
-        batch_size: positions a batch.
+        batch_size: positions a batch, of each process.
         replay_positions: positions the replay window holds.
-        simulations: search simulations a move in self-play; 0 plays the network's policy.
+        simulations: search simulations a move in self-play; 0 plays the network's policy, which then has no target
+            to learn from (the value learns on).
         temperature: of the visit shares that self-play samples from; `TemperatureScheduleCallback` drives it.
         c_puct: exploration constant of PUCT.
         dirichlet_fraction: share of noise in the root's priors in self-play.
@@ -113,6 +114,8 @@ class SelfPlayDataModule(LightningDataModule):
             if evaluation_opponents is not None
             else self.opponent_pool.opponents or rules.opponents
         )
+        if len(set(self.evaluation_opponents)) != len(self.evaluation_opponents):
+            raise ValueError(f"evaluation_opponents: a name stands twice in {', '.join(self.evaluation_opponents)}")
         for name in self.evaluation_opponents:
             if name not in known:
                 raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}")
@@ -154,11 +157,14 @@ class SelfPlayDataModule(LightningDataModule):
         assert self.trainer is not None
         return int(self.trainer.current_epoch)
 
+    def check_game(self, network: PolicyValueNetwork) -> None:
+        """Raise ValueError where network and data are not of one game."""
+        if network.game != self.game:
+            raise ValueError(f"game: the data plays {self.game}, the network is for {network.game}")
+
     def setup(self, stage: str) -> None:
         """Check that network and data are of one game, before anything is played."""
-        network = getattr(getattr(self.trainer, "lightning_module", None), "network", None)
-        if isinstance(network, PolicyValueNetwork) and network.game != self.game:
-            raise ValueError(f"game: the data plays {self.game}, the network is for {network.game}")
+        self.check_game(self._network)
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -208,7 +214,11 @@ class SelfPlayDataModule(LightningDataModule):
                 on_progress=self._report_progress,
             )
         self.replay.add(games)
-        self.generation_stats = games.stats | {"replay_positions": float(len(self.replay))}
+        scores = {
+            f"score/{name}": (wins + draws / 2) / (wins + draws + losses)
+            for name, (wins, draws, losses) in games.results.items()
+        }
+        self.generation_stats = games.stats | scores | {"replay_positions": float(len(self.replay))}
 
     def _report_progress(self, games: float) -> None:
         for report in self.on_progress:
@@ -245,7 +255,9 @@ class SelfPlayDataModule(LightningDataModule):
             )
             opponent = self._opponent(name, derive_seed(seed, "opponent"), {})
             assert opponent is not None
-            return play_match(player, opponent, high - low, game=self.game, seed=seed, first=low)
+            return play_match(
+                player, opponent, high - low, game=self.game, seed=seed, first=low, parallel_games=self.parallel_games
+            )
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """One loader an opponent, in the order of `evaluation_opponents`."""

@@ -55,6 +55,8 @@ class AlphaZeroModule(LightningModule):
         self.entropy_coef = entropy_coef
         self.evaluation: dict[str, WinRateResult] = {}
         """Opponent to the result of the newest evaluation."""
+        self.iterations_done = 0
+        """Of the checkpoint that was loaded."""
         self._win_rates = ModuleList()
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,24 +82,18 @@ class AlphaZeroModule(LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         loss = self.loss(batch)
         size = len(batch["outcome"])
-        self.log("train/loss", loss.total, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        options: dict[str, Any] = {"on_step": False, "on_epoch": True, "sync_dist": True, "batch_size": size}
+        self.log("train/loss", loss.total, prog_bar=True, **options)
         terms = {"policy_loss": loss.policy, "value_loss": loss.value, "entropy": loss.entropy}
         for name, value in terms.items():
-            self.log(
-                f"train/{name}",
-                value,
-                prog_bar=name != "entropy",
-                on_step=False,
-                on_epoch=True,
-                batch_size=size,
-            )
+            self.log(f"train/{name}", value, prog_bar=name != "entropy", **options)
         return loss.total
 
     def on_train_epoch_end(self) -> None:
         # iterations done: the number in a checkpoint's file name, at which it resumes
         self.log("iteration", float(self.current_epoch + 1))
         stats = getattr(getattr(self.trainer, "datamodule", None), "generation_stats", {})
-        self.log_dict({f"selfplay/{name}": value for name, value in stats.items()}, sync_dist=False)
+        self.log_dict({f"selfplay/{name}": value for name, value in stats.items()})
 
     def configure_optimizers(self) -> Any:
         optimizer, scheduler = self._new_optimizer()
@@ -173,5 +169,6 @@ class AlphaZeroModule(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoints.check_fits(checkpoint, self.network)
+        self.iterations_done = checkpoints.iterations_done(checkpoint)
         saved = checkpoint[checkpoints.KEY].get("optimizer_configuration")
         let_configuration_win(checkpoint, saved, *self._new_optimizer(), self.lr_interval)

@@ -36,7 +36,8 @@ def configuration(optimizer: Optimizer, scheduler: LRScheduler | None, interval:
 
 def _moments(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     """What decides which moments an optimizer keeps."""
-    return settings["optimizer"], [group.get("amsgrad", False) for group in settings["groups"]]
+    groups = settings["groups"]
+    return settings["optimizer"], [(g.get("amsgrad"), g.get("centered"), bool(g.get("momentum"))) for g in groups]
 
 
 def let_configuration_win(

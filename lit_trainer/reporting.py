@@ -7,7 +7,6 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities import rank_zero_only
 from matplotlib.figure import Figure
 from rich import box
 from rich.console import Console
@@ -89,23 +88,24 @@ class EvaluationReport(Callback):
             before = {name: list(scores.values())[-1] for name, scores in self.history.items() if scores}
             Console().print(evaluation_table(results, before, title))
 
-    @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:
+        path = self._path(trainer)  # asks all processes, so before any of them leaves
+        if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        # the weights evaluated within an epoch are those at its end
-        iteration = trainer.current_epoch + int(trainer.state.fn == "fit")
+        # within a run the weights evaluated are those at the epoch's end; outside the run's loops are not restored
+        fitting = trainer.state.fn == "fit"
+        iteration = trainer.current_epoch + 1 if fitting else getattr(pl_module, "iterations_done", 0)
         self._print(pl_module, f"Evaluation at iteration {iteration}")
         for name, result in getattr(pl_module, "evaluation", {}).items():
             self.history.setdefault(name, {})[iteration] = result.score
-        if trainer.state.fn == "fit" and self.history:
-            learning_curve(self.history, self._path(trainer))
+        if fitting and self.history:
+            learning_curve(self.history, path)
 
-    @rank_zero_only
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._print(pl_module, "Test")
+        if trainer.is_global_zero:
+            self._print(pl_module, "Test")
 
-    @rank_zero_only
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.history:
-            Console().print(f"Learning curve: {self._path(trainer)}", soft_wrap=True)
+        path = self._path(trainer)
+        if self.history and trainer.is_global_zero:
+            Console().print(f"Learning curve: {path}", soft_wrap=True)

@@ -1,5 +1,5 @@
 """Beasty Bar as a `Game`: observation, notation and the C functions of rules, endgame and opponents, registered."""
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
+from libc.stdint cimport int16_t, int32_t, uint8_t
 from libc.string cimport memset
 
 from sim_core.endgame cimport is_solvable, solve

@@ -1,6 +1,5 @@
 """The registry of games, and one state's rules for Python: every function takes and returns states as bytes."""
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
-from libc.string cimport memcpy
 
 import numpy as np
 

@@ -180,6 +180,8 @@ REFUSALS = {
     "asynchronous": (["--data.asynchronous=true"], "asynchronous"),
     "negative games": (["--data.games_per_iteration=-1"], "games_per_iteration"),
     "not a number": (["--data.simulations=many"], "simulations"),
+    "another game": (["--model.network.init_args.game=connect_four"], "connect_four"),
+    "twice": (["--data.evaluation_opponents=[random,random]"], "twice"),
     "unknown game": (["--data.game=chess"], "chess"),
 }
 

@@ -48,7 +48,14 @@ def test_the_sdist_holds_every_source(dist: Path) -> None:
     """cythonize swaps sources for .c files: an sdist without .pyx builds nothing."""
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for pattern in ("sim_core/*.py*", "lit_trainer/*.py*", "callbacks/*.py*", "configs/**/*.yaml", "tests/**/*.py"):
+    for pattern in (
+        "sim_core/*.py*",
+        "lit_trainer/*.py*",
+        "callbacks/*.py*",
+        "configs/**/*.yaml",
+        "tests/**/*.py",
+        "benchmarks/*.py",
+    ):
         wanted = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern) if path.suffix != ".pyc"}
         assert wanted and wanted <= names, wanted - names
     assert {"LICENSE", "README.md", "CHANGELOG.md", "constraints.txt", "setup.py", "sim_core/py.typed"} <= names
