@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 from cli_tools import ROOT
 
+ENGINE_TESTS = ("rules_vectors", "rules_differential", "notation", "batch", "opponents", "playthroughs", "connect_four")
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -84,6 +87,17 @@ def test_the_wheel_works_outside_the_checkout(dist: Path, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "hc - X -/- -/- 1 1"
+    # the engine's own fast tests, with the checkout's packages out of reach
+    for folder in ("tests", "docs"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    engine = [f"tests/sim_core/test_{name}.py" for name in ENGINE_TESTS]
+    options = ["-q", "--import-mode=importlib", "-m", "not slow", "-o", "pythonpath=tests", "-o", "markers=slow"]
+    done = subprocess.run(
+        [python, "-m", "pytest", "--noconftest", "-p", "no:cacheprovider", *options, *engine],
+        cwd=tmp_path, capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert re.search(r"[3-9]\d\d passed", done.stdout), done.stdout[-300:]
 
 
 def test_sim_core_alone_imports_neither_torch_nor_lightning() -> None:
