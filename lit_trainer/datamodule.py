@@ -153,6 +153,11 @@ class SelfPlayDataModule(LightningDataModule):
         assert isinstance(network, PolicyValueNetwork)
         return network
 
+    @property
+    def _process(self) -> tuple[int, int]:
+        """This process's rank and how many there are."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
     def _iteration(self) -> int:
         assert self.trainer is not None
         return int(self.trainer.current_epoch)
@@ -181,7 +186,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     def refill(self, iteration: int) -> None:
         """Play an iteration's games with the current weights and put their positions into the window."""
-        rank = self.trainer.global_rank if self.trainer else 0
+        rank, _ = self._process
         seed = derive_seed(self.seed, "self-play", iteration, rank)
         pool, network = self.opponent_pool, self._network
         if pool.needs_snapshot(iteration):
@@ -232,7 +237,7 @@ class SelfPlayDataModule(LightningDataModule):
             self.steps_per_iteration,
             self.batch_size,
             self.seed,
-            self.trainer.global_rank if self.trainer else 0,
+            self._process[0],
         )
         return DataLoader(dataset, batch_size=None)
 
@@ -240,7 +245,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     def _play_evaluation(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """This process's share of the match against one opponent; the deals are the same at every iteration."""
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        rank, world = self._process
         deals = self.evaluation_games // 2
         low, high = 2 * (deals * rank // world), 2 * (deals * (rank + 1) // world)
         seed = derive_seed(self.seed, "evaluation", name)

@@ -32,7 +32,6 @@ class TorchEvaluator:
 
     def __init__(self, network: PolicyValueNetwork) -> None:
         self.network = network
-        self._was_training = network.training
 
     def __enter__(self) -> TorchEvaluator:
         self._was_training = self.network.training
