@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from lit_trainer.players import Player
-from sim_core import GameBatch
+from lit_trainer.lanes import Schedule, play_schedule
+from lit_trainer.players import NetworkPlayer, Player
 
 
 def play_match(
@@ -37,24 +37,29 @@ def play_match(
     Returns:
         outcomes int8 [games], -1, 0 or 1 for the player; margins int32 [games], the player's score less the other's.
     """
-    outcomes = [np.zeros(0, dtype=np.int8)]
-    margins = [np.zeros(0, dtype=np.int32)]
-    for low in range(first, first + games, parallel_games):
-        numbers = np.arange(low, min(low + parallel_games, first + games))
-        deals, seats = numbers // 2, (numbers % 2).astype(np.int8)
-        batch = GameBatch(len(numbers), seed, game=game, streams=deals, first_player=deals % 2)
-        while not (over := batch.is_terminal).all():
-            actions = np.full(len(numbers), -1, dtype=np.int64)
-            mine = ~over & (batch.to_move == seats)
-            for side, rows in ((player, np.flatnonzero(mine)), (opponent, np.flatnonzero(~over & ~mine))):
-                if len(rows):
-                    actions[rows] = side.act(batch.take(rows)).actions
-            batch.step(actions)
-        scores = batch.scores()
-        sign = np.where(seats == 0, 1, -1)
-        outcomes.append((batch.outcomes() * sign).astype(np.int8))
-        margins.append(((scores[:, 0] - scores[:, 1]) * sign).astype(np.int32))
-    return np.concatenate(outcomes), np.concatenate(margins)
+    numbers = np.arange(first, first + games)
+    deals, seats = numbers // 2, numbers % 2
+    # whichever of the two is a network's plays in the engine's lanes, the other one beside it
+    learner, other, learner_seats = player, opponent, seats
+    if not isinstance(player, NetworkPlayer):
+        learner, other, learner_seats = opponent, player, 1 - seats
+    controllers = np.ones((games, 2), dtype=np.int64)
+    others: list[Player] = [other]
+    if isinstance(learner, NetworkPlayer):
+        controllers[np.arange(games), learner_seats] = 0
+    else:
+        controllers[np.arange(games), learner_seats] = 2
+        others.append(learner)
+    played = play_schedule(
+        learner if isinstance(learner, NetworkPlayer) else None,
+        Schedule(deals, deals % 2, controllers),
+        others,
+        game=game,
+        seed=seed,
+        parallel_games=parallel_games,
+    )
+    sign = np.where(seats == 0, 1, -1)
+    return (played.outcomes * sign).astype(np.int8), ((played.scores[:, 0] - played.scores[:, 1]) * sign).astype(np.int32)
 
 
 class EvaluationDataset(IterableDataset[dict[str, Tensor]]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_trainer.evaluators import Floats
+from lit_trainer.lanes import LaneMemory, PlayedGames, Schedule, play_schedule
 from lit_trainer.players import NetworkPlayer, Player
-from sim_core import GameBatch, get_game
 
 
 class OpponentGames(NamedTuple):
@@ -40,12 +39,27 @@ class GeneratedGames:
     """Games, positions and evaluations a second, and shares of the time."""
 
 
-def _schedule(opponents: Sequence[OpponentGames]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Each game's opponent (index) and the learner's seat; every opponent is met from both seats in turn."""
+def _schedule(
+    opponents: Sequence[OpponentGames], mirrored: bool
+) -> tuple[Schedule, NDArray[np.int64], NDArray[np.int8]]:
+    """The games in the order they are begun; each one's opponent (index) and the learner's seat."""
     counts = [entry.games for entry in opponents]
     index = np.repeat(np.arange(len(opponents)), counts)
-    seats = np.concatenate([np.arange(count) % 2 for count in counts]) if counts else np.zeros(0)
-    return index, seats.astype(np.int8)
+    seats = np.concatenate([np.arange(count) % 2 for count in counts]) if counts else np.zeros(0, dtype=np.int64)
+    numbers = np.arange(len(index))
+    deals = numbers
+    controllers = np.zeros((len(index), 2), dtype=np.int64)
+    others = [k for k, entry in enumerate(opponents) if entry.player is not None]
+    for controller, k in enumerate(others):
+        rows = np.flatnonzero(index == k)
+        controllers[rows, 1 - seats[rows]] = controller + 1
+        if mirrored:
+            # the second game of a pair has the first one's deal; against itself it would be the same game again
+            deals = np.where(index == k, numbers - seats, deals)
+    # opponents' games are spread over the whole time, so that the mix of work is the same throughout
+    order = np.argsort(numbers * 0.6180339887498949 % 1.0, kind="stable")
+    schedule = Schedule(deals[order], (deals // 2 % 2)[order], controllers[order])
+    return schedule, index[order], seats[order].astype(np.int8)
 
 
 def generate_games_batched_by_opponent(
@@ -55,16 +69,22 @@ def generate_games_batched_by_opponent(
     game: str,
     seed: int,
     parallel_games: int = 1024,
+    mirrored: bool = False,
+    memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:
-    """Play all games in batches: the learner's moves of all of them in one search, each opponent type's in one call.
+    """Play all games side by side: the learner's leaves of all of them in one network call, built-in opponents in C,
+    each other opponent type in one call for all games that wait for it. Slots whose game is over take the next.
 
     Args:
-        learner: the network that learns; its moves become positions.
+        learner: the network that learns; its moves become positions. Its evaluator is called from several threads
+            where the learner has several.
         opponents: how many games against whom.
         game: name of the game.
         seed: of the deals; game i is dealt from stream i.
         parallel_games: games played side by side.
+        mirrored: play each deal against an opponent twice, with the learner in either seat.
+        memory: of the lanes, kept from one call to the next; None: of this call's own.
         on_progress: told the games played so far, in part-games, as they go on.
 
     Raises:
@@ -75,74 +95,42 @@ def generate_games_batched_by_opponent(
     for entry in opponents:
         if entry.games < 0:
             raise ValueError(f"opponents: {entry.games} games against {entry.name} given, expected 0 or more")
-    rules = get_game(game)
-    started = time.perf_counter()
-    forward_before, evaluations_before = learner.forward_seconds, learner.evaluations
-    index, seats = _schedule(opponents)
-    total = len(index)
-    # opponents' games are spread over all batches, so that each batch is a fair share of the work
-    order = np.argsort(np.arange(total) * 0.6180339887498949 % 1.0, kind="stable")
-    is_self = np.array([entry.player is None for entry in opponents], dtype=bool)
-    final = np.zeros(total, dtype=np.int8)
-    states: list[NDArray[np.uint8]] = []
-    policies: list[Floats] = []
-    games_of: list[NDArray[np.int64]] = []
-    movers: list[NDArray[np.int8]] = []
-    opponent_seconds = 0.0
-    for low in range(0, total, parallel_games):
-        numbers = np.sort(order[low : low + parallel_games])
-        batch = GameBatch(
-            len(numbers), seed, game=game, streams=numbers, first_player=(numbers // 2 % 2).astype(np.int64)
-        )
-        while not (over := batch.is_terminal).all():
-            to_move = batch.to_move
-            learners = ~over & (is_self[index[numbers]] | (to_move == seats[numbers]))
-            actions = np.full(len(numbers), -1, dtype=np.int64)
-            rows = np.flatnonzero(learners)
-            if len(rows):
-                taken = batch.take(rows)
-                moves = learner.act(taken)
-                actions[rows] = moves.actions
-                states.append(taken.packed())
-                assert moves.policy is not None  # a network always has one
-                policies.append(moves.policy)
-                games_of.append(numbers[rows])
-                movers.append(to_move[rows])
-            opponents_start = time.perf_counter()
-            waiting = ~over & ~learners
-            for k in np.unique(index[numbers[waiting]]):
-                rows = np.flatnonzero(waiting & (index[numbers] == k))
-                player = opponents[k].player
-                assert player is not None
-                actions[rows] = player.act(batch.take(rows)).actions
-            opponent_seconds += time.perf_counter() - opponents_start
-            batch.step(actions)
-            if on_progress is not None:
-                # a game that ends early counts whole
-                on_progress(low + float(np.where(batch.is_terminal, 1.0, batch.ply / rules.max_plies).sum()))
-        final[numbers] = batch.outcomes()
-    seconds = time.perf_counter() - started
-    positions = sum(len(part) for part in states)
-    evaluations = learner.evaluations - evaluations_before
+    schedule, index, seats = _schedule(opponents, mirrored)
+    played = play_schedule(
+        learner,
+        schedule,
+        [entry.player for entry in opponents if entry.player is not None],
+        game=game,
+        seed=seed,
+        parallel_games=parallel_games,
+        record=True,
+        memory=memory,
+        on_progress=on_progress,
+    )
     results = {}
     for k, entry in enumerate(opponents):
-        mine = final[index == k] * np.where(is_self[k] | (seats[index == k] == 0), 1, -1)
+        own = (index == k) & (True if entry.player is None else seats == 0)
+        mine = np.where(own, played.outcomes, -played.outcomes)[index == k]
         results[entry.name] = (int((mine == 1).sum()), int((mine == 0).sum()), int((mine == -1).sum()))
-    mover = np.concatenate(movers) if movers else np.zeros(0, dtype=np.int8)
-    ends = final[np.concatenate(games_of)] if games_of else np.zeros(0, dtype=np.int8)
     return GeneratedGames(
-        states=np.concatenate(states) if states else np.zeros((0, rules.state_size), dtype=np.uint8),
-        policies=np.concatenate(policies) if policies else np.zeros((0, rules.num_actions), np.float32),
-        outcomes=np.where(mover == 0, ends, -ends).astype(np.int8),
+        states=played.states,
+        policies=played.policies,
+        outcomes=played.position_outcomes,
         results=results,
-        stats={
-            "games": float(total),
-            "positions": float(positions),
-            "seconds": seconds,
-            "games_per_second": total / max(seconds, 1e-9),
-            "positions_per_second": positions / max(seconds, 1e-9),
-            "evaluations_per_second": evaluations / max(seconds, 1e-9),
-            "forward_share": (learner.forward_seconds - forward_before) / max(seconds, 1e-9),
-            "opponent_share": opponent_seconds / max(seconds, 1e-9),
-        },
+        stats=_stats(played),
     )
+
+
+def _stats(played: PlayedGames) -> dict[str, float]:
+    """Rates a second, and shares of the time."""
+    seconds = max(played.seconds, 1e-9)
+    stats = {
+        "games": float(len(played.outcomes)),
+        "positions": float(len(played.states)),
+        "seconds": played.seconds,
+        "games_per_second": len(played.outcomes) / seconds,
+        "positions_per_second": len(played.states) / seconds,
+        "evaluations_per_second": played.evaluations / seconds,
+        "simulations_per_second": played.simulations / seconds,
+    }
+    return stats | {f"{name}_share": share for name, share in played.shares.items()}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
+import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lit_trainer.evaluators import Evaluator, Floats
-from sim_core import Action, GameBatch, State, c_state_to_python, search
+from sim_core import Action, GameBatch, Searcher, SearchResult, SearchSettings, State, c_state_to_python
 
 Ids = NDArray[np.int64]
 
@@ -107,55 +107,46 @@ class NetworkPlayer:
     """A policy-value network, searching or playing its policy.
 
     Args:
-        evaluate: the network, e.g. a `TorchEvaluator`.
+        evaluator: the network, e.g. a `TorchEvaluator`.
         simulations: simulations a move; 0 plays the network's policy.
-        temperature: of the visit shares (or the policy) that actions are sampled from; 0 takes the best.
+        temperature: of the visit shares (or the policy) that actions are sampled from; 0 takes the best. With a Gumbel
+            root it scales the root's noise.
         seed: of determinizations, root noise and sampling.
-        c_puct: exploration constant of PUCT.
-        dirichlet_fraction: root noise; 0 outside training.
-        dirichlet_alpha: concentration of the root noise.
-        threads: threads for tree work.
+        threads: threads in all.
+        settings: fields of `SearchSettings`, e.g. ``c_puct=2.0``; root noise is for training only.
+
+    Raises:
+        ValueError: names the argument that is out of range.
     """
 
     def __init__(
         self,
-        evaluate: Evaluator,
+        evaluator: Evaluator,
         *,
         simulations: int,
         temperature: float,
         seed: int,
-        c_puct: float = 1.5,
-        dirichlet_fraction: float = 0.0,
-        dirichlet_alpha: float = 0.5,
         threads: int = 1,
+        **settings: Any,
     ) -> None:
         if simulations < 0:
             raise ValueError(f"simulations: {simulations} given, expected 0 (policy alone) or more")
         if not 0.0 <= temperature < float("inf"):
             raise ValueError(f"temperature: {temperature} given, expected 0 (the best action) or more")
-        self._evaluate = evaluate
+        self.evaluator = evaluator
         self.simulations = simulations
         self.temperature = temperature
         self.seed = seed
-        self.c_puct = c_puct
-        self.dirichlet_fraction = dirichlet_fraction
-        self.dirichlet_alpha = dirichlet_alpha
         self.threads = threads
-        self.forward_seconds = 0.0
-        self.evaluations = 0
-
-    def evaluate(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """The network, with its time and its positions counted."""
-        start = time.perf_counter()
-        logits, values = self._evaluate(observations, legal_mask)
-        self.forward_seconds += time.perf_counter() - start
-        self.evaluations += len(observations)
-        return logits, values
+        self.settings = SearchSettings(**settings)
+        if self.settings.root_selection == "gumbel":
+            self.settings = dataclasses.replace(self.settings, gumbel_scale=temperature)
+        self._searcher: Searcher | None = None
 
     def policy(self, batch: GameBatch) -> Floats:
         """The network's policy over legal actions, float32 [m, A]."""
         legal = batch.legal_mask()
-        logits, _ = self.evaluate(batch.observe(), legal)
+        logits, _ = self.evaluator(batch.observe(), legal)
         if not np.isfinite(np.where(legal, logits, 0.0)).all():
             raise ValueError("evaluate: returned NaN or infinity for a legal action; have the weights diverged?")
         logits = np.where(legal, logits, -np.inf)
@@ -163,19 +154,22 @@ class NetworkPlayer:
         policy: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
         return policy
 
+    def search(self, batch: GameBatch) -> SearchResult:
+        """Search the batch in trees that are kept from one call to the next."""
+        if self._searcher is None or self._searcher.slots < len(batch) or self._searcher.game != batch.handle.name:
+            self._searcher = Searcher(len(batch), self.simulations, game=batch.handle.name)
+        return self._searcher.search(
+            batch, self.evaluator, seed=self.seed, threads=self.threads, settings=self.settings
+        )
+
     def act(self, batch: GameBatch) -> Moves:
         if self.simulations == 0:
             policy = self.policy(batch)
-            target = np.zeros_like(policy)
-        else:
-            policy = target = search(
-                batch,
-                self.evaluate,
-                self.simulations,
-                seed=self.seed,
-                threads=self.threads,
-                c_puct=self.c_puct,
-                dirichlet_fraction=self.dirichlet_fraction,
-                dirichlet_alpha=self.dirichlet_alpha,
-            ).policy
-        return Moves(sample_rows(sharpen(policy, self.temperature), batch.uniforms(self.seed)), target)
+            return Moves(self._sampled(policy, batch), np.zeros_like(policy))
+        found = self.search(batch)
+        if self.temperature == 0.0 or self.settings.root_selection == "gumbel":
+            return Moves(found.actions, found.policy)
+        return Moves(self._sampled(found.policy, batch), found.policy)
+
+    def _sampled(self, policy: Floats, batch: GameBatch) -> Ids:
+        return sample_rows(sharpen(policy, self.temperature), batch.uniforms(self.seed))

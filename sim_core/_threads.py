@@ -7,6 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @cache
@@ -26,14 +29,12 @@ def check_threads(threads: int) -> int:
     return threads
 
 
-def for_chunks(work: Callable[[int, int], object], n: int, threads: int) -> None:
-    """Call ``work(low, high)`` on `threads` equal parts of ``range(n)``; the first error is raised."""
+def for_chunks(work: Callable[[int, int], T], n: int, threads: int) -> list[T]:
+    """Call ``work(low, high)`` on `threads` equal parts of ``range(n)``; what each returned, or the first error."""
     check_threads(threads)
     if threads == 1 or n < 2 * threads:
-        work(0, n)
-        return
+        return [work(0, n)]
     bounds = [n * k // threads for k in range(threads + 1)]
     futures = [_pool(threads).submit(work, low, high) for low, high in pairwise(bounds[1:])]
-    work(bounds[0], bounds[1])
-    for future in futures:
-        future.result()
+    first = work(bounds[0], bounds[1])
+    return [first, *(future.result() for future in futures)]

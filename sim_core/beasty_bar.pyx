@@ -1,5 +1,5 @@
 """Beasty Bar as a `Game`: observation, notation and the C functions of rules, endgame and opponents, registered."""
-from libc.stdint cimport int16_t, int32_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memset
 
 from sim_core.endgame cimport is_solvable, solve
@@ -111,6 +111,9 @@ cdef void scores_(const void *s, int32_t *out) noexcept nogil:
 cdef void observe_(const void *s, float *out) noexcept nogil:
     observe(<const BeastyState *>s, out)
 
+cdef uint64_t private_key_(const void *s) noexcept nogil:
+    return (<const BeastyState *>s).hand[(<const BeastyState *>s).to_move]
+
 cdef void determinize_(void *s, Stream *stream) noexcept nogil:
     determinize(<BeastyState *>s, stream)
 
@@ -144,6 +147,7 @@ BEASTY_BAR.is_terminal = is_terminal_
 BEASTY_BAR.outcome = outcome_
 BEASTY_BAR.scores = scores_
 BEASTY_BAR.observe = observe_
+BEASTY_BAR.private_key = private_key_
 BEASTY_BAR.determinize = determinize_
 BEASTY_BAR.is_solvable = is_solvable_
 BEASTY_BAR.solve = solve_

@@ -2,7 +2,7 @@
 
 Batches, search and replay know games only through it; a second game is one more file that fills a `Game`.
 """
-from libc.stdint cimport int16_t, int32_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
 
 from sim_core.rng cimport Stream
 
@@ -28,6 +28,8 @@ cdef struct Game:
     int (*outcome)(const void *state, int player) noexcept nogil               # of the position as an end: -1, 0, 1
     void (*scores)(const void *state, int32_t *scores) noexcept nogil          # two numbers, one a player
     void (*observe)(const void *state, float *observation) noexcept nogil      # what the player to move may know
+    # What only the player to move knows, as a number (his hand, say). NULL: everything is public.
+    uint64_t (*private_key)(const void *state) noexcept nogil
     void (*determinize)(void *state, Stream *stream) noexcept nogil            # resample what the mover cannot see
     bint (*is_solvable)(const void *state) noexcept nogil                      # `solve` may be called
     # Exact value for the player to move within (alpha, beta), fail-soft, and a best action (NULL: not wanted).

@@ -1,0 +1,265 @@
+"""Lanes: parts of a batch of games that take turns at trees and network, so that neither waits for the other.
+
+Each lane is one `GameRunner`. With two threads or more every lane has a thread of its own: while one lane's leaves are
+in the network, the other's trees are searched, on the CPU's other core or beside the GPU. How games are shared out over
+lanes does not depend on the number of threads, so neither does any result.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lit_trainer.evaluators import Floats
+from lit_trainer.players import BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
+from sim_core import GameRunner, LeafBatch, Trees
+
+LANES = 2
+_LEAST_SLOTS = 32  # with fewer games a second lane would only halve the network's batches
+_PROGRESS_SECONDS = 0.1
+_OUTSIDE_STEPS = 8  # opponents outside the engine are looked for every so many network calls
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The games to be played, in the order in which they are begun."""
+
+    streams: NDArray[np.int64]
+    """Stream numbers [m]; games with one number have one deal."""
+    first_player: NDArray[np.int64]
+    """Who starts, 0 or 1 [m]."""
+    controllers: NDArray[np.int64]
+    """Who plays which seat [m, 2]: 0 the learner, k the opponent number k - 1."""
+
+    def __len__(self) -> int:
+        return len(self.streams)
+
+    def part(self, rows: NDArray[np.intp]) -> Schedule:
+        return Schedule(self.streams[rows], self.first_player[rows], self.controllers[rows])
+
+
+@dataclass
+class PlayedGames:
+    """What became of a schedule's games, in its order."""
+
+    outcomes: NDArray[np.int8]
+    """For player 0 [m]."""
+    scores: NDArray[np.int32]
+    """Both players' [m, 2]."""
+    states: NDArray[np.uint8]
+    """The learner's positions, packed [k, state_size]; none where they were not recorded."""
+    policies: Floats
+    """Their policy targets [k, A]."""
+    position_outcomes: NDArray[np.int8]
+    """Outcomes for their movers [k]."""
+    evaluations: int
+    """Positions the learner's network rated."""
+    simulations: int
+    """Of the learner's searches."""
+    seconds: float
+    shares: dict[str, float] = field(default_factory=dict)
+    """Where the time went: forward, tree, encoding, opponents, waiting; they sum to one."""
+
+
+class _Lane:
+    """One runner, and the time its opponents outside the engine take."""
+
+    def __init__(self, runner: GameRunner, outside: dict[int, Player], locks: dict[int, threading.Lock]) -> None:
+        self.runner = runner
+        self.outside = outside
+        self.locks = locks
+        self.evaluations = 0
+        self.outside_seconds = 0.0
+
+    def steps(self, learner: NetworkPlayer | None, threads: int) -> Iterator[None]:
+        """Play to the end, one network call a step."""
+        step = 0
+        while True:
+            rows = self.runner.advance(threads)
+            moved = False
+            if self.outside and (rows < self.runner.leaves.slots // 2 or step % _OUTSIDE_STEPS == 0):
+                moved = self._ask_outside(all_of_them=rows == 0)
+            if rows:
+                assert learner is not None
+                self.runner.leaves.evaluate(learner.evaluator, rows, threads)
+                self.evaluations += rows
+            elif not moved and self.runner.is_done:
+                return
+            step += 1
+            yield
+
+    def _ask_outside(self, all_of_them: bool) -> bool:
+        """Let opponents outside the engine move, each in one call once half of its games wait for it."""
+        moved = False
+        for number, player in self.outside.items():
+            slots, games = self.runner.outside(number)
+            if len(slots) and (all_of_them or 2 * len(slots) >= games):
+                start = time.perf_counter()
+                with self.locks[number]:
+                    actions = player.act(self.runner.positions(slots)).actions
+                self.runner.play(slots, actions)
+                self.outside_seconds += time.perf_counter() - start
+                moved = True
+        return moved
+
+    def seconds(self) -> dict[str, float]:
+        parts = self.runner.seconds
+        return parts | {"opponents": parts["opponents"] + self.outside_seconds}
+
+
+class LaneMemory:
+    """Trees and buffers of the lanes, kept from one schedule to the next."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[Any, ...] = ()
+        self._lanes: list[LeafBatch] = []
+
+    def lanes(self, game: str, slots: int, learner: NetworkPlayer | None) -> list[LeafBatch]:
+        """Lanes with so many slots together; those of the last call, where nothing has changed."""
+        simulations = max(learner.simulations, 1) if learner else 1
+        new_buffer = getattr(learner.evaluator, "observation_buffer", None) if learner else None
+        shape = (game, slots, simulations, getattr(new_buffer, "__func__", None))
+        if shape != self._shape:
+            count = LANES if slots >= _LEAST_SLOTS else 1
+            bounds = [slots * lane // count for lane in range(count + 1)]
+            self._lanes = [
+                LeafBatch(Trees(game, size, simulations), new_buffer(size) if new_buffer else None)
+                for size in np.diff(bounds)
+            ]
+            self._shape = shape
+        for leaves in self._lanes:
+            leaves.seconds.update(dict.fromkeys(leaves.seconds, 0.0))
+        return self._lanes
+
+
+def play_schedule(
+    learner: NetworkPlayer | None,
+    schedule: Schedule,
+    opponents: Sequence[Player],
+    *,
+    game: str,
+    seed: int,
+    parallel_games: int,
+    record: bool = False,
+    memory: LaneMemory | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> PlayedGames:
+    """Play all games of a schedule.
+
+    Args:
+        learner: who plays the seats of controller 0; None where there are none.
+        schedule: the games.
+        opponents: the others; controller k is number k - 1. Built-in ones move inside the engine.
+        game: name of the game.
+        seed: of the deals.
+        parallel_games: games played side by side.
+        record: keep the learner's positions and policy targets.
+        memory: of the lanes, to be used again; None: of this call's own.
+        on_progress: told the games played so far, in part-games, a few times a second, in the calling thread.
+    """
+    threads = learner.threads if learner else 1
+    slots = max(1, min(parallel_games, len(schedule)))
+    memories = (memory or LaneMemory()).lanes(game, slots, learner)
+    builtin = [(p.name, p.seed) if isinstance(p, BuiltinPlayer) else (None, 0) for p in opponents]
+    outside = {k: p for k, p in enumerate(opponents) if not isinstance(p, BuiltinPlayer)}
+    locks = {k: threading.Lock() for k in outside}
+    parts = _share_out(schedule, opponents, len(memories))
+    lanes = []
+    for leaves, rows in zip(memories, parts, strict=True):
+        part = schedule.part(rows)
+        runner = GameRunner(
+            leaves,
+            simulations=learner.simulations if learner else 0,
+            settings=learner.settings if learner else None,
+            temperature=learner.temperature if learner else 0.0,
+            seed=seed,
+            learner_seed=learner.seed if learner else 0,
+            streams=part.streams,
+            first_player=part.first_player,
+            controllers=part.controllers,
+            opponents=builtin,
+            record=record,
+        )
+        lanes.append(_Lane(runner, outside, locks))
+    started = time.perf_counter()
+    workers = _run(lanes, learner, threads, on_progress)
+    return _collect(lanes, parts, time.perf_counter() - started, workers)
+
+
+def _share_out(schedule: Schedule, opponents: Sequence[Player], lanes: int) -> list[NDArray[np.intp]]:
+    """Every other game to the other lane, but all games against agents written in Python to the first.
+
+    Such an agent may keep a state of its own, so it must meet its games in one order.
+    """
+    lane = np.arange(len(schedule)) % lanes
+    python = [k + 1 for k, player in enumerate(opponents) if isinstance(player, PythonPlayer)]
+    lane[np.isin(schedule.controllers, python).any(axis=1)] = 0
+    return [np.flatnonzero(lane == k) for k in range(lanes)]
+
+
+def _run(
+    lanes: Sequence[_Lane], learner: NetworkPlayer | None, threads: int, on_progress: Callable[[float], None] | None
+) -> int:
+    """Play all lanes to their ends, in a thread each where there are threads for it; returns how many threads."""
+    workers = min(len(lanes), threads)
+    each = max(1, threads // len(lanes))
+    stop = threading.Event()
+
+    def work(mine: Sequence[_Lane]) -> None:
+        # one network call a lane at a time, each on its share of the cores
+        torch.set_num_threads(each)
+        going = [lane.steps(learner, each) for lane in mine]
+        try:
+            while going and not stop.is_set():
+                going = [steps for steps in going if next(steps, stop) is not stop]
+        except BaseException:
+            stop.set()
+            raise
+
+    torch_threads = torch.get_num_threads()
+    with ThreadPoolExecutor(workers, thread_name_prefix="lane") as pool:
+        futures: list[Future[None]] = [pool.submit(work, lanes[k::workers]) for k in range(workers)]
+        try:
+            while wait(futures, timeout=_PROGRESS_SECONDS).not_done:
+                if on_progress is not None:
+                    on_progress(sum(lane.runner.progress for lane in lanes))
+        finally:
+            stop.set()
+            wait(futures)
+            torch.set_num_threads(torch_threads)
+    for future in futures:
+        future.result()
+    if on_progress is not None:
+        on_progress(sum(lane.runner.progress for lane in lanes))
+    return workers
+
+
+def _collect(
+    lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds: float, workers: int
+) -> PlayedGames:
+    """The lanes' results in the schedule's order, positions lane by lane."""
+    order = np.argsort(np.concatenate(parts), kind="stable")
+    kept = [lane.runner.positions_kept() for lane in lanes]
+    spent = [lane.seconds() for lane in lanes]
+    whole = max(workers * seconds, 1e-9)
+    shares = {name: sum(part[name] for part in spent) / whole for name in ("forward", "tree", "encoding", "opponents")}
+    shares["waiting"] = max(0.0, 1.0 - sum(shares.values()))
+    return PlayedGames(
+        outcomes=np.concatenate([lane.runner.outcomes() for lane in lanes])[order],
+        scores=np.concatenate([lane.runner.scores() for lane in lanes])[order],
+        states=np.concatenate([part[0] for part in kept]),
+        policies=np.concatenate([part[1] for part in kept]),
+        position_outcomes=np.concatenate([part[2] for part in kept]),
+        evaluations=sum(lane.evaluations for lane in lanes),
+        simulations=sum(lane.runner.simulations_done for lane in lanes),
+        seconds=seconds,
+        shares=shares,
+    )

@@ -1,0 +1,376 @@
+"""Plays a schedule of games in slots that never wait for one another: every network call takes one leaf of each.
+
+A slot searches for its learner's moves, plays built-in opponents' and solved moves on the spot, and takes the next game
+of the schedule when its own is over. So the network's batches stay full, and no Python runs between two calls.
+"""
+from libc.math cimport expf, pow
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+import numpy as np
+
+from sim_core import _arguments
+from sim_core.batch import GameBatch
+from sim_core.game cimport Game
+from sim_core.leaves cimport LeafBatch
+from sim_core.rng cimport (
+    PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream, next_double,
+)
+from sim_core.search_settings import SearchSettings
+from sim_core.solved cimport hardest_action, optimal_actions
+from sim_core.trees cimport Trees
+
+cdef enum:
+    EMPTY = 0       # no game, or one that is over
+    TO_MOVE = 1     # its next move is to be made
+    ROOT = 2        # the position itself waits for the network
+    LEAF = 3        # a leaf of its search waits for the network
+    OUTSIDE = 4     # an opponent outside this module is to move
+    LEARNER = 0     # the controller that searches; others are 1 + their place among the opponents
+
+
+cdef inline double now() noexcept nogil:
+    cdef timespec moment
+    clock_gettime(CLOCK_MONOTONIC, &moment)
+    return moment.tv_sec + 1e-9 * moment.tv_nsec
+
+
+cdef class GameRunner:
+    """Plays the games of a schedule to their ends.
+
+    Args:
+        leaves: slots, trees and buffers; used again by the next runner.
+        simulations: of the learner's moves, at most those the trees have room for; 0 plays the network's policy.
+        settings: `SearchSettings` of its searches.
+        temperature: of the policy its moves are sampled from; 0 plays the best. (A Gumbel root plays what halving
+            settles on: there `gumbel_scale` is the temperature.)
+        seed: of deals; game i is dealt from the stream (seed, streams[i]).
+        learner_seed: of searches and sampled moves.
+        streams: stream numbers int64 [m]; games with one number have one deal.
+        first_player: who starts, 0 or 1 [m].
+        controllers: who plays which seat, int [m, 2]: 0 the learner, k the opponent number k - 1.
+        opponents: (name, seed) of built-in opponents; (None, 0) of one outside, whose moves `play` brings.
+        record: whether to keep the learner's positions and policy targets.
+
+    Raises:
+        ValueError: names the argument that is out of range.
+    """
+    cdef readonly LeafBatch leaves
+    cdef Trees trees
+    cdef const Game *game
+    cdef Py_ssize_t slots, games, next_game
+    cdef int simulations
+    cdef double temperature
+    cdef uint64_t seed, learner_seed
+    cdef bint record
+    cdef const int64_t[::1] streams
+    cdef const int64_t[::1] first_player
+    cdef const int64_t[:, ::1] controllers
+    cdef int64_t[::1] builtin           # [opponents], number among the game's opponents; -1: outside
+    cdef uint64_t[::1] opponent_seeds   # [opponents]
+    cdef uint8_t[:, ::1] states         # [slots, state_size]
+    cdef int64_t[::1] numbers           # [slots], the game in a slot
+    cdef uint8_t[::1] phase             # [slots]
+    cdef double[::1] opponent_seconds   # [slots]
+    cdef uint8_t[:, :, ::1] kept_states     # [m, max_plies, state_size]
+    cdef float[:, :, ::1] kept_policies     # [m, max_plies, A]
+    cdef int8_t[:, ::1] kept_movers         # [m, max_plies]
+    cdef int32_t[::1] kept                  # [m], positions kept of each game
+    cdef int8_t[::1] ends                   # [m], outcomes for player 0
+    cdef int32_t[:, ::1] final_scores       # [m, 2]
+    cdef int64_t[::1] searched          # [slots], moves searched for
+    cdef readonly Py_ssize_t finished
+
+    def __cinit__(
+        self, LeafBatch leaves not None, *, int simulations, settings, double temperature, seed, learner_seed, streams,
+        first_player, controllers, opponents=(), bint record=False,
+    ):
+        handle = leaves.trees.handle
+        self.leaves = leaves
+        self.trees = leaves.trees
+        self.game = leaves.game
+        self.slots = leaves.slots
+        self.simulations = simulations
+        self.temperature = temperature
+        self.seed = _arguments.seed(seed)
+        self.learner_seed = _arguments.seed(learner_seed)
+        self.record = record
+        self.streams = np.array(_arguments.integers("streams", streams, None, 0, 2**63 - 1))
+        cdef Py_ssize_t m = self.streams.shape[0]
+        self.games = m
+        self.first_player = np.array(_arguments.integers("first_player", first_player, m, 0, 1))
+        seats = _arguments.array("controllers", controllers)
+        if seats.shape != (m, 2):
+            raise ValueError(f"controllers: shape {seats.shape} given, expected ({m}, 2)")
+        seats = _arguments.integers("controllers", np.ascontiguousarray(seats).reshape(-1), 2 * m, 0, len(opponents))
+        self.controllers = np.array(seats).reshape(m, 2)
+        for name, _ in opponents:
+            if name is not None and name not in handle.opponents:
+                raise ValueError(f"opponents: {name!r} is no opponent of {handle.name}")
+        self.builtin = np.array(
+            [-1 if name is None else handle.opponents.index(name) for name, _ in opponents], dtype=np.int64
+        )
+        self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
+        if simulations:
+            self.trees.configure(SearchSettings() if settings is None else settings, simulations)
+        self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
+        self.numbers = np.full(self.slots, -1, dtype=np.int64)
+        self.phase = np.full(self.slots, EMPTY, dtype=np.uint8)
+        self.opponent_seconds = np.zeros(self.slots)
+        self.searched = np.zeros(self.slots, dtype=np.int64)
+        room = self.game.max_plies if record else 0
+        # pages that nothing is written to take no memory
+        self.kept_states = np.empty((m, room, self.game.state_size), dtype=np.uint8)
+        self.kept_policies = np.empty((m, room, self.game.num_actions), dtype=np.float32)
+        self.kept_movers = np.full((m, room), -1, dtype=np.int8)
+        self.kept = np.zeros(m, dtype=np.int32)
+        self.ends = np.zeros(m, dtype=np.int8)
+        self.final_scores = np.zeros((m, 2), dtype=np.int32)
+
+    # -- one step: every slot goes on until it needs an answer --------------------------------------------------------
+
+    def advance(self, threads=1) -> int:
+        """Take over the evaluations, go on until every game waits for an answer or is over; returns the leaves."""
+        cdef Py_ssize_t slot
+        for slot in range(self.slots):
+            if self.phase[slot] == EMPTY and self.next_game < self.games:
+                self._deal(slot)
+        self.leaves.advance(self._go_on, threads)
+        self.finished = self.next_game
+        for slot in range(self.slots):
+            if self.phase[slot] != EMPTY:
+                self.finished -= 1
+        return self.leaves.gather()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all games are over."""
+        return self.finished == self.games
+
+    cdef void _deal(self, Py_ssize_t slot) noexcept:
+        cdef Py_ssize_t number = self.next_game
+        cdef Stream stream = make_stream(self.seed, PURPOSE_DEAL, <uint64_t>self.streams[number], 0)
+        self.next_game += 1
+        self.numbers[slot] = number
+        self.phase[slot] = TO_MOVE
+        self.game.initial(&self.states[slot, 0], &stream, <int>self.first_player[number])
+
+    def _go_on(self, Py_ssize_t low, Py_ssize_t high):
+        cdef Py_ssize_t slot
+        cdef int bad = 0
+        with nogil:
+            for slot in range(low, high):
+                bad += not self._answer(slot)
+                while self.phase[slot] == TO_MOVE:
+                    self._move(slot)
+                self.leaves.waiting[slot] = self.phase[slot] == ROOT or self.phase[slot] == LEAF
+        return bad
+
+    cdef bint _answer(self, Py_ssize_t slot) noexcept nogil:
+        """Take over the network's answer, if one was waited for; False where it is not finite."""
+        cdef const float *logits
+        if self.phase[slot] != ROOT and self.phase[slot] != LEAF:
+            return True
+        logits = &self.leaves.logits[self.leaves.row[slot], 0]
+        if self.phase[slot] == ROOT and self.simulations == 0:
+            return self._play_policy(slot, logits)
+        if not self.trees.absorb(slot, logits, self.leaves.values[self.leaves.row[slot]]):
+            return False
+        self.phase[slot] = LEAF
+        if not self.trees.run(slot):
+            self._play_searched(slot)
+        return True
+
+    cdef void _move(self, Py_ssize_t slot) noexcept nogil:
+        """Make the next move, or say what it waits for."""
+        cdef const uint8_t *state = &self.states[slot, 0]
+        cdef Py_ssize_t number = self.numbers[slot]
+        cdef int controller
+        if self.game.is_terminal(state):
+            self.ends[number] = <int8_t>self.game.outcome(state, 0)
+            self.game.scores(state, &self.final_scores[number, 0])
+            self.phase[slot] = EMPTY
+            return
+        controller = <int>self.controllers[number, self.game.to_move(state)]
+        if controller != LEARNER:
+            self._opponent(slot, controller - 1)
+        elif self.simulations and self.game.is_solvable(state):
+            self._play_solved(slot)
+        else:
+            self.phase[slot] = ROOT
+            self.trees.begin(slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH))
+
+    cdef inline Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
+        """The stream of this game's ply, whatever the slot and the schedule's order."""
+        return make_stream(
+            seed, purpose, <uint64_t>self.streams[self.numbers[slot]], self.game.ply(&self.states[slot, 0])
+        )
+
+    cdef void _opponent(self, Py_ssize_t slot, int opponent) noexcept nogil:
+        cdef double start
+        cdef Stream stream
+        if self.builtin[opponent] < 0:
+            self.phase[slot] = OUTSIDE
+            return
+        start = now()
+        stream = self._stream(slot, self.opponent_seeds[opponent], PURPOSE_OPPONENT)
+        self.game.step(
+            &self.states[slot, 0], self.game.opponent_action(<int>self.builtin[opponent], &self.states[slot, 0], &stream)
+        )
+        self.opponent_seconds[slot] += now() - start
+
+    # -- the learner's moves -----------------------------------------------------------------------------------------
+
+    cdef void _play_searched(self, Py_ssize_t slot) noexcept nogil:
+        cdef int32_t counts[256]
+        cdef float policy[256]
+        cdef float value
+        cdef int settled = self.trees.finish(slot, counts, policy, &value)
+        self.searched[slot] += 1
+        if self.trees.plays_settled():
+            self._learner_plays(slot, policy, True, settled)
+        else:
+            self._learner_plays(slot, policy, True, -1)
+
+    cdef void _play_solved(self, Py_ssize_t slot) noexcept nogil:
+        """A uniform choice among the actions that keep the exact value; at temperature 0 the one hardest to answer."""
+        cdef int16_t actions[256]
+        cdef uint8_t optimal[256]
+        cdef float policy[256]
+        cdef int count, k, best = 0
+        optimal_actions(self.game, &self.states[slot, 0], actions, optimal, &count)
+        memset(policy, 0, self.game.num_actions * sizeof(float))
+        for k in range(count):
+            best += optimal[k]
+        for k in range(count):
+            if optimal[k]:
+                policy[actions[k]] = 1.0 / best
+        k = -1
+        if self.temperature == 0.0:
+            k = hardest_action(self.game, &self.states[slot, 0], actions, optimal, count)
+        self._learner_plays(slot, policy, True, k)
+
+    cdef bint _play_policy(self, Py_ssize_t slot, const float *logits) noexcept nogil:
+        """Without search: the network's policy, which then is no target to learn from."""
+        cdef float policy[256]
+        if not self.trees.network_policy(slot, logits, policy):
+            return False
+        self._learner_plays(slot, policy, False, -1)
+        return True
+
+    cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action) noexcept nogil:
+        """Keep the position where wanted, and step by the action; -1: one sampled from the policy."""
+        cdef uint8_t *state = &self.states[slot, 0]
+        cdef Py_ssize_t number = self.numbers[slot]
+        cdef int at = self.kept[number]
+        cdef Stream stream
+        if self.record:
+            memcpy(&self.kept_states[number, at, 0], state, self.game.state_size)
+            self.kept_movers[number, at] = <int8_t>self.game.to_move(state)
+            if is_target:
+                memcpy(&self.kept_policies[number, at, 0], policy, self.game.num_actions * sizeof(float))
+            else:
+                memset(&self.kept_policies[number, at, 0], 0, self.game.num_actions * sizeof(float))
+            self.kept[number] += 1
+        if action < 0:
+            stream = self._stream(slot, self.learner_seed, PURPOSE_SAMPLE)
+            action = sample(policy, self.game.num_actions, self.temperature, &stream)
+        self.game.step(state, action)
+        self.phase[slot] = TO_MOVE
+
+    # -- opponents outside -------------------------------------------------------------------------------------------
+
+    def outside(self, Py_ssize_t opponent):
+        """(slots int64 [k] in which that outside opponent is to move, how many slots hold a game against it)."""
+        phase, numbers = np.asarray(self.phase), np.asarray(self.numbers)
+        playing = np.flatnonzero(phase != EMPTY)
+        seats = np.asarray(self.controllers)[numbers[playing]]
+        against = playing[(seats == opponent + 1).any(axis=1)]
+        waiting = against[phase[against] == OUTSIDE]
+        mover = np.array([self.game.to_move(&self.states[slot, 0]) for slot in waiting], dtype=np.int64)
+        return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
+
+    def positions(self, slots):
+        """The games in these slots as a `GameBatch`, with their stream numbers."""
+        rows = np.asarray(_arguments.integers("slots", slots, None, 0, self.slots - 1))
+        return GameBatch.from_packed(
+            np.asarray(self.states)[rows], game=self.leaves.trees.handle.name, seed=self.seed,
+            streams=np.asarray(self.streams)[np.asarray(self.numbers)[rows]],
+        )
+
+    def play(self, slots, actions):
+        """Play an outside opponent's action ids in these slots.
+
+        Raises:
+            ValueError: an action is not legal; then no game has changed.
+        """
+        cdef const int64_t[::1] rows = _arguments.integers("slots", slots, None, 0, self.slots - 1)
+        batch = self.positions(rows)
+        batch.step(actions)
+        cdef const uint8_t[:, ::1] after = batch.packed()
+        cdef Py_ssize_t k
+        for k in range(rows.shape[0]):
+            memcpy(&self.states[rows[k], 0], &after[k, 0], self.game.state_size)
+            self.phase[rows[k]] = TO_MOVE
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    @property
+    def seconds(self) -> dict:
+        """Where the time went: the network's forward pass, trees, built-in opponents, encoding."""
+        opponents = float(np.asarray(self.opponent_seconds).sum())
+        return self.leaves.seconds | {"opponents": opponents, "tree": self.leaves.seconds["tree"] - opponents}
+
+    @property
+    def simulations_done(self) -> int:
+        """Of the learner's searches."""
+        return int(np.asarray(self.searched).sum()) * self.simulations
+
+    @property
+    def progress(self) -> float:
+        """Games played so far, in part-games."""
+        cdef Py_ssize_t slot
+        cdef double played = self.finished
+        for slot in range(self.slots):
+            if self.phase[slot] != EMPTY:
+                played += self.game.ply(&self.states[slot, 0]) / <double>self.game.max_plies
+        return played
+
+    def outcomes(self):
+        """Outcomes for player 0, int8 [m]."""
+        return np.array(self.ends)
+
+    def scores(self):
+        """Both players' scores, int32 [m, 2]."""
+        return np.array(self.final_scores)
+
+    def positions_kept(self):
+        """(states uint8 [k, state_size], policies float32 [k, A], outcomes for their movers int8 [k]), game by game."""
+        movers = np.asarray(self.kept_movers)
+        kept = np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
+        outcomes = np.where(movers == 0, 1, -1) * np.asarray(self.ends)[:, None]
+        return np.asarray(self.kept_states)[kept], np.asarray(self.kept_policies)[kept], outcomes[kept].astype(np.int8)
+
+
+cdef int sample(const float *policy, int num_actions, double temperature, Stream *stream) noexcept nogil:
+    """An action drawn by policy ** (1 / temperature); at temperature 0 the first best one."""
+    cdef double weights[256]
+    cdef double total = 0.0, left
+    cdef int k, best = 0, last = -1
+    for k in range(num_actions):
+        if policy[k] > policy[best]:
+            best = k
+    if temperature == 0.0:
+        return best
+    for k in range(num_actions):
+        weights[k] = policy[k] if temperature == 1.0 else pow(policy[k] / policy[best], 1.0 / temperature)
+        total += weights[k]
+    left = next_double(stream) * total
+    for k in range(num_actions):
+        if weights[k] > 0.0:
+            last = k
+            left -= weights[k]
+            if left < 0.0:
+                return k
+    return last     # rounding left a rest

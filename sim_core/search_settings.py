@@ -1,0 +1,84 @@
+"""How a search chooses: the settings of `search`, checked where they are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSettings:
+    """Settings of a search besides its simulations; what each is worth is measured in docs/search.md.
+
+    Args:
+        c_puct: weight of the prior against the value in PUCT (Silver et al. 2017).
+        dirichlet_fraction: share of Dirichlet noise in the root's priors, 0 to 1; of PUCT roots only.
+        dirichlet_alpha: concentration of that noise, above 0.
+        root_selection: how the root chooses: "puct", or "gumbel": Gumbel noise and sequential halving (Danihelka et al.
+            2022), which plays the action that halving settles on.
+        policy_target: "visits": the shares of the visits; "completed_q": softmax of the log priors and scaled Q, where an
+            unvisited action takes the root's mixed value (Danihelka et al. 2022), sound at few simulations.
+        gumbel_scale: of the root's Gumbel noise: 1 samples from the improved policy, 0 plays its best action.
+        max_considered: actions that sequential halving starts from, 1 to 16.
+        c_visit, c_scale: Q (in 0 to 1) is scaled by ``(c_visit + most visits of an action) * c_scale``.
+        nodes: "shared": a node is met by all determinizations; "private": split by what only its player to move knows
+            (his hand), so that inside the tree he knows it.
+        availability: PUCT counts how often an action was legal in place of its node's visits (Cowling et al. 2012).
+        exact_leaves: leaves that can be solved take the solver's value in place of the network's.
+        determinizations: 0: one tree for a fresh determinization each simulation; k: k trees of one determinization
+            each, in which both players see everything, with the simulations shared out and the visits summed.
+
+    Raises:
+        ValueError: names the field, the value and what would be right.
+    """
+
+    c_puct: float = 1.5
+    dirichlet_fraction: float = 0.0
+    dirichlet_alpha: float = 0.5
+    root_selection: Literal["puct", "gumbel"] = "puct"
+    policy_target: Literal["visits", "completed_q"] = "visits"
+    gumbel_scale: float = 0.0
+    max_considered: int = 16
+    c_visit: float = 50.0
+    c_scale: float = 0.1
+    nodes: Literal["shared", "private"] = "shared"
+    availability: bool = False
+    exact_leaves: bool = True
+    determinizations: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("c_puct", 0.0, 1e6),
+            ("dirichlet_fraction", 0.0, 1.0),
+            ("dirichlet_alpha", 1e-3, 1e6),
+            ("gumbel_scale", 0.0, 1e6),
+            ("c_visit", 0.0, 1e6),
+            ("c_scale", 0.0, 1e6),
+        ):
+            _check_number(name, getattr(self, name), low, high)
+        for name, lowest, highest in (("max_considered", 1, 16), ("determinizations", 0, 10_000)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+                raise ValueError(f"{name}: {value!r} given, expected an integer from {lowest} to {highest:,}")
+        for name, known in (
+            ("root_selection", ("puct", "gumbel")),
+            ("policy_target", ("visits", "completed_q")),
+            ("nodes", ("shared", "private")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: {getattr(self, name)!r} given, expected {' or '.join(map(repr, known))}")
+        for name in ("availability", "exact_leaves"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name}: {getattr(self, name)!r} given, expected true or false")
+        if self.determinizations and (self.root_selection == "gumbel" or self.policy_target == "completed_q"):
+            raise ValueError(
+                f"determinizations: {self.determinizations} given, expected 0 with a Gumbel root or completed Q: "
+                "they need one tree"
+            )
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+    number = isinstance(value, (int, float)) or (hasattr(value, "dtype") and getattr(value, "ndim", 1) == 0)
+    if not number or math.isnan(value) or not low <= value <= high:
+        raise ValueError(f"{name}: {value!r} given, expected {low} to {high}")

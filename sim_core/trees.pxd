@@ -1,0 +1,107 @@
+"""Search trees of many games in one slab: memory layout and what search and game runner call, all without the GIL."""
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
+
+from sim_core.game cimport Game, GameHandle
+from sim_core.rng cimport Stream
+
+
+cdef enum:
+    ROOT_PUCT = 0
+    ROOT_GUMBEL = 1
+    MAX_CONSIDERED = 16     # actions that sequential halving may start from
+
+
+cdef struct Edge:
+    float prior
+    float value_sum     # for the player to move at the edge's node
+    int32_t visits
+    int32_t child       # first node behind it, -1: not visited yet
+    int32_t next_edge   # of the same node, -1: the last
+    int32_t available   # descents through the node in which the action was legal
+    int32_t action
+
+
+cdef struct Node:
+    uint64_t key        # what only the player to move knew (0 where nodes are shared by all he may know)
+    int32_t first_edge  # -1: not expanded
+    int32_t next_node   # behind the same edge, with another key; -1: the last
+    int32_t evaluations
+    float value_sum     # of the evaluations, for the player to move
+
+
+cdef struct Tree:
+    Stream stream
+    const uint8_t *root_state
+    int32_t nodes           # used so far
+    int32_t edges
+    int32_t root_edges
+    int32_t done            # simulations finished; -1 until the root is evaluated
+    int32_t path_size
+    int32_t leaf            # node
+    float leaf_value        # for the player to move at the leaf
+
+
+cdef struct Settings:
+    int simulations
+    float c_puct
+    float dirichlet_fraction
+    double dirichlet_alpha
+    int root_selection      # ROOT_PUCT or ROOT_GUMBEL
+    bint private_nodes      # nodes are split by what only their player to move knows
+    bint availability       # PUCT counts an action's availability in place of its node's visits
+    bint exact_leaves       # solvable leaves get the solver's value in place of the network's
+    bint completed_q        # the policy target is that of completed Q in place of visit shares
+    float gumbel_scale      # of the root's Gumbel noise; 0: none
+    int max_considered      # actions that sequential halving starts from
+    float c_visit
+    float c_scale
+
+
+cdef class Trees:
+    cdef readonly GameHandle handle
+    cdef const Game *game
+    cdef readonly Py_ssize_t slots
+    cdef readonly int capacity      # simulations there is room for
+    cdef Settings settings
+    cdef bint fixed                 # roots are taken as they are: what is hidden has been drawn already
+    cdef int max_nodes, max_edges, max_path
+    cdef object slabs               # keeps the memory behind the pointers below
+    cdef Tree *trees                # [slots]
+    cdef Node *nodes                # [slots, max_nodes]
+    cdef Edge *edges                # [slots, max_edges]
+    cdef int32_t *path              # [slots, max_path], edges from the root
+    cdef uint8_t *path_mover        # [slots, max_path]
+    cdef uint8_t *leaf_state        # [slots, state_size]
+    cdef float *gumbel              # [slots, max_legal], by the root's edges
+    cdef int32_t *considered        # [MAX_CONSIDERED + 1, simulations], visits of the actions in turn
+
+    cdef void *_slab(self, size_t bytes_each, Py_ssize_t rows) except NULL
+
+    cdef inline Node *node_at(self, Py_ssize_t slot, int node) noexcept nogil:
+        return &self.nodes[slot * self.max_nodes + node]
+
+    cdef inline Edge *edge_at(self, Py_ssize_t slot, int edge) noexcept nogil:
+        return &self.edges[slot * self.max_edges + edge]
+
+    cdef inline uint8_t *leaf_at(self, Py_ssize_t slot) noexcept nogil:
+        return &self.leaf_state[slot * self.game.state_size]
+
+    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream) noexcept nogil
+    cdef bint absorb(self, Py_ssize_t slot, const float *logits, float value) noexcept nogil
+    cdef bint run(self, Py_ssize_t slot) noexcept nogil
+    cdef int finish(self, Py_ssize_t slot, int32_t *counts, float *policy, float *value) noexcept nogil
+
+    cdef bint network_policy(self, Py_ssize_t slot, const float *logits, float *policy) noexcept nogil
+    cdef bint plays_settled(self) noexcept nogil
+
+    cdef int _new_node(self, Py_ssize_t slot, uint64_t key) noexcept nogil
+    cdef int _priors(self, Py_ssize_t slot, const float *logits, int16_t *actions, float *priors) noexcept nogil
+    cdef bint _expand(self, Py_ssize_t slot, const float *logits) noexcept nogil
+    cdef void _root_noise(self, Py_ssize_t slot) noexcept nogil
+    cdef bint _descend(self, Py_ssize_t slot) noexcept nogil
+    cdef int _child(self, Py_ssize_t slot, Edge *edge, const uint8_t *state) noexcept nogil
+    cdef int _best_edge(self, Py_ssize_t slot, int node_number, const uint8_t *legal, int count) noexcept nogil
+    cdef int _gumbel_edge(self, Py_ssize_t slot, int considered) noexcept nogil
+    cdef int _completed(self, Py_ssize_t slot, float *scores) noexcept nogil
+    cdef void _completed_policy(self, Py_ssize_t slot, float *policy) noexcept nogil
+    cdef void _backup(self, Py_ssize_t slot) noexcept nogil
