@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from lit_trainer.networks import PolicyValueNetwork, ResidualMLP, _ResidualBlock
 
-# A pass takes at most so many rows: the activations of more are allocated anew from the system at every layer,
-# and their page faults cost a third of the pass.
-ROWS_A_PASS = 512
+# A layer's activations take at most so much: glibc's malloc fetches larger blocks from the system and returns them
+# again and again, and their page faults cost up to a quarter of the time. Fewer rows than the floor would read the
+# weights of a wide network too often.
+_LAYER_BYTES = 2**19
+_ROWS_FLOOR = 256
 
 
 class Affine(NamedTuple):
@@ -145,6 +147,12 @@ def kernels_for(device: torch.device, dtype: torch.dtype) -> Kernels:
     return _onednn_kernels() if device.type == "cpu" and _onednn_computes(dtype) else _plain_kernels()
 
 
+def rows_a_pass(weights: Weights) -> int:
+    """Most rows that `forward` takes through the layers at once on a CPU."""
+    columns = max(len(weights.stem.bias), len(weights.value_hidden.bias))
+    return max(_ROWS_FLOOR, _LAYER_BYTES // (columns * weights.stem.bias.element_size()))
+
+
 def _pass(x: Tensor, weights: Weights, kernels: Kernels) -> tuple[Tensor, Tensor]:
     linear, linear_relu, linear_add = kernels
     eps = weights.eps
@@ -176,9 +184,9 @@ def forward(observations: Tensor, weights: Weights, kernels: Kernels) -> tuple[T
         logits, values = _pass(x, weights, kernels)
     elif rows == 1:  # the product of a matrix and a vector sums in another order
         logits, values = (part[:1] for part in _pass(x.repeat(2, 1), weights, kernels))
-    elif rows <= ROWS_A_PASS:
+    elif rows <= (limit := rows_a_pass(weights)):
         logits, values = _pass(x, weights, kernels)
     else:
-        parts = [_pass(part, weights, kernels) for part in x.tensor_split(-(-rows // ROWS_A_PASS))]
+        parts = [_pass(part, weights, kernels) for part in x.tensor_split(-(-rows // limit))]
         logits, values = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return logits, values.squeeze(-1)
