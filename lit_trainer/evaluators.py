@@ -124,7 +124,7 @@ class TorchEvaluator:
 
     def refresh(self) -> None:
         """Take the weights, and copies of them where needed, as they are now; calls under way finish with the old."""
-        self._weight = next(self.network.parameters())
+        self._weight = next(self.network.parameters(), torch.empty(0))
         self._is_residual_mlp = inference.computes_as_residual_mlp(self.network)
         self._prepare(self._weight.device, self._weight.dtype)
 
@@ -152,7 +152,8 @@ class TorchEvaluator:
             return logits, values
 
         def lowered(x: Tensor) -> tuple[Tensor, Tensor]:
-            with torch.autocast(device.type, torch.bfloat16):
+            # its cache is shared by threads, and would hand one stream what another has yet to write
+            with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
                 return forward(x)
 
         return lowered if autocast else forward

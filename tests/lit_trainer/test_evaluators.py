@@ -225,6 +225,13 @@ class Same(ResidualMLP):
     pass
 
 
+class Uniform(PolicyValueNetwork):
+    """Without a parameter."""
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        return observations.new_zeros(len(observations), self.num_actions), observations.mean(dim=1)
+
+
 def deeper_value_head(network: ResidualMLP) -> None:
     network.value_head = nn.Sequential(nn.Linear(24, 64), nn.ReLU(), nn.Linear(64, 1), nn.ReLU(), nn.Linear(1, 1))
 
@@ -269,10 +276,13 @@ def test_changed_layers_are_respected(change: Callable[[ResidualMLP], None], mak
         OnnxEvaluator(network)
 
 
-@pytest.mark.parametrize("make", [lambda: Louder(width=24), lambda: TransformerNetwork(width=16, layers=1, heads=2)])
+@pytest.mark.parametrize(
+    "make", [lambda: Louder(width=24), lambda: TransformerNetwork(width=16, layers=1, heads=2), Uniform]
+)
 def test_any_network_runs_through_its_own_forward(make: Callable[[], PolicyValueNetwork]) -> None:
     network = make()
     observations, legal, _ = positions(9)
+    assert not computes_as_residual_mlp(network)
     for rows in (9, 1):
         expected = directly(network, observations[:rows])
         assert_close(TorchEvaluator(network)(observations[:rows], legal[:rows]), expected, 1e-5)
