@@ -2,7 +2,7 @@
 
 from lit_trainer.agents import NetworkAgent, load_agent
 from lit_trainer.datamodule import SelfPlayDataModule
-from lit_trainer.evaluators import Evaluator, TorchEvaluator
+from lit_trainer.evaluators import Evaluator, OnnxEvaluator, TorchEvaluator, make_evaluator
 from lit_trainer.game_generator import generate_games_batched_by_opponent
 from lit_trainer.metrics import WinRate
 from lit_trainer.module import AlphaZeroModule
@@ -17,6 +17,7 @@ __all__ = [
     "AlphaZeroModule",
     "Evaluator",
     "NetworkAgent",
+    "OnnxEvaluator",
     "OpponentPool",
     "PolicyValueNetwork",
     "ResidualMLP",
@@ -27,4 +28,5 @@ __all__ = [
     "WinRate",
     "generate_games_batched_by_opponent",
     "load_agent",
+    "make_evaluator",
 ]
