@@ -1,5 +1,5 @@
 """Search trees of many games in one slab: memory layout and what search and game runner call, all without the GIL."""
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from sim_core.game cimport Game, GameHandle
 from sim_core.rng cimport Stream
@@ -9,6 +9,7 @@ cdef enum:
     ROOT_PUCT = 0
     ROOT_GUMBEL = 1
     MAX_CONSIDERED = 16     # actions that sequential halving may start from
+    KNOWN_LEAVES = 256      # solved leaves a slot remembers, a power of two
 
 
 cdef struct Edge:
@@ -19,6 +20,11 @@ cdef struct Edge:
     int32_t next_edge   # of the same node, -1: the last
     int32_t available   # descents through the node in which the action was legal
     int32_t action
+
+
+cdef struct KnownLeaf:
+    uint64_t key        # hash of the state
+    int64_t value       # for the player to move; 0 with a key of 0: none
 
 
 cdef struct Node:
@@ -72,6 +78,7 @@ cdef class Trees:
     cdef int32_t *path              # [slots, max_path], edges from the root
     cdef uint8_t *path_mover        # [slots, max_path]
     cdef uint8_t *leaf_state        # [slots, state_size]
+    cdef KnownLeaf *known           # [slots, KNOWN_LEAVES]
     cdef float *gumbel              # [slots, max_legal], by the root's edges
     cdef int32_t *considered        # [MAX_CONSIDERED + 1, simulations], visits of the actions in turn
 
@@ -99,6 +106,7 @@ cdef class Trees:
     cdef bint _expand(self, Py_ssize_t slot, const float *logits) noexcept nogil
     cdef void _root_noise(self, Py_ssize_t slot) noexcept nogil
     cdef bint _descend(self, Py_ssize_t slot) noexcept nogil
+    cdef int _solved(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil
     cdef int _child(self, Py_ssize_t slot, Edge *edge, const uint8_t *state) noexcept nogil
     cdef int _best_edge(self, Py_ssize_t slot, int node_number, const uint8_t *legal, int count) noexcept nogil
     cdef int _gumbel_edge(self, Py_ssize_t slot, int considered) noexcept nogil

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from sim_core.game cimport GameHandle
-from sim_core.rng cimport Stream, next_double, next_gamma
+from sim_core.rng cimport Stream, mix64, next_double, next_gamma
 
 from sim_core import _arguments
 from sim_core.game import get_game
@@ -45,6 +45,21 @@ def considered_visits(considered: int, simulations: int) -> list[int]:
     return sequence[:simulations]
 
 
+cdef inline uint64_t hash_bytes(const uint8_t *bytes, int size) noexcept nogil:
+    """64 bits of the bytes; two states in a slot's memory share them once in some 10**17 times."""
+    cdef uint64_t hashed = <uint64_t>size, word
+    cdef int k = 0
+    while k + 8 <= size:
+        memcpy(&word, bytes + k, 8)
+        hashed = mix64(hashed ^ word) + <uint64_t>0x9E3779B97F4A7C15
+        k += 8
+    if k < size:
+        word = 0
+        memcpy(&word, bytes + k, size - k)
+        hashed = mix64(hashed ^ word) + <uint64_t>0x9E3779B97F4A7C15
+    return hashed
+
+
 cdef class Trees:
     """The trees of up to `slots` games at once; a slot's tree is begun anew for every move, in the same memory.
 
@@ -72,6 +87,8 @@ cdef class Trees:
         self.path = <int32_t *>self._slab(self.max_path * sizeof(int32_t), slots)
         self.path_mover = <uint8_t *>self._slab(self.max_path, slots)
         self.leaf_state = <uint8_t *>self._slab(self.game.state_size, slots)
+        self.known = <KnownLeaf *>self._slab(KNOWN_LEAVES * sizeof(KnownLeaf), slots)
+        memset(self.known, 0, slots * KNOWN_LEAVES * sizeof(KnownLeaf))
         self.gumbel = <float *>self._slab(self.game.max_legal * sizeof(float), slots)
         self.considered = <int32_t *>self._slab(simulations * sizeof(int32_t), MAX_CONSIDERED + 1)
         self.configure(SearchSettings(), simulations)
@@ -293,7 +310,7 @@ cdef class Trees:
                     evaluate = False
                     break
                 if self.settings.exact_leaves and self.game.is_solvable(state):
-                    tree.leaf_value = self.game.solve(state, -1, 1, NULL)
+                    tree.leaf_value = self._solved(slot, state)
                     evaluate = False
                     break
             count = self.game.legal_actions(state, actions)
@@ -318,6 +335,15 @@ cdef class Trees:
         tree.path_size = depth
         tree.leaf = node
         return evaluate
+
+    cdef int _solved(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil:
+        """The exact value for the player to move, remembered: near the endgame few determinizations are left to draw."""
+        cdef uint64_t key = hash_bytes(state, self.game.state_size)
+        cdef KnownLeaf *known = &self.known[slot * KNOWN_LEAVES + <int>(key & (KNOWN_LEAVES - 1))]
+        if known.key != key:
+            known.value = self.game.solve(state, -1, 1, NULL)
+            known.key = key
+        return <int>known.value
 
     cdef int _child(self, Py_ssize_t slot, Edge *edge, const uint8_t *state) noexcept nogil:
         """The node behind an edge; with private nodes the one of what its player to move alone knows."""
