@@ -59,7 +59,9 @@ def play_match(
         parallel_games=parallel_games,
     )
     sign = np.where(seats == 0, 1, -1)
-    return (played.outcomes * sign).astype(np.int8), ((played.scores[:, 0] - played.scores[:, 1]) * sign).astype(np.int32)
+    return (played.outcomes * sign).astype(np.int8), ((played.scores[:, 0] - played.scores[:, 1]) * sign).astype(
+        np.int32
+    )
 
 
 class EvaluationDataset(IterableDataset[dict[str, Tensor]]):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ class LaneMemory:
             bounds = [slots * lane // count for lane in range(count + 1)]
             self._lanes = [
                 LeafBatch(Trees(game, size, simulations), new_buffer(size) if new_buffer else None)
-                for size in np.diff(bounds)
+                for size in (high - low for low, high in pairwise(bounds))
             ]
             self._shape = shape
         for leaves in self._lanes:
@@ -242,9 +243,7 @@ def _run(
     return workers
 
 
-def _collect(
-    lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds: float, workers: int
-) -> PlayedGames:
+def _collect(lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds: float, workers: int) -> PlayedGames:
     """The lanes' results in the schedule's order, positions lane by lane."""
     order = np.argsort(np.concatenate(parts), kind="stable")
     kept = [lane.runner.positions_kept() for lane in lanes]

@@ -17,8 +17,8 @@ class SearchSettings:
         dirichlet_alpha: concentration of that noise, above 0.
         root_selection: how the root chooses: "puct", or "gumbel": Gumbel noise and sequential halving (Danihelka et al.
             2022), which plays the action that halving settles on.
-        policy_target: "visits": the shares of the visits; "completed_q": softmax of the log priors and scaled Q, where an
-            unvisited action takes the root's mixed value (Danihelka et al. 2022), sound at few simulations.
+        policy_target: "visits": the shares of the visits; "completed_q": softmax of the log priors and scaled Q, where
+            an unvisited action takes the root's mixed value (Danihelka et al. 2022), sound at few simulations.
         gumbel_scale: of the root's Gumbel noise: 1 samples from the improved policy, 0 plays its best action.
         max_considered: actions that sequential halving starts from, 1 to 16.
         c_visit, c_scale: Q (in 0 to 1) is scaled by ``(c_visit + most visits of an action) * c_scale``.

@@ -157,21 +157,14 @@ def test_moves_do_not_depend_on_the_batch(scrambled: Any) -> None:
         assert whole.tolist() == alone
 
 
-def test_evaluations_are_counted(scrambled: Any) -> None:
-    batch = played(10, 5, 4)
-    player = NetworkPlayer(scrambled, simulations=0, temperature=1.0, seed=9)
-    player.act(batch)
-    assert player.evaluations == 10
-    NetworkPlayer(scrambled, simulations=5, temperature=1.0, seed=9).act(batch)
-    assert player.evaluations == 10
-    assert player.forward_seconds > 0
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("simulations", -1), ("temperature", -0.1), ("temperature", float("nan")), ("temperature", float("inf"))],
+    [
+        *[("simulations", -1), ("temperature", -0.1), ("temperature", float("nan")), ("temperature", float("inf"))],
+        *[("c_puct", -1.0), ("dirichlet_fraction", 2), ("root_selection", "ucb"), ("max_considered", 17)],
+    ],
 )
-def test_wrong_arguments_are_refused_by_name(scrambled: Any, name: str, value: float) -> None:
+def test_wrong_arguments_are_refused_by_name(scrambled: Any, name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{name}: "):
         NetworkPlayer(scrambled, **({"simulations": 0, "temperature": 1.0, "seed": 1} | {name: value}))
 

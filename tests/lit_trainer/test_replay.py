@@ -103,8 +103,10 @@ def test_samples_are_the_positions_as_they_were_played(scrambled: Any) -> None:
     learner = NetworkPlayer(scrambled, simulations=0, temperature=1.0, seed=2)
     opponents = [OpponentGames("self_play", 10, None), OpponentGames("random", 10, BuiltinPlayer("random", 4))]
     games = generate_games_batched_by_opponent(learner, opponents, game="beasty_bar", seed=3)
-    seen = np.concatenate(scrambled.asked)
-    assert len(seen) == len(games.states) == 10 * 24 + 10 * 12
+    asked = {row.tobytes() for row in np.concatenate(scrambled.asked)}
+    seen = GameBatch.from_packed(games.states).observe()
+    assert {row.tobytes() for row in seen} == asked
+    assert len(seen) == 10 * 24 + 10 * 12
     window = ReplayWindow(1000)
     window.add(games)
     outcomes: dict[bytes, set[int]] = {}
@@ -135,7 +137,8 @@ def test_policies_come_back_within_their_rounding() -> None:
     assert targets.any() and not targets.all()
     assert (sample["legal_mask"].numpy() == whole.legal_mask()[rows]).all()
     assert (sample["outcome"].numpy() == GAMES.outcomes[rows]).all()
-    assert sample["legal_mask"].dtype == torch.bool
+    assert (sample["exact"].numpy() == whole.is_solvable[rows]).all()
+    assert sample["legal_mask"].dtype == sample["exact"].dtype == torch.bool
     assert {sample[key].dtype for key in ("observations", "policy", "outcome")} == {torch.float32}
 
 
