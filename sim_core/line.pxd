@@ -203,12 +203,18 @@ cdef inline void act(Line *line, int acts_as, int choice, uint32_t present) noex
         act_skunk(line, present)
 
 
-cdef inline uint32_t play(Line *line, int card, int acts_as, int choice) noexcept nogil:
-    """Phases 1 to 4: play, its action, recurring actions, five-animal check. Returns the cards that enter the bar."""
-    cdef uint32_t present = species_in(line.members), entered
+cdef inline void arrange(Line *line, int card, int acts_as, int choice) noexcept nogil:
+    """Phases 1 to 3: play, its action, recurring actions."""
+    cdef uint32_t present = species_in(line.members)
     append(line, card)
     act(line, acts_as, choice, present)
     recurring_actions(line, card)
+
+
+cdef inline uint32_t play(Line *line, int card, int acts_as, int choice) noexcept nogil:
+    """Phases 1 to 4: play, its action, recurring actions, five-animal check. Returns the cards that enter the bar."""
+    cdef uint32_t entered
+    arrange(line, card, acts_as, choice)
     if line.size < 5:
         return 0
     entered = <uint32_t>1 << (line.cards & 31) | <uint32_t>1 << (line.cards >> 8 & 31)

@@ -16,6 +16,7 @@ import numpy as np
 
 from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
+from sim_core.endgame_roots cimport SolvedRoot, optimal_actions
 from sim_core.game cimport Game
 from sim_core.rng cimport PURPOSE_SEARCH, Stream, make_stream, next_gamma
 
@@ -157,31 +158,16 @@ cdef class Searcher:
     cdef void solve_root(self, Py_ssize_t i) noexcept nogil:
         """The root's exact value, and which of its actions keep it."""
         cdef int16_t actions[256]
-        cdef uint64_t room[128]     # aligned for any state's fields
-        cdef uint8_t *child = <uint8_t *>room
-        cdef const uint8_t *root = self.batch.at(i)
+        cdef uint8_t keeps[256]
         cdef uint8_t *optimal = self.optimal + i * self.game.num_actions
-        cdef int16_t best
-        cdef int mover = self.game.to_move(root), count, k, value, sign
-        cdef int root_value = self.game.solve(root, -1, 1, &best)
+        cdef SolvedRoot root = optimal_actions(self.game, self.batch.at(i), actions, keeps)
+        cdef int k
         self.solved[i] = True
-        self.solved_value[i] = root_value
-        count = self.game.legal_actions(root, actions)
+        self.solved_value[i] = root.value
         for k in range(self.game.num_actions):
             optimal[k] = False
-        for k in range(count):
-            if actions[k] == best or root_value == -1:
-                optimal[actions[k]] = True
-                continue
-            memcpy(child, root, self.state_size)
-            self.game.step(child, actions[k])
-            sign = 1 if self.game.to_move(child) == mover else -1
-            # a window just wide enough to tell whether the child's value is the root's
-            if sign == 1:
-                value = self.game.solve(child, root_value - 1, root_value, NULL)
-            else:
-                value = -self.game.solve(child, -root_value, 1 - root_value, NULL)
-            optimal[actions[k]] = value >= root_value
+        for k in range(root.count):
+            optimal[actions[k]] = keeps[k]
 
     def select(self, Py_ssize_t low, Py_ssize_t high):
         """Descend from each root to a leaf, through one fresh determinization."""
