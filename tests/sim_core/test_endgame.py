@@ -72,12 +72,12 @@ def test_positions_of_any_kind(game: str) -> None:
     rng = random.Random(11)
     rules = get_game(game)
     seen: dict[int, int] = {}
-    for number in range(4_000):
+    for number in range(2_000):
         state = rules.parse(odd_position(rng, 16 + number % 8))
         if not rules.is_terminal(state):
             value = check(state, game)
             seen[value] = seen.get(value, 0) + 1
-    assert set(seen) == {-1, 0, 1} and sum(seen.values()) >= 2_500
+    assert set(seen) == {-1, 0, 1} and sum(seen.values()) >= 1_500
 
 
 @pytest.mark.timeout(300)
@@ -121,11 +121,11 @@ def test_solving_does_not_depend_on_threads(threads: int) -> None:
 def test_connect_four_knows_all_its_best_actions() -> None:
     """The same question to a game that answers by `solve` alone."""
     rules = get_game("connect_four")
-    batch = GameBatch(400, 2, game="connect_four")
+    batch = GameBatch(1_500, 2, game="connect_four")
     while (going := ~batch.is_terminal & ~batch.is_solvable).any():
         batch.step(np.where(going, batch.opponent_actions("random", 3), -1))
     several = 0
-    for row in np.flatnonzero(~batch.is_terminal)[:200]:
+    for row in np.flatnonzero(~batch.is_terminal)[:100]:
         state = batch.state(row).data
         known: dict[bytes, int] = {}
         exact = minimax(state, "connect_four", known)
@@ -133,7 +133,7 @@ def test_connect_four_knows_all_its_best_actions() -> None:
         best = tuple(action for action, value in after.items() if value == exact)
         assert rules.optimal_actions(state) == (exact, best)
         several += 1 < len(best) < len(after)
-    assert several >= 5
+    assert several >= 3
 
 
 def test_windows_and_positions_are_checked() -> None:
