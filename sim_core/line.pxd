@@ -6,7 +6,7 @@ species | owner << 4, so that a set of both players' cards is 32 bits: player 0'
 from libc.stdint cimport int16_t, uint32_t, uint64_t
 
 from sim_core.rules cimport (
-    CHAMELEON, CROCODILE, GIRAFFE, HIPPO, KANGAROO, LION, MONKEY, NO_SPECIES, PARROT, RECURRING, SEAL, SKUNK, SNAKE, ZEBRA,
+    CHAMELEON, CROCODILE, GIRAFFE, HIPPO, KANGAROO, LION, MONKEY, PARROT, RECURRING, SEAL, SKUNK, SNAKE, ZEBRA,
 )
 
 
