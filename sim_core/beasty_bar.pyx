@@ -2,7 +2,7 @@
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memset
 
-from sim_core.endgame cimport is_solvable, solve
+from sim_core.endgame cimport is_solvable, solve, solve_actions
 from sim_core.game cimport Game, register_game
 from sim_core.opponents cimport opponent_action
 from sim_core.rng cimport Stream
@@ -123,6 +123,9 @@ cdef bint is_solvable_(const void *s) noexcept nogil:
 cdef int solve_(const void *s, int alpha, int beta, int16_t *best) noexcept nogil:
     return solve(<const BeastyState *>s, alpha, beta, best)
 
+cdef int solve_actions_(const void *s, const int16_t *actions, int count, uint8_t *optimal) noexcept nogil:
+    return solve_actions(<const BeastyState *>s, actions, count, optimal)
+
 cdef int opponent_action_(int opponent, const void *s, Stream *stream) noexcept nogil:
     return opponent_action(opponent, <const BeastyState *>s, stream)
 
@@ -151,6 +154,7 @@ BEASTY_BAR.private_key = private_key_
 BEASTY_BAR.determinize = determinize_
 BEASTY_BAR.is_solvable = is_solvable_
 BEASTY_BAR.solve = solve_
+BEASTY_BAR.solve_actions = solve_actions_
 BEASTY_BAR.opponent_action = opponent_action_
 
 cdef Game BEASTY_BAR_ANIMALS = BEASTY_BAR

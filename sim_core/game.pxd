@@ -34,6 +34,9 @@ cdef struct Game:
     bint (*is_solvable)(const void *state) noexcept nogil                      # `solve` may be called
     # Exact value for the player to move within (alpha, beta), fail-soft, and a best action (NULL: not wanted).
     int (*solve)(const void *state, int alpha, int beta, int16_t *best) noexcept nogil
+    # The same of a whole position: its value, and a flag for each legal action, whether it keeps the value. May be NULL;
+    # callers ask `optimal_actions` (endgame_roots.pxd), which can do without.
+    int (*solve_actions)(const void *state, const int16_t *actions, int count, uint8_t *optimal) noexcept nogil
     int (*opponent_action)(int opponent, const void *state, Stream *stream) noexcept nogil
 
 
@@ -49,6 +52,7 @@ cdef class GameHandle:
     cdef readonly object format
 
     cdef const uint8_t *_view(self, bytes state) except NULL
+    cdef int _check_solvable(self, bytes state) except -1
 
 
 cdef GameHandle register_game(

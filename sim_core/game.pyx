@@ -4,6 +4,7 @@ from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
 import numpy as np
 
 from sim_core import _arguments
+from sim_core.endgame_roots cimport SolvedRoot, optimal_actions
 from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream
 
 cdef dict _GAMES = {}
@@ -125,15 +126,34 @@ cdef class GameHandle:
     def is_solvable(self, bytes state not None) -> bool:
         return bool(self.game.is_solvable(self._view(state)))
 
-    def solve(self, bytes state not None) -> tuple:
-        """(value for the player to move in {-1, 0, 1}, id of a best action)."""
+    def solve(self, bytes state not None, alpha=-1, beta=1) -> tuple:
+        """(value for the player to move in {-1, 0, 1}, id of a best action).
+
+        With a narrower window: a value at most alpha, or at least beta, only bounds the true one from that side; the
+        action is a best one where the value is exact or at least beta.
+        """
+        cdef int low = _arguments.integer("alpha", alpha, -1, 0, "-1 or 0")
+        cdef int high = _arguments.integer("beta", beta, low + 1, 1, "above alpha, at most 1")
         cdef int16_t best = -1
+        self._check_solvable(state)
+        value = self.game.solve(self._view(state), low, high, &best)
+        return value, best
+
+    def optimal_actions(self, bytes state not None) -> tuple:
+        """(value for the player to move, ids of all actions that keep it, increasing)."""
+        cdef int16_t actions[256]
+        cdef uint8_t optimal[256]
+        cdef SolvedRoot root
+        self._check_solvable(state)
+        root = optimal_actions(self.game, self._view(state), actions, optimal)
+        return root.value, tuple([actions[k] for k in range(root.count) if optimal[k]])
+
+    cdef int _check_solvable(self, bytes state) except -1:
         if self.is_terminal(state):
             raise ValueError("state: the game is over, there is nothing to solve")
         if not self.is_solvable(state):
             raise ValueError(f"state: {self.name} cannot solve this position yet (Beasty Bar: both decks must be empty)")
-        value = self.game.solve(self._view(state), -1, 1, &best)
-        return value, best
+        return 0
 
 
 cdef GameHandle register_game(

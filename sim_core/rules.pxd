@@ -20,6 +20,7 @@ cdef enum:
     SKUNK = 11
     NUM_SPECIES = 12
     NO_SPECIES = 15
+    RECURRING = (1 << HIPPO) | (1 << CROCODILE) | (1 << GIRAFFE)    # a set of species
 
 
 cdef enum:

@@ -1,6 +1,13 @@
-"""The rules of Beasty Bar for two players, once, in C (publisher's rulebook, first edition; docs/rules.md)."""
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
+"""The rules of Beasty Bar for two players, once, in C (publisher's rulebook, first edition; docs/rules.md).
+
+What the animals do stands in line.pxd, which the endgame shares.
+"""
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
+
+from sim_core.line cimport (
+    ID_K, ID_M, ID_P, ID_U, ID_X, ID_X_K1, ID_X_L, ID_X_M, ID_X_P0, ID_X_U, Line, append, list_actions, play,
+)
 
 from sim_core.rng cimport Stream, next_below
 
@@ -17,21 +24,6 @@ ACTIONS = (
     *"LHCSGZEMU", "K", "K1", "K2", "P", "P0", "P1", "P2", "P3", "X",
     *[f"X={letter}" for letter in "LHCSGZEMU"], "X=K1", "X=K2", "X=P0", "X=P1", "X=P2", "X=P3",
 )
-
-cdef enum:
-    # Ids at which a species' actions begin; `_fill_tables` asserts them against ACTIONS.
-    ID_M = 7
-    ID_U = 8
-    ID_K = 9
-    ID_P = 12
-    ID_X = 17
-    ID_X_L = 18
-    ID_X_M = 25
-    ID_X_U = 26
-    ID_X_K1 = 27
-    ID_X_P0 = 29
-    RECURRING = (1 << HIPPO) | (1 << CROCODILE) | (1 << GIRAFFE)
-
 
 cdef ActionParts ACTION_PARTS[33]
 cdef uint8_t POINTS[12]
@@ -104,239 +96,44 @@ cdef bint is_valid(const BeastyState *s, int scoring) noexcept nogil:
     return True
 
 
+cdef inline Line packed_line(const BeastyState *s) noexcept nogil:
+    cdef Line line
+    cdef int place
+    line.cards = line.members = line.size = 0
+    for place in range(s.line_size):
+        append(&line, species_of(s.line[place]) | owner_of(s.line[place]) << 4)
+    return line
+
+
 cdef int legal_actions(const BeastyState *s, int16_t *actions) noexcept nogil:
     """Fill the ids of the legal actions in increasing order; returns how many. None where the game is over."""
-    cdef int hand = s.hand[s.to_move]
-    cdef int n = s.line_size
-    cdef int count = 0, species, place, imitable = 0
+    cdef int hand = s.hand[s.to_move], present = 0, place
     if s.ply >= NUM_PLIES:
         return 0
-    for species in range(CHAMELEON):
-        if hand >> species & 1:
-            actions[count] = <int16_t>species
-            count += 1
-    if hand >> MONKEY & 1:
-        actions[count] = ID_M
-        count += 1
-    if hand >> SKUNK & 1:
-        actions[count] = ID_U
-        count += 1
-    if hand >> KANGAROO & 1:
-        if n == 0:
-            actions[count] = ID_K
-            count += 1
-        for place in range(min(n, 2)):
-            actions[count] = <int16_t>(ID_K + 1 + place)
-            count += 1
-    if hand >> PARROT & 1:
-        if n == 0:
-            actions[count] = ID_P
-            count += 1
-        for place in range(n):
-            actions[count] = <int16_t>(ID_P + 1 + place)
-            count += 1
     if hand >> CHAMELEON & 1:
-        for place in range(n):
-            imitable |= 1 << species_of(s.line[place])
-        imitable &= ~(1 << CHAMELEON)
-        if imitable == 0:
-            actions[count] = ID_X
-            count += 1
-        for species in range(CHAMELEON):
-            if imitable >> species & 1:
-                actions[count] = <int16_t>(ID_X_L + species)
-                count += 1
-        if imitable >> MONKEY & 1:
-            actions[count] = ID_X_M
-            count += 1
-        if imitable >> SKUNK & 1:
-            actions[count] = ID_X_U
-            count += 1
-        if imitable >> KANGAROO & 1:
-            for place in range(min(n, 2)):
-                actions[count] = <int16_t>(ID_X_K1 + place)
-                count += 1
-        if imitable >> PARROT & 1:
-            for place in range(n):
-                actions[count] = <int16_t>(ID_X_P0 + place)
-                count += 1
-    return count
-
-
-cdef inline void discard(BeastyState *s, int place) noexcept nogil:
-    """Send the animal at `place` to THAT'S IT; those behind it move up."""
-    cdef int card = s.line[place]
-    cdef int k
-    s.thatsit[owner_of(card)] |= <uint16_t>(1 << species_of(card))
-    for k in range(place, s.line_size - 1):
-        s.line[k] = s.line[k + 1]
-    s.line_size -= 1
-    s.line[s.line_size] = 0
-
-
-cdef inline void move_forward(BeastyState *s, int place, int target) noexcept nogil:
-    """Move the animal at `place` to `target`, nearer the gate; those it passes move back one."""
-    cdef uint8_t card = s.line[place]
-    while place > target:
-        s.line[place] = s.line[place - 1]
-        place -= 1
-    s.line[target] = card
-
-
-cdef inline void act_hippo(BeastyState *s, int place) noexcept nogil:
-    cdef int target = place, ahead
-    while target > 0:
-        ahead = species_of(s.line[target - 1])
-        if ahead <= HIPPO or ahead == ZEBRA:
-            break
-        target -= 1
-    move_forward(s, place, target)
-
-
-cdef inline void act_crocodile(BeastyState *s, int place) noexcept nogil:
-    cdef int ahead
-    while place > 0:
-        ahead = species_of(s.line[place - 1])
-        if ahead <= CROCODILE or ahead == ZEBRA:
-            break
-        place -= 1
-        discard(s, place)
-
-
-cdef inline void act_giraffe(BeastyState *s, int place) noexcept nogil:
-    if place > 0 and species_of(s.line[place - 1]) > GIRAFFE:
-        move_forward(s, place, place - 1)
-
-
-cdef inline void act_lion(BeastyState *s) noexcept nogil:
-    """The animal at the end acts as a lion."""
-    cdef int last = s.line_size - 1, place
-    for place in range(last):
-        if species_of(s.line[place]) == LION:
-            discard(s, last)
-            return
-    for place in range(last - 1, -1, -1):
-        if species_of(s.line[place]) == MONKEY:
-            discard(s, place)
-    move_forward(s, s.line_size - 1, 0)
-
-
-cdef inline void act_snake(BeastyState *s) noexcept nogil:
-    """Stable insertion sort by strength; the animal at the end counts as a snake."""
-    cdef int last = s.line_size - 1, i, j, key
-    # the acting animal is inserted last, so that its own species is asked for only once
-    for i in range(1, last + 1):
-        key = SNAKE if i == last else species_of(s.line[i])
-        j = i
-        while j > 0 and species_of(s.line[j - 1]) > key:
-            j -= 1
-        move_forward(s, i, j)
-
-
-cdef inline void act_seal(BeastyState *s) noexcept nogil:
-    cdef int i = 0, j = s.line_size - 1
-    cdef uint8_t card
-    while i < j:
-        card = s.line[i]
-        s.line[i] = s.line[j]
-        s.line[j] = card
-        i += 1
-        j -= 1
-
-
-cdef inline void act_monkey(BeastyState *s) noexcept nogil:
-    """The animal at the end acts as a monkey: with another monkey there, both kinds of bully leave."""
-    cdef int last = s.line_size - 1, place, front = 1, monkeys = 0, species
-    for place in range(last):
-        monkeys += species_of(s.line[place]) == MONKEY
-    if monkeys == 0:
-        return
-    for place in range(last - 1, -1, -1):
-        species = species_of(s.line[place])
-        if species == HIPPO or species == CROCODILE:
-            discard(s, place)
-    move_forward(s, s.line_size - 1, 0)
-    # each monkey met from the gate goes right behind the new one, which reverses their order
-    for place in range(1, s.line_size):
-        if species_of(s.line[place]) == MONKEY:
-            move_forward(s, place, front)
-
-
-cdef inline void act_skunk(BeastyState *s) noexcept nogil:
-    """The animal at the end acts as a skunk: the two strongest species leave, skunks and the actor never."""
-    cdef int last = s.line_size - 1, place, present = 0, strongest
-    for place in range(last):
-        present |= 1 << species_of(s.line[place])
-    present &= ~(1 << SKUNK)
-    strongest = present & -present
-    present ^= strongest
-    strongest |= present & -present
-    for place in range(last - 1, -1, -1):
-        if strongest >> species_of(s.line[place]) & 1:
-            discard(s, place)
-
-
-cdef inline void recurring_actions(BeastyState *s, int played) noexcept nogil:
-    """Hippos, crocodiles and giraffes act from the gate to the bounce, in the order they stood at the start."""
-    cdef uint8_t order[5]
-    cdef int n = s.line_size, k, place, species
-    for k in range(n):
-        order[k] = s.line[k]
-    for k in range(n):
-        species = species_of(order[k])
-        if not (RECURRING >> species & 1) or (species == GIRAFFE and order[k] == played):
-            continue
-        place = 0
-        while place < s.line_size and s.line[place] != order[k]:
-            place += 1
-        if place == s.line_size:
-            continue    # removed before its time
-        if species == HIPPO:
-            act_hippo(s, place)
-        elif species == CROCODILE:
-            act_crocodile(s, place)
-        else:
-            act_giraffe(s, place)
+        for place in range(s.line_size):
+            present |= 1 << species_of(s.line[place])
+    return list_actions(hand, s.line_size, present, actions)
 
 
 cdef void resolve_turn(BeastyState *s, int action) noexcept nogil:
     """Phases 1 to 4: play, its action, recurring actions, five-animal check. The action must be legal."""
-    cdef ActionParts parts = ACTION_PARTS[action]
-    cdef int player = s.to_move, last = s.line_size, card
-    card = player * NUM_SPECIES + parts.card
-    s.hand[player] &= <uint16_t>~(1 << parts.card)
-    s.line[last] = <uint8_t>card
-    s.line_size += 1
-    if parts.acts_as == LION:
-        act_lion(s)
-    elif parts.acts_as == HIPPO:
-        act_hippo(s, last)
-    elif parts.acts_as == CROCODILE:
-        act_crocodile(s, last)
-    elif parts.acts_as == SNAKE:
-        act_snake(s)
-    elif parts.acts_as == GIRAFFE:
-        act_giraffe(s, last)
-    elif parts.acts_as == SEAL:
-        act_seal(s)
-    elif parts.acts_as == MONKEY:
-        act_monkey(s)
-    elif parts.acts_as == KANGAROO:
-        move_forward(s, last, last - parts.choice)
-    elif parts.acts_as == PARROT:
-        if parts.choice >= 0:
-            discard(s, parts.choice)
-    elif parts.acts_as == SKUNK:
-        act_skunk(s)
-    recurring_actions(s, card)
-    if s.line_size == 5:
-        s.bar[owner_of(s.line[0])] |= <uint16_t>(1 << species_of(s.line[0]))
-        s.bar[owner_of(s.line[1])] |= <uint16_t>(1 << species_of(s.line[1]))
-        s.thatsit[owner_of(s.line[4])] |= <uint16_t>(1 << species_of(s.line[4]))
-        s.line[0] = s.line[2]
-        s.line[1] = s.line[3]
-        s.line[2] = s.line[3] = s.line[4] = 0
-        s.line_size = 2
+    cdef const ActionParts *parts = &ACTION_PARTS[action]
+    cdef Line line = packed_line(s)
+    cdef int card = parts.card | s.to_move << 4, place
+    cdef uint32_t before = line.members | <uint32_t>1 << card
+    cdef uint32_t entered = play(&line, card, parts.acts_as, parts.choice)
+    cdef uint32_t gone = before & ~(line.members | entered)
+    s.hand[s.to_move] &= <uint16_t>~(1 << parts.card)
+    s.bar[0] |= <uint16_t>entered
+    s.bar[1] |= <uint16_t>(entered >> 16)
+    s.thatsit[0] |= <uint16_t>gone
+    s.thatsit[1] |= <uint16_t>(gone >> 16)
+    s.line_size = <uint8_t>line.size
+    for place in range(MAX_LINE):
+        card = <int>line.cards & 31
+        line.cards >>= 8
+        s.line[place] = <uint8_t>(card - 4 if card > 15 else card)
 
 
 cdef void end_turn(BeastyState *s) noexcept nogil:

@@ -12,13 +12,14 @@ import numpy as np
 
 from sim_core import _arguments
 from sim_core.batch import GameBatch
+from sim_core.endgame_roots cimport SolvedRoot, optimal_actions
 from sim_core.game cimport Game
 from sim_core.leaves cimport LeafBatch
 from sim_core.rng cimport (
     PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream, next_double,
 )
 from sim_core.search_settings import SearchSettings
-from sim_core.solved cimport hardest_action, optimal_actions
+from sim_core.solved cimport hardest_action
 from sim_core.trees cimport Trees
 
 cdef enum:
@@ -238,8 +239,8 @@ cdef class GameRunner:
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
         cdef float policy[256]
-        cdef int count, k, best = 0
-        optimal_actions(self.game, &self.states[slot, 0], actions, optimal, &count)
+        cdef SolvedRoot root = optimal_actions(self.game, &self.states[slot, 0], actions, optimal)
+        cdef int count = root.count, k, best = 0
         memset(policy, 0, self.game.num_actions * sizeof(float))
         for k in range(count):
             best += optimal[k]

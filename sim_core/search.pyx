@@ -8,10 +8,11 @@ import numpy as np
 
 from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
+from sim_core.endgame_roots cimport SolvedRoot, optimal_actions
 from sim_core.leaves cimport LeafBatch
 from sim_core.rng cimport PURPOSE_DETERMINIZE, PURPOSE_SEARCH, Stream, make_stream
 from sim_core.search_settings import SearchSettings
-from sim_core.solved cimport hardest_action, optimal_actions
+from sim_core.solved cimport hardest_action
 from sim_core.trees cimport Trees
 
 SearchResult = namedtuple("SearchResult", ["visit_counts", "policy", "value", "actions"])
@@ -116,8 +117,9 @@ cdef class Searcher:
     cdef void _solve(self, Py_ssize_t i) noexcept nogil:
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
-        cdef int count, k, best = 0, left = self.trees.settings.simulations, share
-        self.value[i] = optimal_actions(self.batch.game, self.batch.at(i), actions, optimal, &count)
+        cdef SolvedRoot root = optimal_actions(self.batch.game, self.batch.at(i), actions, optimal)
+        cdef int count = root.count, k, best = 0, left = self.trees.settings.simulations, share
+        self.value[i] = root.value
         for k in range(count):
             best += optimal[k]
         share = left // best

@@ -3,7 +3,6 @@ from libc.stdint cimport int16_t, uint8_t
 from sim_core.game cimport Game
 
 
-cdef int optimal_actions(
-    const Game *game, const void *state, int16_t *actions, uint8_t *optimal, int *count
+cdef int hardest_action(
+    const Game *game, const void *state, const int16_t *actions, const uint8_t *optimal, int count
 ) noexcept nogil
-cdef int hardest_action(const Game *game, const void *state, const int16_t *actions, const uint8_t *optimal, int count) noexcept nogil

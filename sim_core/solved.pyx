@@ -1,4 +1,4 @@
-"""Positions that can be solved: all the actions that keep the exact value, and the one hardest to answer."""
+"""Positions that can be solved: of the actions that keep the exact value, the one hardest to answer."""
 from libc.stdint cimport int16_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
@@ -20,22 +20,6 @@ cdef inline int solve_after(
     if game.to_move(child) == mover:
         return game.solve(child, alpha, beta, NULL)
     return -game.solve(child, -beta, -alpha, NULL)
-
-
-cdef int optimal_actions(
-    const Game *game, const void *state, int16_t *actions, uint8_t *optimal, int *count
-) noexcept nogil:
-    """Exact value for the player to move; fills the legal actions, and whether each keeps that value."""
-    cdef int16_t best
-    cdef int mover = game.to_move(state), k, value = game.solve(state, -1, 1, &best)
-    count[0] = game.legal_actions(state, actions)
-    for k in range(count[0]):
-        # a window just wide enough to tell whether the action keeps the value
-        optimal[k] = (
-            actions[k] == best or value == -1
-            or solve_after(game, state, actions[k], mover, value - 1, value) >= value
-        )
-    return value
 
 
 cdef int hardest_action(

@@ -9,7 +9,7 @@ python=$(command -v "${PYTHON:-$root/.venv/bin/python}")
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 # test_games.py needs torch; the games left out by name or as slow take minutes here, and add no code of the engine
-tests=(tests/sim_core/test_{fuzz,batch,search,opponents,connect_four,notation,rules_vectors,playthroughs,properties}.py)
+tests=(tests/sim_core/test_{fuzz,batch,search,endgame,opponents,connect_four,notation,rules_vectors,playthroughs,properties}.py)
 # what C cannot raise it prints, as an "unraisable" error: here that fails the test
 pytest=(-m pytest -q -x -m "not slow" --capture=no --noconftest -p no:cacheprovider -W error::pytest.PytestUnraisableExceptionWarning
         -k "not beats and not wins_against and not dirichlet and not forked")

@@ -1,0 +1,42 @@
+"""Which actions of a solvable position keep its value, in any game."""
+from libc.stdint cimport int16_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
+from sim_core.game cimport Game
+
+
+cdef struct SolvedRoot:
+    int value       # for the player to move
+    int count       # of legal actions
+
+
+cdef inline SolvedRoot optimal_actions(
+    const Game *game, const void *state, int16_t *actions, uint8_t *optimal
+) noexcept nogil:
+    """Solve a position that is solvable; fill the legal actions in increasing order, and a flag each: keeps the value.
+
+    `actions` and `optimal` have room for the game's `max_legal`. A finished game has no action.
+    """
+    cdef SolvedRoot root
+    cdef uint64_t room[128]     # aligned for any state's fields
+    cdef void *child = <void *>room
+    cdef int16_t best = -1
+    cdef int k, value, mover = game.to_move(state)
+    root.count = game.legal_actions(state, actions)
+    if game.solve_actions != NULL:
+        root.value = game.solve_actions(state, actions, root.count, optimal)
+        return root
+    root.value = game.solve(state, -1, 1, &best)
+    for k in range(root.count):
+        if actions[k] == best or root.value == -1:
+            optimal[k] = True
+            continue
+        memcpy(child, state, game.state_size)
+        game.step(child, actions[k])
+        # a window just wide enough to tell whether the child's value is the root's
+        if game.to_move(child) == mover:
+            value = game.solve(child, root.value - 1, root.value, NULL)
+        else:
+            value = -game.solve(child, -root.value, 1 - root.value, NULL)
+        optimal[k] = value >= root.value
+    return root
