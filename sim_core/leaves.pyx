@@ -40,9 +40,9 @@ cdef class LeafBatch:
 
     def _encode(self, Py_ssize_t low, Py_ssize_t high):
         """Write the leaves' observations and legal actions into their rows."""
-        cdef int16_t actions[256]
+        cdef const int16_t *actions
         cdef Py_ssize_t slot
-        cdef int count, k, row
+        cdef int k, row
         with nogil:
             for slot in range(low, high):
                 if not self.waiting[slot]:
@@ -51,8 +51,8 @@ cdef class LeafBatch:
                 self.game.observe(self.trees.leaf_at(slot), &self.observations[row, 0])
                 for k in range(self.game.num_actions):
                     self.masks[row, k] = False
-                count = self.game.legal_actions(self.trees.leaf_at(slot), actions)
-                for k in range(count):
+                actions = self.trees.leaf_actions_at(slot)
+                for k in range(self.trees.trees[slot].leaf_legal):
                     self.masks[row, actions[k]] = True
 
     def encode(self, int rows, threads):

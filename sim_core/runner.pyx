@@ -162,6 +162,7 @@ cdef class GameRunner:
         cdef int bad = 0
         with nogil:
             for slot in range(low, high):
+                self.trees.expect(slot + 2)
                 bad += not self._answer(slot)
                 while self.phase[slot] == TO_MOVE:
                     self._move(slot)
@@ -282,14 +283,14 @@ cdef class GameRunner:
 
     # -- opponents outside -------------------------------------------------------------------------------------------
 
-    def outside(self, Py_ssize_t opponent):
+    def outside(self, opponent):
         """(slots int64 [k] in which that outside opponent is to move, how many slots hold a game against it)."""
         phase, numbers = np.asarray(self.phase), np.asarray(self.numbers)
         playing = np.flatnonzero(phase != EMPTY)
         seats = np.asarray(self.controllers)[numbers[playing]]
         against = playing[(seats == opponent + 1).any(axis=1)]
         waiting = against[phase[against] == OUTSIDE]
-        mover = np.array([self.game.to_move(&self.states[slot, 0]) for slot in waiting], dtype=np.int64)
+        mover = np.array([self.game.to_move(&self.states[slot, 0]) for slot in waiting.tolist()], dtype=np.int64)
         return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
 
     def positions(self, slots):

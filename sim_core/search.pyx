@@ -138,6 +138,7 @@ cdef class Searcher:
         cdef LeafBatch leaves = self.leaves
         with nogil:
             for i in range(low, high):
+                self.trees.expect(i + 2)
                 if not leaves.waiting[i]:
                     continue
                 if not self.trees.absorb(i, &leaves.logits[leaves.row[i], 0], leaves.values[leaves.row[i]]):

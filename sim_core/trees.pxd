@@ -5,6 +5,10 @@ from sim_core.game cimport Game, GameHandle
 from sim_core.rng cimport Stream
 
 
+cdef extern from *:
+    void __builtin_prefetch(const void *) noexcept nogil
+
+
 cdef enum:
     ROOT_PUCT = 0
     ROOT_GUMBEL = 1
@@ -44,6 +48,7 @@ cdef struct Tree:
     int32_t done            # simulations finished; -1 until the root is evaluated
     int32_t path_size
     int32_t leaf            # node
+    int32_t leaf_legal      # legal actions there
     float leaf_value        # for the player to move at the leaf
 
 
@@ -78,6 +83,7 @@ cdef class Trees:
     cdef int32_t *path              # [slots, max_path], edges from the root
     cdef uint8_t *path_mover        # [slots, max_path]
     cdef uint8_t *leaf_state        # [slots, state_size]
+    cdef int16_t *leaf_actions      # [slots, max_legal], legal at the leaf
     cdef KnownLeaf *known           # [slots, KNOWN_LEAVES]
     cdef float *gumbel              # [slots, max_legal], by the root's edges
     cdef int32_t *considered        # [MAX_CONSIDERED + 1, simulations], visits of the actions in turn
@@ -93,6 +99,18 @@ cdef class Trees:
     cdef inline uint8_t *leaf_at(self, Py_ssize_t slot) noexcept nogil:
         return &self.leaf_state[slot * self.game.state_size]
 
+    cdef inline const int16_t *leaf_actions_at(self, Py_ssize_t slot) noexcept nogil:
+        return &self.leaf_actions[slot * self.game.max_legal]
+
+    cdef inline void expect(self, Py_ssize_t slot) noexcept nogil:
+        """Have the processor fetch what `absorb` will touch first of a slot, while it works on another."""
+        if slot < self.slots:
+            __builtin_prefetch(&self.trees[slot])
+            __builtin_prefetch(self.node_at(slot, 0))
+            __builtin_prefetch(self.edge_at(slot, 0))
+            __builtin_prefetch(self.edge_at(slot, 2))
+            __builtin_prefetch(self.leaf_at(slot))
+
     cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream) noexcept nogil
     cdef bint absorb(self, Py_ssize_t slot, const float *logits, float value) noexcept nogil
     cdef bint run(self, Py_ssize_t slot) noexcept nogil
@@ -102,7 +120,7 @@ cdef class Trees:
     cdef bint plays_settled(self) noexcept nogil
 
     cdef int _new_node(self, Py_ssize_t slot, uint64_t key) noexcept nogil
-    cdef int _priors(self, Py_ssize_t slot, const float *logits, int16_t *actions, float *priors) noexcept nogil
+    cdef bint _priors(self, Py_ssize_t slot, const float *logits, float *priors) noexcept nogil
     cdef bint _expand(self, Py_ssize_t slot, const float *logits) noexcept nogil
     cdef void _root_noise(self, Py_ssize_t slot) noexcept nogil
     cdef bint _descend(self, Py_ssize_t slot) noexcept nogil

@@ -87,6 +87,7 @@ cdef class Trees:
         self.path = <int32_t *>self._slab(self.max_path * sizeof(int32_t), slots)
         self.path_mover = <uint8_t *>self._slab(self.max_path, slots)
         self.leaf_state = <uint8_t *>self._slab(self.game.state_size, slots)
+        self.leaf_actions = <int16_t *>self._slab(self.game.max_legal * sizeof(int16_t), slots)
         self.known = <KnownLeaf *>self._slab(KNOWN_LEAVES * sizeof(KnownLeaf), slots)
         memset(self.known, 0, slots * KNOWN_LEAVES * sizeof(KnownLeaf))
         self.gumbel = <float *>self._slab(self.game.max_legal * sizeof(float), slots)
@@ -137,6 +138,7 @@ cdef class Trees:
         tree.path_size = 0
         tree.leaf = self._new_node(slot, 0)
         memcpy(self.leaf_at(slot), root_state, self.game.state_size)
+        tree.leaf_legal = self.game.legal_actions(root_state, &self.leaf_actions[slot * self.game.max_legal])
 
     cdef bint absorb(self, Py_ssize_t slot, const float *logits, float value) noexcept nogil:
         """Expand the evaluated leaf and back its value up; False where the network's answer is not finite."""
@@ -194,13 +196,15 @@ cdef class Trees:
 
     cdef bint network_policy(self, Py_ssize_t slot, const float *logits, float *policy) noexcept nogil:
         """The network's policy [A] at a root that was begun; False where it is not finite."""
-        cdef int16_t actions[256]
+        cdef const int16_t *actions = self.leaf_actions_at(slot)
         cdef float priors[256]
-        cdef int count = self._priors(slot, logits, actions, priors), k
+        cdef int k
+        if not self._priors(slot, logits, priors):
+            return False
         memset(policy, 0, self.game.num_actions * sizeof(float))
-        for k in range(count):
+        for k in range(self.trees[slot].leaf_legal):
             policy[actions[k]] = priors[k]
-        return count > 0
+        return True
 
     cdef bint plays_settled(self) noexcept nogil:
         """Whether a move is what the root settled on, rather than sampled from the policy."""
@@ -218,30 +222,33 @@ cdef class Trees:
         node.value_sum = 0.0
         return number
 
-    cdef int _priors(self, Py_ssize_t slot, const float *logits, int16_t *actions, float *priors) noexcept nogil:
-        """The leaf's legal actions and the softmax over them; returns how many, 0 where a logit is not finite."""
-        cdef int count = self.game.legal_actions(self.leaf_at(slot), actions), k
+    cdef bint _priors(self, Py_ssize_t slot, const float *logits, float *priors) noexcept nogil:
+        """Softmax over the leaf's legal actions, in their order; False where a logit is not finite."""
+        cdef const int16_t *actions = self.leaf_actions_at(slot)
+        cdef int count = self.trees[slot].leaf_legal, k
         cdef float top = -INFINITY, total = 0.0
         for k in range(count):
             if not isfinite(logits[actions[k]]):
-                return 0
+                return False
             top = max(top, logits[actions[k]])
         for k in range(count):
             priors[k] = expf(logits[actions[k]] - top)
             total += priors[k]
         for k in range(count):
             priors[k] /= total
-        return count
+        return True
 
     cdef bint _expand(self, Py_ssize_t slot, const float *logits) noexcept nogil:
         """Add the edges the leaf lacks, with softmax priors over the actions legal in its determinization."""
-        cdef int16_t actions[256]
+        cdef const int16_t *actions = self.leaf_actions_at(slot)
         cdef float priors[256]
         cdef Tree *tree = &self.trees[slot]
         cdef Node *node = self.node_at(slot, tree.leaf)
         cdef Edge *edge
         cdef bint fresh = node.first_edge < 0
-        cdef int count = self._priors(slot, logits, actions, priors), k, number
+        cdef int count = tree.leaf_legal, k, number
+        if not self._priors(slot, logits, priors):
+            return False
         # linked last to first, so that a new node's edges are met in increasing order of their actions
         for k in range(count - 1, -1, -1):
             if not fresh:
@@ -260,7 +267,7 @@ cdef class Trees:
             edge.next_edge = node.first_edge
             node.first_edge = tree.edges
             tree.edges += 1
-        return count > 0
+        return True
 
     cdef void _root_noise(self, Py_ssize_t slot) noexcept nogil:
         """Dirichlet noise in the root's priors, or Gumbel noise beside them."""
@@ -292,11 +299,11 @@ cdef class Trees:
 
     cdef bint _descend(self, Py_ssize_t slot) noexcept nogil:
         """Go from the root to a leaf; True where it is to be evaluated, False where its value is exact."""
-        cdef int16_t actions[256]
+        cdef int16_t *actions = &self.leaf_actions[slot * self.game.max_legal]
         cdef uint8_t legal[256]
         cdef Tree *tree = &self.trees[slot]
         cdef uint8_t *state = self.leaf_at(slot)
-        cdef int node = 0, depth = 0, count, k, mover, chosen
+        cdef int node = 0, depth = 0, count = 0, k, mover, chosen
         cdef bint evaluate = True
         cdef Edge *edge
         memcpy(state, tree.root_state, self.game.state_size)
@@ -334,6 +341,7 @@ cdef class Trees:
             node = self._child(slot, edge, state)
         tree.path_size = depth
         tree.leaf = node
+        tree.leaf_legal = count
         return evaluate
 
     cdef int _solved(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil:
