@@ -72,22 +72,20 @@ def test_a_plain_tree_finds_the_same(hand: int, decks: tuple[int, int], settings
         assert not split and (evaluated_again or decks == (1, 1))
 
 
-@pytest.mark.parametrize("policy_target", ["visits", "completed_q"])
 @pytest.mark.parametrize("gumbel_scale", [0.0, 1.0])
 @pytest.mark.parametrize(
     ("hand", "decks", "simulations", "max_considered", "settings"),
     [
         (3, (3, 2), 16, 16, {}),
         (4, (2, 2), 8, 16, {}),
-        (4, (2, 1), 33, 4, {"c_scale": 0.5}),
-        (4, (2, 2), 60, 3, {"nodes": "private", "c_visit": 10.0, "c_scale": 1.0}),
+        (3, (2, 1), 33, 4, {"c_scale": 0.5}),
+        (3, (3, 3), 60, 3, {"nodes": "private", "c_visit": 10.0, "c_scale": 1.0}),
         (2, (3, 3), 21, 2, {"availability": True}),
         (3, (1, 1), 5, 1, {"exact_leaves": False}),
         (4, (4, 4), 2, 16, {}),
     ],
 )
 def test_a_plain_gumbel_root_finds_the_same(
-    policy_target: str,
     gumbel_scale: float,
     hand: int,
     decks: tuple[int, int],
@@ -101,13 +99,11 @@ def test_a_plain_gumbel_root_finds_the_same(
     below = {name: value for name, value in settings.items() if name not in ("c_visit", "c_scale")}
     gumbel = Gumbel(gumbel_scale, max_considered, settings["c_visit"], settings["c_scale"])
     whole = SearchSettings(
-        root_selection="gumbel",
-        policy_target=policy_target,  # type: ignore[arg-type]
-        gumbel_scale=gumbel_scale,
-        max_considered=max_considered,
-        **settings,
+        root_selection="gumbel", gumbel_scale=gumbel_scale, max_considered=max_considered, **settings
     )
     found = search(batch, scrambled, simulations, seed=SEED, settings=whole)
+    completed = search(batch, scrambled, simulations, seed=SEED, settings=whole, policy_target="completed_q")
+    assert (completed.visit_counts == found.visit_counts).all() and (completed.actions == found.actions).all()
     for i, position in enumerate(positions):
         slow = SlowGumbelSearch(position, Plain(**below), gumbel, stream(SEED, 3, i, position.ply))
         slow.run(simulations)
@@ -115,6 +111,6 @@ def test_a_plain_gumbel_root_finds_the_same(
         assert ACTIONS[found.actions[i]] == slow.settled
         assert abs(found.value[i] - slow.total / simulations) < 1e-5
         shares = {action: n / simulations for action, n in slow.root.visits.items()}
-        policy = slow.policy if policy_target == "completed_q" else shares
-        for k, text in enumerate(ACTIONS):
-            assert abs(found.policy[i, k] - policy.get(text, 0.0)) < 1e-4, (text, reference.format(position))
+        for policy, expected in ((found.policy[i], shares), (completed.policy[i], slow.policy)):
+            for k, text in enumerate(ACTIONS):
+                assert abs(policy[k] - expected.get(text, 0.0)) < 1e-4, (text, reference.format(position))
