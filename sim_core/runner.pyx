@@ -290,7 +290,7 @@ cdef class GameRunner:
         seats = np.asarray(self.controllers)[numbers[playing]]
         against = playing[(seats == opponent + 1).any(axis=1)]
         waiting = against[phase[against] == OUTSIDE]
-        mover = np.array([self.game.to_move(&self.states[slot, 0]) for slot in waiting.tolist()], dtype=np.int64)
+        mover = np.array([self.game.to_move(&self.states[<Py_ssize_t>slot, 0]) for slot in waiting], dtype=np.int64)
         return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
 
     def positions(self, slots):
