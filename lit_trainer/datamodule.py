@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,10 +13,11 @@ from torch.utils.data import DataLoader
 
 from lit_trainer.evaluation import EvaluationDataset, play_match
 from lit_trainer.evaluators import TorchEvaluator
-from lit_trainer.game_generator import OpponentGames, generate_games_batched_by_opponent
+from lit_trainer.game_generator import GeneratedGames
+from lit_trainer.generation import GenerationSettings, opponent_player, play_games
 from lit_trainer.networks import PolicyValueNetwork
-from lit_trainer.opponent_pool import SELF_PLAY, AdaptiveOpponentPool, OpponentPool, past_name
-from lit_trainer.players import BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
+from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
+from lit_trainer.players import NetworkPlayer
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
@@ -173,51 +174,38 @@ class SelfPlayDataModule(LightningDataModule):
 
     # -- training --------------------------------------------------------------------------------------------------
 
-    def _opponent(self, name: str, seed: int, evaluators: dict[str, TorchEvaluator]) -> Player | None:
-        """The player behind a name of the pool's plan; None for the learner itself."""
-        if name == SELF_PLAY:
-            return None
-        if name in self.opponent_pool.agents:
-            return PythonPlayer(name, self.opponent_pool.agents[name])
-        if name in evaluators:
-            # the past plays its policy: as many kinds of games at a thirtieth of the cost
-            return NetworkPlayer(evaluators[name], simulations=0, temperature=self.temperature or 1.0, seed=seed)
-        return BuiltinPlayer(name, seed)
+    @property
+    def _generation_settings(self) -> GenerationSettings:
+        return GenerationSettings(
+            game=self.game,
+            simulations=self.simulations,
+            c_puct=self.c_puct,
+            dirichlet_fraction=self.dirichlet_fraction,
+            dirichlet_alpha=self.dirichlet_alpha,
+            parallel_games=self.parallel_games,
+            threads=self.threads,
+        )
+
+    def _play(self, iteration: int, plan: Mapping[str, int]) -> GeneratedGames:
+        """An iteration's games, played here and now with the current weights."""
+        pool, network = self.opponent_pool, self._network
+        return play_games(
+            self._generation_settings,
+            network,
+            plan,
+            temperature=self.temperature,
+            seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
+            past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
+            agents=pool.agents,
+            on_progress=self._report_progress,
+        )
 
     def refill(self, iteration: int) -> None:
-        """Play an iteration's games with the current weights and put their positions into the window."""
-        rank, _ = self._process
-        seed = derive_seed(self.seed, "self-play", iteration, rank)
-        pool, network = self.opponent_pool, self._network
+        """Put the positions of an iteration's games into the window, played with the current weights."""
+        pool = self.opponent_pool
         if pool.needs_snapshot(iteration):
-            pool.add_snapshot(iteration, network)
-        plan = pool.plan(self.games_per_iteration)
-        past = {past_name(k): TorchEvaluator(pool.past_network(k, network)) for k in pool.past if past_name(k) in plan}
-        for evaluator in past.values():
-            evaluator.network.eval()
-        opponents = [
-            OpponentGames(name, count, self._opponent(name, derive_seed(seed, name), past))
-            for name, count in plan.items()
-        ]
-        with TorchEvaluator(network) as evaluate:
-            learner = NetworkPlayer(
-                evaluate,
-                simulations=self.simulations,
-                temperature=self.temperature,
-                seed=derive_seed(seed, "search"),
-                c_puct=self.c_puct,
-                dirichlet_fraction=self.dirichlet_fraction,
-                dirichlet_alpha=self.dirichlet_alpha,
-                threads=self.threads,
-            )
-            games = generate_games_batched_by_opponent(
-                learner,
-                opponents,
-                game=self.game,
-                seed=seed,
-                parallel_games=self.parallel_games,
-                on_progress=self._report_progress,
-            )
+            pool.add_snapshot(iteration, self._network)
+        games = self._play(iteration, pool.plan(self.games_per_iteration))
         self.replay.add(games)
         scores = {
             f"score/{name}": (wins + draws / 2) / (wins + draws + losses)
@@ -258,7 +246,7 @@ class SelfPlayDataModule(LightningDataModule):
                 c_puct=self.c_puct,
                 threads=self.threads,
             )
-            opponent = self._opponent(name, derive_seed(seed, "opponent"), {})
+            opponent = opponent_player(name, derive_seed(seed, "opponent"), self.opponent_pool.agents)
             assert opponent is not None
             return play_match(
                 player, opponent, high - low, game=self.game, seed=seed, first=low, parallel_games=self.parallel_games
