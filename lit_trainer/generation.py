@@ -1,4 +1,4 @@
-"""One share of an iteration's games: what synchronous generation and the workers of asynchronous generation both play."""
+"""Plays the games of a plan: what synchronous generation and the workers of asynchronous generation share."""
 
 from __future__ import annotations
 
