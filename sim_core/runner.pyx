@@ -113,6 +113,10 @@ cdef class GameRunner:
             [-1 if name is None else handle.opponents.index(name) for name, _ in opponents], dtype=np.int64
         )
         self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
+        if simulations and settings is not None and settings.determinizations:
+            raise ValueError(
+                f"determinizations: {settings.determinizations} given, expected 0: only `search` has several trees a move"
+            )
         if simulations:
             self.trees.configure(SearchSettings() if settings is None else settings, simulations)
         self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
