@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import reference
@@ -37,22 +38,22 @@ def mix(z: int) -> int:
 
 
 def stream(seed: int, purpose: int, a: int, b: int) -> Iterator[int]:
-    """SplitMix64 from a key hashed of the four numbers, as 32-bit words."""
+    """SplitMix64 from a key hashed of the four numbers, as 64-bit words."""
     key = mix(seed + 0x9E3779B97F4A7C15 & MASK)
     key = mix(key ^ (purpose * 0xD1342543DE82EF95 & MASK))
     key = mix(key ^ (a * 0xA24BAED4963EE407 + 1 & MASK))
     key = mix(key ^ (b * 0x9FB21C651E98DF25 + 2 & MASK))
     while True:
         key = key + 0x9E3779B97F4A7C15 & MASK
-        yield mix(key) >> 32
+        yield mix(key)
 
 
 def shuffled(cards: tuple[str, ...], words: Iterator[int]) -> list[str]:
-    """Fisher and Yates from the first place on; a number below n is the high word of a product (n is far under
-    2**32, so that rejecting words to be exact happens too rarely to matter here)."""
+    """Fisher and Yates from the first place on; a number below n is the high word of the product with a word's high half
+    (n is far under 2**32, so that rejecting words to be exact happens too rarely to matter here)."""
     left = sorted(cards, key=reference.CARDS.index)
     for i in range(len(left) - 1):
-        j = i + (next(words) * (len(left) - i) >> 32)
+        j = i + ((next(words) >> 32) * (len(left) - i) >> 32)
         left[i], left[j] = left[j], left[i]
     return left
 
@@ -78,6 +79,16 @@ def determinized(position: reference.Position, words: Iterator[int]) -> referenc
     )
 
 
+@dataclass(frozen=True)
+class Plain:
+    """The settings of the slow tree; the names are those of `SearchSettings`."""
+
+    c_puct: float = 1.5
+    nodes: str = "shared"
+    availability: bool = False
+    exact_leaves: bool = True
+
+
 class SlowNode:
     """Priors, visits and value sums by action text, for the player to move."""
 
@@ -85,40 +96,58 @@ class SlowNode:
         self.prior: dict[str, float] = {}
         self.visits: dict[str, int] = {}
         self.total: dict[str, float] = {}
-        self.children: dict[str, SlowNode] = {}
+        self.available: dict[str, int] = {}
+        self.children: dict[tuple[str, tuple[str, ...]], SlowNode] = {}
         self.evaluations: list[float] = []
 
-
-def slow_simulation(node: SlowNode, position: reference.Position, c_puct: float, is_root: bool) -> float:
-    """One descent; the value for the player to move in `position`."""
-    if not is_root and (reference.is_terminal(position) or not any(position.decks)):
-        if reference.is_terminal(position):
-            winner = reference.winner(position)
-            return 0.0 if winner is None else 1.0 if winner == position.to_move else -1.0
-        return float(reference.minimax_endgame(position))
-    legal = reference.legal_actions(position)
-    if any(action not in node.prior for action in legal):
-        state = State.parse(reference.format(position))
-        logits, values = scrambled(state.observe()[None], np.ones((1, A), bool))
+    def expand(self, position: reference.Position, legal: list[str]) -> float:
+        """Ask the network; actions that have no prior yet get one."""
+        logits, values = scrambled(State.parse(reference.format(position)).observe()[None], np.ones((1, A), bool))
         weights = {action: math.exp(logits[0, Action.parse(action).id]) for action in legal}
         for action in legal:
-            if action not in node.prior:
-                node.prior[action] = weights[action] / sum(weights.values())
-                node.visits[action] = 0
-                node.total[action] = 0.0
-        node.evaluations.append(float(values[0]))
+            if action not in self.prior:
+                self.prior[action] = weights[action] / sum(weights.values())
+                self.visits[action] = self.available[action] = 0
+                self.total[action] = 0.0
+        self.evaluations.append(float(values[0]))
         return float(values[0])
-    visits = sum(node.visits[action] for action in legal)
-    whole = sum(node.prior[action] for action in legal)
 
-    def puct(action: str) -> float:
-        n = node.visits[action]
-        value = node.total[action] / n if n else sum(node.evaluations) / len(node.evaluations)
-        return value + c_puct * node.prior[action] / whole * math.sqrt(max(visits, 1)) / (1 + n)
+    def best(self, legal: list[str], plain: Plain) -> str:
+        """The action of PUCT."""
+        visits = sum(self.visits[action] for action in legal)
+        whole = sum(self.prior[action] for action in legal)
 
-    action = max(legal, key=puct)
-    child = node.children.setdefault(action, SlowNode())
-    value = -slow_simulation(child, reference.step(position, action), c_puct, False)
+        def puct(action: str) -> float:
+            n = self.visits[action]
+            value = self.total[action] / n if n else sum(self.evaluations) / len(self.evaluations)
+            trials = self.available[action] if plain.availability else max(visits, 1)
+            return value + plain.c_puct * self.prior[action] / whole * math.sqrt(trials) / (1 + n)
+
+        return max(legal, key=puct)
+
+
+def slow_simulation(
+    node: SlowNode, position: reference.Position, plain: Plain, is_root: bool, forced: str | None = None
+) -> float:
+    """One descent; the value for the player to move in `position`. The root may be told its action."""
+    if not is_root and reference.is_terminal(position):
+        winner = reference.winner(position)
+        return 0.0 if winner is None else 1.0 if winner == position.to_move else -1.0
+    if not is_root and plain.exact_leaves and not any(position.decks):
+        return float(reference.minimax_endgame(position))
+    legal = sorted(reference.legal_actions(position), key=lambda text: Action.parse(text).id)
+    if forced is None:
+        for action in legal:
+            if action in node.prior:
+                node.available[action] += 1
+        if any(action not in node.prior for action in legal):
+            return node.expand(position, legal)
+    action = forced or node.best(legal, plain)
+    after = reference.step(position, action)
+    # what the player to move there alone knows
+    private = after.hands[after.to_move] if plain.nodes == "private" else ()
+    child = node.children.setdefault((action, private), SlowNode())
+    value = -slow_simulation(child, after, plain, False)
     node.visits[action] += 1
     node.total[action] += value
     return value
