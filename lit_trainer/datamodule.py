@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from lit_trainer.evaluation import EvaluationDataset, play_match
 from lit_trainer.evaluators import TorchEvaluator
-from lit_trainer.game_generator import OpponentGames, generate_games_batched_by_opponent
+from lit_trainer.game_generator import GeneratedGames
+from lit_trainer.generation import GenerationSettings, opponent_player, play_games
 from lit_trainer.networks import PolicyValueNetwork
-from lit_trainer.opponent_pool import SELF_PLAY, AdaptiveOpponentPool, OpponentPool, past_name
-from lit_trainer.players import BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
+from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
+from lit_trainer.players import NetworkPlayer
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
 from sim_core import get_game
 
+if TYPE_CHECKING:
+    from lit_trainer.asynchronous import AsynchronousGenerator
+
 log = logging.getLogger(__name__)
+
+
+def _check_asynchronous(pool: OpponentPool) -> None:
+    """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
+    if os.name != "posix":
+        raise ValueError("asynchronous: true given, expected false: worker processes need a POSIX system")
+    from lit_trainer.workers import pickled_agents
+
+    pickled_agents(pool.agent_sources)
 
 
 class SelfPlayDataModule(LightningDataModule):
@@ -46,7 +63,14 @@ class SelfPlayDataModule(LightningDataModule):
         evaluation_opponents: opponents of validation and test. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
         evaluation_simulations: simulations a move in evaluation; 0 is the policy alone.
-        asynchronous: let workers play while the trainer learns. Not in this version: only false is accepted.
+        asynchronous: let worker processes play while the trainer learns, with weights that are an iteration or so
+            behind. The games then depend on how fast each side is: two runs with one seed differ.
+        workers: worker processes of each process; asynchronous generation only, as the next three.
+        max_staleness: iterations that the weights a game was played with may be behind when its positions enter the
+            replay window. Older games are given up, and counted in ``selfplay/dropped_games``.
+        worker_threads: torch's threads in each worker; `threads` are those for tree work, in each too.
+        worker_device: where workers evaluate the network, e.g. "cpu" or "cuda:1"; "auto" is the trainer's GPU where it
+            learns on one, else the CPU.
         save_replay: keep the replay window in checkpoints; without it a resumed run refills the window.
         seed: of everything that is drawn at random; the CLI links it to `seed_everything`.
 
@@ -73,6 +97,10 @@ class SelfPlayDataModule(LightningDataModule):
         evaluation_games: int = 200,
         evaluation_simulations: int = 0,
         asynchronous: bool = False,
+        workers: int = 1,
+        max_staleness: int = 2,
+        worker_threads: int = 1,
+        worker_device: str = "auto",
         save_replay: bool = True,
         seed: int = 42,
     ) -> None:
@@ -88,6 +116,9 @@ class SelfPlayDataModule(LightningDataModule):
             ("threads", threads, 1),
             ("evaluation_games", evaluation_games, 2),
             ("evaluation_simulations", evaluation_simulations, 0),
+            ("workers", workers, 1),
+            ("max_staleness", max_staleness, 1),
+            ("worker_threads", worker_threads, 1),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 raise ValueError(f"{name}: {value!r} given, expected a whole number of at least {lowest}")
@@ -101,14 +132,21 @@ class SelfPlayDataModule(LightningDataModule):
             raise ValueError(f"dirichlet_alpha: {dirichlet_alpha!r} given, expected at least 0.001")
         if not c_puct >= 0.0:
             raise ValueError(f"c_puct: {c_puct!r} given, expected 0 or more")
-        if asynchronous:
-            raise ValueError("asynchronous: true given, but this version generates synchronously only; set it to false")
+        if worker_device != "auto":
+            try:
+                torch.device(worker_device)
+            except (RuntimeError, TypeError):
+                raise ValueError(
+                    f"worker_device: {worker_device!r} given, expected auto, cpu, cuda or cuda:N"
+                ) from None
         self.game = game
         self.opponent_pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         known = (*rules.opponents, *self.opponent_pool.agents)
         for name in self.opponent_pool.opponents:
             if name not in known:
                 raise ValueError(f"opponent_pool: {name!r} is no opponent of {game}; known are {', '.join(known)}")
+        if asynchronous:
+            _check_asynchronous(self.opponent_pool)
         self.evaluation_opponents = tuple(
             evaluation_opponents
             if evaluation_opponents is not None
@@ -136,8 +174,15 @@ class SelfPlayDataModule(LightningDataModule):
         self.threads = threads
         self.evaluation_games = evaluation_games
         self.evaluation_simulations = evaluation_simulations
+        self.asynchronous = asynchronous
+        self.workers = workers
+        self.max_staleness = max_staleness
+        self.worker_threads = worker_threads
+        self.worker_device = worker_device
         self.save_replay = save_replay
         self.seed = seed
+        self._generator: AsynchronousGenerator | None = None
+        self._resumed = False
         self.replay = ReplayWindow(replay_positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
         """Called while games are generated with the games played so far and their total."""
@@ -173,51 +218,95 @@ class SelfPlayDataModule(LightningDataModule):
 
     # -- training --------------------------------------------------------------------------------------------------
 
-    def _opponent(self, name: str, seed: int, evaluators: dict[str, TorchEvaluator]) -> Player | None:
-        """The player behind a name of the pool's plan; None for the learner itself."""
-        if name == SELF_PLAY:
-            return None
-        if name in self.opponent_pool.agents:
-            return PythonPlayer(name, self.opponent_pool.agents[name])
-        if name in evaluators:
-            # the past plays its policy: as many kinds of games at a thirtieth of the cost
-            return NetworkPlayer(evaluators[name], simulations=0, temperature=self.temperature or 1.0, seed=seed)
-        return BuiltinPlayer(name, seed)
+    @property
+    def _generation_settings(self) -> GenerationSettings:
+        return GenerationSettings(
+            game=self.game,
+            simulations=self.simulations,
+            c_puct=self.c_puct,
+            dirichlet_fraction=self.dirichlet_fraction,
+            dirichlet_alpha=self.dirichlet_alpha,
+            parallel_games=self.parallel_games,
+            threads=self.threads,
+        )
+
+    def _play(self, iteration: int) -> GeneratedGames:
+        """An iteration's games, played here and now with the current weights."""
+        pool, network = self.opponent_pool, self._network
+        plan = pool.plan(self.games_per_iteration)
+        return play_games(
+            self._generation_settings,
+            network,
+            plan,
+            temperature=self.temperature,
+            seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
+            past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
+            agents=pool.agents,
+            on_progress=self._report_progress,
+        )
+
+    def _take_from_workers(self, iteration: int) -> GeneratedGames:
+        """An iteration's games, from workers that go on playing with the current weights."""
+        if self._generator is None:
+            self._generator = self._start_workers(iteration)
+        return self._generator.collect(
+            iteration, self._network, self.opponent_pool, self.temperature, self._while_waiting
+        )
+
+    def _start_workers(self, iteration: int) -> AsynchronousGenerator:
+        from lit_trainer.asynchronous import AsynchronousGenerator, worker_device  # POSIX systems only
+
+        assert self.trainer is not None
+        generator = AsynchronousGenerator(
+            self._network,
+            self.opponent_pool,
+            self._generation_settings,
+            games_per_iteration=self.games_per_iteration,
+            workers=self.workers,
+            worker_threads=self.worker_threads,
+            device=worker_device(self.worker_device, self.trainer.strategy.root_device),
+            max_staleness=self.max_staleness,
+            seed=self.seed,
+            rank=self._process[0],
+            start_iteration=iteration,
+        )
+        if self._resumed:
+            rank_zero_info(
+                f"Asynchronous generation goes on at iteration {iteration}: games that were on their way when the "
+                f"checkpoint was written (at most {generator.games_ahead}) are not in it; new ones are played instead."
+            )
+        return generator
+
+    def _while_waiting(self, games: float) -> None:
+        assert self.trainer is not None
+        if self.trainer.received_sigterm:  # Lightning looks only after the next batch
+            raise SIGTERMException
+        self._report_progress(min(games, self.games_per_iteration))
+
+    def _check_workers(self) -> None:
+        if self._generator is not None:
+            self._generator.check()
+
+    def _stop_workers(self) -> None:
+        if self._generator is not None:
+            self._generator.close()
+            self._generator = None
+
+    def teardown(self, stage: str) -> None:
+        """End the workers."""
+        self._stop_workers()
+
+    def on_exception(self, exception: BaseException) -> None:
+        """End the workers: Lightning calls this in place of `teardown` after an error, Ctrl-C or SIGTERM."""
+        self._stop_workers()
 
     def refill(self, iteration: int) -> None:
-        """Play an iteration's games with the current weights and put their positions into the window."""
-        rank, _ = self._process
-        seed = derive_seed(self.seed, "self-play", iteration, rank)
-        pool, network = self.opponent_pool, self._network
+        """Put the positions of an iteration's games into the window, played with the current weights."""
+        pool = self.opponent_pool
         if pool.needs_snapshot(iteration):
-            pool.add_snapshot(iteration, network)
-        plan = pool.plan(self.games_per_iteration)
-        past = {past_name(k): TorchEvaluator(pool.past_network(k, network)) for k in pool.past if past_name(k) in plan}
-        for evaluator in past.values():
-            evaluator.network.eval()
-        opponents = [
-            OpponentGames(name, count, self._opponent(name, derive_seed(seed, name), past))
-            for name, count in plan.items()
-        ]
-        with TorchEvaluator(network) as evaluate:
-            learner = NetworkPlayer(
-                evaluate,
-                simulations=self.simulations,
-                temperature=self.temperature,
-                seed=derive_seed(seed, "search"),
-                c_puct=self.c_puct,
-                dirichlet_fraction=self.dirichlet_fraction,
-                dirichlet_alpha=self.dirichlet_alpha,
-                threads=self.threads,
-            )
-            games = generate_games_batched_by_opponent(
-                learner,
-                opponents,
-                game=self.game,
-                seed=seed,
-                parallel_games=self.parallel_games,
-                on_progress=self._report_progress,
-            )
+            pool.add_snapshot(iteration, self._network)
+        play = self._take_from_workers if self.asynchronous else self._play
+        games = play(iteration)
         self.replay.add(games)
         scores = {
             f"score/{name}": (wins + draws / 2) / (wins + draws + losses)
@@ -238,6 +327,7 @@ class SelfPlayDataModule(LightningDataModule):
             self.batch_size,
             self.seed,
             self._process[0],
+            self._check_workers,
         )
         return DataLoader(dataset, batch_size=None)
 
@@ -245,6 +335,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     def _play_evaluation(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """This process's share of the match against one opponent; the deals are the same at every iteration."""
+        self._check_workers()
         rank, world = self._process
         deals = self.evaluation_games // 2
         low, high = 2 * (deals * rank // world), 2 * (deals * (rank + 1) // world)
@@ -258,7 +349,7 @@ class SelfPlayDataModule(LightningDataModule):
                 c_puct=self.c_puct,
                 threads=self.threads,
             )
-            opponent = self._opponent(name, derive_seed(seed, "opponent"), {})
+            opponent = opponent_player(name, derive_seed(seed, "opponent"), self.opponent_pool.agents)
             assert opponent is not None
             return play_match(
                 player, opponent, high - low, game=self.game, seed=seed, first=low, parallel_games=self.parallel_games
@@ -283,6 +374,7 @@ class SelfPlayDataModule(LightningDataModule):
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
         if "replay" in state_dict:
             self.replay.load_state_dict(state_dict["replay"])

@@ -44,7 +44,7 @@ def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
     return counts
 
 
-def _agent(name: str, given: Any) -> Agent:
+def make_agent(name: str, given: Any) -> Agent:
     """The agent itself, made where a class path and its arguments were given."""
     if isinstance(given, Mapping):
         try:
@@ -92,7 +92,9 @@ class OpponentPool:
         agents: dict[str, Any] | None = None,
         weights: dict[str, float] | None = None,
     ) -> None:
-        self.agents: dict[str, Agent] = {name: _agent(name, agent) for name, agent in (agents or {}).items()}
+        self.agents: dict[str, Agent] = {name: make_agent(name, agent) for name, agent in (agents or {}).items()}
+        self.agent_sources: dict[str, Any] = dict(agents or {})
+        """What each of `agents` was given as, so that other processes can make it again."""
         builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
         for name in self.agents:
             if name == SELF_PLAY or name.startswith(past_name("")):
