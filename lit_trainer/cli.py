@@ -57,7 +57,7 @@ class LitTrainerCLI(LightningCLI):
         try:
             super().instantiate_classes()
             self.datamodule.check_game(self.model.network)
-        except (ValueError, OSError, MisconfigurationException) as error:
+        except (ValueError, OSError, ImportError, MisconfigurationException) as error:
             self.parser.error(str(error))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

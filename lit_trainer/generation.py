@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lit_trainer.evaluators import TorchEvaluator
+from lit_trainer.evaluators import TorchEvaluator, make_evaluator
 from lit_trainer.game_generator import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
+from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import SELF_PLAY
 from lit_trainer.players import Agent, BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
 from lit_trainer.seeding import derive_seed
+from sim_core import SearchSettings
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,8 @@ class GenerationSettings:
 
     game: str
     simulations: int
-    c_puct: float
-    dirichlet_fraction: float
-    dirichlet_alpha: float
+    search: SearchSettings
+    evaluator: str
     parallel_games: int
     threads: int
 
@@ -64,6 +65,7 @@ def play_games(
     seed: int,
     past: Mapping[str, PolicyValueNetwork],
     agents: Mapping[str, Agent],
+    memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:
     """Play the games of a plan with a network's weights as they are.
@@ -76,22 +78,21 @@ def play_games(
         seed: of deals, searches and opponents; equal seeds play equal games.
         past: see `opponent_player`.
         agents: see `opponent_player`.
+        memory: of the lanes, kept from one call to the next; None: of this call's own.
         on_progress: told the games played so far, in part-games; what it raises ends the games.
     """
     opponents = [
         OpponentGames(name, count, opponent_player(name, derive_seed(seed, name), agents, past, temperature))
         for name, count in plan.items()
     ]
-    with TorchEvaluator(network) as evaluate:
+    with make_evaluator(network, settings.evaluator) as evaluate:
         learner = NetworkPlayer(
             evaluate,
             simulations=settings.simulations,
             temperature=temperature,
             seed=derive_seed(seed, "search"),
-            c_puct=settings.c_puct,
-            dirichlet_fraction=settings.dirichlet_fraction,
-            dirichlet_alpha=settings.dirichlet_alpha,
             threads=settings.threads,
+            settings=settings.search,
         )
         return generate_games_batched_by_opponent(
             learner,
@@ -99,6 +100,7 @@ def play_games(
             game=settings.game,
             seed=seed,
             parallel_games=settings.parallel_games,
+            memory=memory,
             on_progress=on_progress,
         )
 

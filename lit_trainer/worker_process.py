@@ -19,6 +19,7 @@ import torch
 
 from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import ChunkPlanner, GenerationSettings, play_games
+from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import make_agent, past_name
 from lit_trainer.players import Agent
@@ -95,6 +96,7 @@ class _Worker:
         self.agents = {name: self._agent(name, pickled) for name, pickled in setup.agents.items()}
         self.past: dict[int, PolicyValueNetwork] = {}
         self.planner = ChunkPlanner()
+        self.memory = LaneMemory()
         self.chunks = 0
 
     @staticmethod
@@ -128,6 +130,7 @@ class _Worker:
                 seed=setup.chunk_seed(chunk),
                 past={past_name(iteration): network for iteration, network in self.past.items()},
                 agents=self.agents,
+                memory=self.memory,
                 on_progress=check,
             )
         except _TooOldError:

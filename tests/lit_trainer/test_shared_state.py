@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_refused(shared: SharedState) -> None:
     with pytest.raises(ValueError, match=r"^network: .*config"):
         SharedState(Counting(width=32), 2, os.dup(shared.fd))
     with pytest.raises(ValueError, match=r"^past: 3 .*at most 2"):
-        shared.publish(1, Counting(), 1.0, PLAN, dict.fromkeys((1, 2, 3), {}))
+        shared.publish(1, Counting(), 1.0, PLAN, {key: {} for key in (1, 2, 3)})
     with pytest.raises(ValueError, match=r"^plan: "):
         shared.publish(1, Counting(), 1.0, {"x" * 70_000: 1}, {})
     assert shared.version == -1

@@ -23,7 +23,7 @@ from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import ChunkPlanner, GenerationSettings, join_games
 from lit_trainer.worker_process import WorkerSetup
 from lit_trainer.workers import WorkerError, pickled_agents
-from sim_core import GameBatch, get_game
+from sim_core import GameBatch, SearchSettings, get_game
 
 pytestmark = pytest.mark.timeout(120)
 GAME = "connect_four"
@@ -70,7 +70,7 @@ def start() -> Iterator[Start]:
     started = []
 
     def start(network: ResidualMLP, pool: OpponentPool, **options: Any) -> AsynchronousGenerator:
-        settings = {"game": GAME, "simulations": 0, "c_puct": 1.5, "dirichlet_fraction": 0.0, "dirichlet_alpha": 0.5}
+        settings = {"game": GAME, "simulations": 0, "search": SearchSettings(), "evaluator": "torch"}
         settings |= {"parallel_games": 1024, "threads": 1}
         settings |= {key: options.pop(key) for key in tuple(options) if key in settings}
         defaults = {"games_per_iteration": 24, "workers": 1, "worker_threads": 1, "device": "cpu"}
@@ -140,7 +140,7 @@ def test_weights_temperature_plan_and_past_reach_workers(start: Start) -> None:
     scores = []
     for iteration, column in ((7, 3), (8, 3), (9, None), (10, None)):
         games = generator.collect(iteration, player(column), pool, 1.0)
-        scores.append(games.results["past_7"][0])
+        scores.append(games.results.get("past_7", (0, 0, 0))[0])
     assert scores[1] == 12 > scores[3] + 3, scores  # who moves first in the middle column has four first
     for iteration in range(11, 24):
         pool.add_snapshot(iteration, player(iteration % 7))
