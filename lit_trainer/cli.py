@@ -111,6 +111,8 @@ _NOISE = (
     ".*isinstance.treespec, LeafSpec.*",
     ".*LightningCLI's args parameter is intended.*",
     ".*does not have many workers which may be a bottleneck.*",
+    # these are summed over all processes before they are logged
+    r".*It is recommended to use `self\.log\('(iteration|selfplay/|val/|test/).*sync_dist=True.*",
 )
 
 

@@ -24,6 +24,7 @@ from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
 from lit_trainer.players import NetworkPlayer
+from lit_trainer.processes import gather_stats, gather_windows, share_out_windows
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
@@ -56,7 +57,7 @@ class SelfPlayDataModule(LightningDataModule):
         games_per_iteration: games an iteration, of each process.
         steps_per_iteration: optimizer batches an iteration.
         batch_size: positions a batch, of each process.
-        replay_positions: positions the replay window holds.
+        replay_positions: positions the replay window holds, of each process.
         simulations: search simulations a move in self-play; 0 plays the network's policy, which then has no target
             to learn from (the value learns on).
         temperature: of the visit shares that self-play samples from; `TemperatureScheduleCallback` drives it.
@@ -187,7 +188,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.on_progress: list[Callable[[float, int], None]] = []
         """Called while games are generated with the games played so far and their total."""
         self.generation_stats: dict[str, float] = {}
-        """Of the newest iteration: games a second, the forward pass's share of the time and the like."""
+        """Of the newest iteration, over all processes: games a second, the forward pass's share of the time and so on."""
 
     # -- what it needs of the trainer ------------------------------------------------------------------------------
 
@@ -313,7 +314,10 @@ class SelfPlayDataModule(LightningDataModule):
             f"score/{name}": (wins + draws / 2) / (wins + draws + losses)
             for name, (wins, draws, losses) in games.results.items()
         }
-        self.generation_stats = games.stats | scores | {"replay_positions": float(len(self.replay))}
+        played = {f"games/{name}": float(sum(counts)) for name, counts in games.results.items()}
+        stats = games.stats | played | scores | {"replay_positions": float(len(self.replay))}
+        # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
+        self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 
     def _report_progress(self, games: float) -> None:
         for report in self.on_progress:
@@ -375,16 +379,41 @@ class SelfPlayDataModule(LightningDataModule):
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Pool and, where wanted, replay window. Settings are not state: on a resume the YAML's hold."""
+        """Pool and, where wanted, replay window: on the first process all processes' windows, so all must ask.
+
+        Settings are not state: on a resume the YAML's hold.
+        """
         state: dict[str, Any] = {"opponent_pool": self.opponent_pool.state_dict()}
         if self.save_replay:
-            state["replay"] = self.replay.state_dict()
+            state |= self._replay_state()
         return state
+
+    def _replay_state(self) -> dict[str, Any]:
+        window = self.replay.state_dict()
+        if self._process[1] == 1:
+            return {"replay": window}
+        assert self.trainer is not None
+        windows = gather_windows(window, self.trainer.strategy.root_device)
+        # Lightning writes what the first process returns, and drops what the others do
+        return {} if windows is None else {"replay": windows.pop(0), "replay_of_rank": windows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
         if "replay" in state_dict:
-            self.replay.load_state_dict(state_dict["replay"])
-        else:
+            others = state_dict.get("replay_of_rank", {})
+            self._load_replay([state_dict["replay"], *(others[k] for k in sorted(others))])
+        elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")
+
+    def _load_replay(self, windows: list[dict[str, Any]]) -> None:
+        """Take this process's window, or its share where another number of processes saved them."""
+        rank, world = self._process
+        if len(windows) != world:
+            rank_zero_info(
+                f"The checkpoint holds the replay windows of {len(windows)} process(es), this run has {world}: "
+                f"their {sum(len(window['outcomes']) for window in windows)} positions are shared out anew."
+            )
+        self.replay.load_state_dict(
+            windows[rank] if len(windows) == world else share_out_windows(windows, rank, world)
+        )
