@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from lit_trainer.evaluation import EvaluationDataset, play_match
 from lit_trainer.evaluators import TorchEvaluator
 from lit_trainer.game_generator import OpponentGames, generate_games_batched_by_opponent
+from lit_trainer.ismcts import IsmctsPlayer, ismcts_iterations
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import SELF_PLAY, AdaptiveOpponentPool, OpponentPool, past_name
 from lit_trainer.players import BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
@@ -43,7 +44,8 @@ class SelfPlayDataModule(LightningDataModule):
         dirichlet_alpha: concentration of that noise.
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
         threads: threads for tree work.
-        evaluation_opponents: opponents of validation and test. None: the pool's, or all built-in ones.
+        evaluation_opponents: opponents of validation and test: the game's, the pool's agents, or ``ismcts:N`` for tree
+            search of N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
         evaluation_simulations: simulations a move in evaluation; 0 is the policy alone.
         asynchronous: let workers play while the trainer learns. Not in this version: only false is accepted.
@@ -107,7 +109,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.opponent_pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         known = (*rules.opponents, *self.opponent_pool.agents)
         for name in self.opponent_pool.opponents:
-            if name not in known:
+            if name not in known and ismcts_iterations("opponent_pool", name) is None:
                 raise ValueError(f"opponent_pool: {name!r} is no opponent of {game}; known are {', '.join(known)}")
         self.evaluation_opponents = tuple(
             evaluation_opponents
@@ -117,8 +119,8 @@ class SelfPlayDataModule(LightningDataModule):
         if len(set(self.evaluation_opponents)) != len(self.evaluation_opponents):
             raise ValueError(f"evaluation_opponents: a name stands twice in {', '.join(self.evaluation_opponents)}")
         for name in self.evaluation_opponents:
-            if name not in known:
-                raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}")
+            if name not in known and ismcts_iterations("evaluation_opponents", name) is None:
+                raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N")
             if isinstance(self.opponent_pool, AdaptiveOpponentPool) and name not in self.opponent_pool.opponents:
                 raise ValueError(
                     f"evaluation_opponents: {name!r} is not in the adaptive pool, which weighs by these evaluations; "
@@ -182,6 +184,8 @@ class SelfPlayDataModule(LightningDataModule):
         if name in evaluators:
             # the past plays its policy: as many kinds of games at a thirtieth of the cost
             return NetworkPlayer(evaluators[name], simulations=0, temperature=self.temperature or 1.0, seed=seed)
+        if (iterations := ismcts_iterations("opponents", name)) is not None:
+            return IsmctsPlayer(iterations, seed, self.threads)
         return BuiltinPlayer(name, seed)
 
     def refill(self, iteration: int) -> None:
