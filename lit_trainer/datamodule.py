@@ -20,6 +20,7 @@ from lit_trainer.evaluation import EvaluationDataset, play_match
 from lit_trainer.evaluators import EVALUATORS, TorchEvaluator, make_evaluator
 from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import GenerationSettings, opponent_player, play_games
+from lit_trainer.ismcts import ismcts_iterations
 from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
@@ -66,7 +67,8 @@ class SelfPlayDataModule(LightningDataModule):
             numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
         threads: threads for tree work.
-        evaluation_opponents: opponents of validation and test. None: the pool's, or all built-in ones.
+        evaluation_opponents: opponents of validation and test: the game's, the pool's agents, or ``ismcts:N`` for tree
+            search of N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
         evaluation_simulations: simulations a move in evaluation; 0 is the policy alone.
         asynchronous: let worker processes play while the trainer learns, with weights that are an iteration or so
@@ -144,7 +146,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.opponent_pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         known = (*rules.opponents, *self.opponent_pool.agents)
         for name in self.opponent_pool.opponents:
-            if name not in known:
+            if name not in known and ismcts_iterations("opponent_pool", name) is None:
                 raise ValueError(f"opponent_pool: {name!r} is no opponent of {game}; known are {', '.join(known)}")
         if asynchronous:
             _check_asynchronous(self.opponent_pool)
@@ -156,8 +158,8 @@ class SelfPlayDataModule(LightningDataModule):
         if len(set(self.evaluation_opponents)) != len(self.evaluation_opponents):
             raise ValueError(f"evaluation_opponents: a name stands twice in {', '.join(self.evaluation_opponents)}")
         for name in self.evaluation_opponents:
-            if name not in known:
-                raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}")
+            if name not in known and ismcts_iterations("evaluation_opponents", name) is None:
+                raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N")
             if isinstance(self.opponent_pool, AdaptiveOpponentPool) and name not in self.opponent_pool.opponents:
                 raise ValueError(
                     f"evaluation_opponents: {name!r} is not in the adaptive pool, which weighs by these evaluations; "
@@ -354,7 +356,9 @@ class SelfPlayDataModule(LightningDataModule):
                 threads=self.threads,
                 settings=dataclasses.replace(self.search, dirichlet_fraction=0.0),
             )
-            opponent = opponent_player(name, derive_seed(seed, "opponent"), self.opponent_pool.agents)
+            opponent = opponent_player(
+                name, derive_seed(seed, "opponent"), self.opponent_pool.agents, threads=self.threads
+            )
             assert opponent is not None
             return play_match(
                 player,
@@ -414,6 +418,4 @@ class SelfPlayDataModule(LightningDataModule):
                 f"The checkpoint holds the replay windows of {len(windows)} process(es), this run has {world}: "
                 f"their {sum(len(window['outcomes']) for window in windows)} positions are shared out anew."
             )
-        self.replay.load_state_dict(
-            windows[rank] if len(windows) == world else share_out_windows(windows, rank, world)
-        )
+        self.replay.load_state_dict(windows[rank] if len(windows) == world else share_out_windows(windows, rank, world))

@@ -10,6 +10,7 @@ import numpy as np
 
 from lit_trainer.evaluators import TorchEvaluator, make_evaluator
 from lit_trainer.game_generator import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
+from lit_trainer.ismcts import IsmctsPlayer, ismcts_iterations
 from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import SELF_PLAY
@@ -36,15 +37,17 @@ def opponent_player(
     agents: Mapping[str, Agent],
     past: Mapping[str, PolicyValueNetwork] | None = None,
     temperature: float = 1.0,
+    threads: int = 1,
 ) -> Player | None:
     """The player behind a name of a pool's plan; None for the learner itself.
 
     Args:
-        name: `SELF_PLAY`, a key of `past` or of `agents`, or a built-in opponent.
+        name: `SELF_PLAY`, a key of `past` or of `agents`, ``ismcts:N``, or a built-in opponent.
         seed: of its random choices.
         agents: opponents written in Python, by name.
         past: past checkpoints' networks in evaluation mode, by name.
         temperature: a past checkpoint samples from its policy at; 0 stands for 1.
+        threads: for opponents that search.
     """
     if name == SELF_PLAY:
         return None
@@ -53,6 +56,8 @@ def opponent_player(
     if past is not None and name in past:
         # the past plays its policy: as many kinds of games at a thirtieth of the cost
         return NetworkPlayer(TorchEvaluator(past[name]), simulations=0, temperature=temperature or 1.0, seed=seed)
+    if (iterations := ismcts_iterations("opponents", name)) is not None:
+        return IsmctsPlayer(iterations, seed, threads)
     return BuiltinPlayer(name, seed)
 
 
@@ -82,7 +87,9 @@ def play_games(
         on_progress: told the games played so far, in part-games; what it raises ends the games.
     """
     opponents = [
-        OpponentGames(name, count, opponent_player(name, derive_seed(seed, name), agents, past, temperature))
+        OpponentGames(
+            name, count, opponent_player(name, derive_seed(seed, name), agents, past, temperature, settings.threads)
+        )
         for name, count in plan.items()
     ]
     with make_evaluator(network, settings.evaluator) as evaluate:
