@@ -53,7 +53,7 @@ def main(
 ) -> None:
     """Play self-play with each evaluator in turn, `runs` times, and print medians.
 
-    The roofline is the rate of the network's matrix products alone, as fast as this machine's libraries do them in fp32.
+    The roofline is the rate of the network's matrix products alone, in fp32, by the library the evaluator uses.
 
     Args:
         simulations: a move.

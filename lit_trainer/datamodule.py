@@ -190,7 +190,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.on_progress: list[Callable[[float, int], None]] = []
         """Called while games are generated with the games played so far and their total."""
         self.generation_stats: dict[str, float] = {}
-        """Of the newest iteration, over all processes: games a second, the forward pass's share of the time and so on."""
+        """Of the newest iteration, over all processes: games a second, the forward pass's share of the time, ..."""
 
     # -- what it needs of the trainer ------------------------------------------------------------------------------
 

@@ -86,12 +86,10 @@ def play_games(
         memory: of the lanes, kept from one call to the next; None: of this call's own.
         on_progress: told the games played so far, in part-games; what it raises ends the games.
     """
-    opponents = [
-        OpponentGames(
-            name, count, opponent_player(name, derive_seed(seed, name), agents, past, temperature, settings.threads)
-        )
-        for name, count in plan.items()
-    ]
+    opponents = []
+    for name, count in plan.items():
+        player = opponent_player(name, derive_seed(seed, name), agents, past, temperature, settings.threads)
+        opponents.append(OpponentGames(name, count, player))
     with make_evaluator(network, settings.evaluator) as evaluate:
         learner = NetworkPlayer(
             evaluate,

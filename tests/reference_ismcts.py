@@ -1,4 +1,4 @@
-"""Plain information-set tree search again in plain Python, slowly, over the reference's rules: a judge for the C one."""
+"""Information-set tree search with rollouts again in plain Python, slowly: a judge for the C one."""
 
 from __future__ import annotations
 
