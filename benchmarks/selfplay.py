@@ -1,68 +1,112 @@
-"""Speed of self-play and where its time goes: ``python benchmarks/selfplay.py [--simulations 32] [--games 512]``."""
+"""Speed of self-play, where its time goes, and its roofline: ``python benchmarks/selfplay.py [--simulations 32]``."""
 
 from __future__ import annotations
 
 import statistics
-import time
 
 import jsonargparse
 import torch
+from evaluators import forms, rate
 from rich.console import Console
 from rich.table import Table
 
-from lit_trainer import ResidualMLP, TorchEvaluator, generate_games_batched_by_opponent
-from lit_trainer.game_generator import OpponentGames
+from lit_trainer import ResidualMLP, generate_games_batched_by_opponent, make_evaluator
+from lit_trainer.game_generator import GeneratedGames, OpponentGames
+from lit_trainer.lanes import LANES, LaneMemory
 from lit_trainer.opponent_pool import SELF_PLAY
-from lit_trainer.players import NetworkPlayer
+from lit_trainer.players import BuiltinPlayer, NetworkPlayer
+from sim_core import OPPONENTS, SearchSettings
+
+SHARES = ("forward", "tree", "encoding", "opponents", "waiting")
 
 
-def forward_rate(network: ResidualMLP, batch: int, calls: int = 40) -> float:
-    """Evaluations a second of the forward pass alone."""
-    inputs = torch.randn(batch, network.observation_size)
-    with torch.inference_mode():
-        network(inputs)
-        start = time.perf_counter()
-        for _ in range(calls):
-            network(inputs)
-    return batch * calls / (time.perf_counter() - start)
+def play(network: ResidualMLP, kind: str, plan: dict[str, int], seed: int, **options: int) -> GeneratedGames:
+    """The plan's games, as an iteration of training plays them."""
+    games = [OpponentGames(n, c, None if n == SELF_PLAY else BuiltinPlayer(n, seed)) for n, c in plan.items()]
+    with make_evaluator(network, kind) as evaluate:
+        learner = NetworkPlayer(
+            evaluate,
+            simulations=options["simulations"],
+            temperature=1.0,
+            seed=seed,
+            threads=options["threads"],
+            settings=SearchSettings(dirichlet_fraction=0.25),
+        )
+        return generate_games_batched_by_opponent(
+            learner, games, game="beasty_bar", seed=seed, parallel_games=options["parallel"], memory=MEMORY[kind]
+        )
 
 
-def main(simulations: int = 32, games: int = 512, threads: int = 2, runs: int = 5) -> None:
-    """Play `games` of self-play `runs` times and print medians.
+MEMORY: dict[str, LaneMemory] = {}
+
+
+def main(
+    simulations: int = 32,
+    games: int = 2048,
+    parallel: int = 512,
+    threads: int = 2,
+    width: int = 256,
+    blocks: int = 4,
+    kinds: list[str] = ["torch", "onnx_fp32", "onnx_int8"],  # noqa: B006
+    opponents: bool = False,
+    runs: int = 5,
+) -> None:
+    """Play self-play with each evaluator in turn, `runs` times, and print medians.
+
+    The roofline is the rate of the network's matrix products alone, in fp32, by the library the evaluator uses.
 
     Args:
         simulations: a move.
-        games: played side by side.
-        threads: for tree work; torch takes its own.
+        games: of a run.
+        parallel: games played side by side.
+        threads: in all.
+        width: of the residual MLP.
+        blocks: of the residual MLP.
+        kinds: evaluators.
+        opponents: half of the games against the ten built-in opponents, as in iter600_to_1000.
         runs: the median of these is shown.
     """
     torch.manual_seed(0)
-    network = ResidualMLP()
-    ceilings, stats = [], []
-    with TorchEvaluator(network) as evaluate:
-        for seed in range(runs):
-            ceilings.append(forward_rate(network, games))
-            learner = NetworkPlayer(
-                evaluate, simulations=simulations, temperature=1.0, seed=seed, dirichlet_fraction=0.25, threads=threads
-            )
-            played = generate_games_batched_by_opponent(
-                learner,
-                [OpponentGames(SELF_PLAY, games, None)],
-                game="beasty_bar",
-                seed=seed,
-                parallel_games=games,
-            )
-            stats.append(played.stats)
-    table = Table(title=f"Self-play, {games} games, {simulations} simulations, median of {runs}")
-    table.add_column("what")
-    table.add_column("measured", justify="right")
-    for key in ("games_per_second", "positions_per_second", "evaluations_per_second"):
-        table.add_row(key.replace("_", " "), f"{statistics.median(s[key] for s in stats):,.0f}")
-    table.add_row(
-        "share of the time in the forward pass", f"{statistics.median(s['forward_share'] for s in stats):.2f}"
+    network = ResidualMLP(width=width, blocks=blocks).eval()
+    plan = {SELF_PLAY: games}
+    if opponents:
+        plan = {SELF_PLAY: games // 2} | {name: games // 2 // len(OPPONENTS) for name in OPPONENTS}
+    products = forms(network)["matrix products alone, the evaluator's own"]
+    rooflines: list[float] = []
+    stats: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+    for seed in range(runs):
+        rooflines.append(rate(products, parallel // LANES, threads, 0.3))
+        for kind in kinds:
+            MEMORY.setdefault(kind, LaneMemory())
+            options = {"simulations": simulations, "threads": threads, "parallel": parallel}
+            stats[kind].append(play(network, kind, plan, seed, **options).stats)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    table = Table(
+        title=f"Self-play, {sum(plan.values())} games, {parallel} at a time, {simulations} simulations, "
+        f"{count:,} parameters, {threads} threads, medians of {runs}"
     )
-    table.add_row("forward pass alone, evaluations a second", f"{statistics.median(ceilings):,.0f}")
-    Console(width=100).print(table)
+    table.add_column("what")
+    for kind in kinds:
+        table.add_column(kind, justify="right")
+
+    def row(label: str, cell: list[str]) -> None:
+        table.add_row(label, *cell)
+
+    def median(kind: str, key: str) -> float:
+        return statistics.median(s[key] for s in stats[kind])
+
+    for key in ("games", "positions", "simulations", "evaluations"):
+        row(f"{key} a second", [f"{median(kind, f'{key}_per_second'):,.0f}" for kind in kinds])
+    for key in SHARES:
+        row(f"share of the time: {key}", [f"{median(kind, f'{key}_share'):.3f}" for kind in kinds])
+    ceiling = statistics.median(rooflines)
+    row("evaluations a second, fp32 products alone", [f"{ceiling:,.0f}" for _ in kinds])
+    shares = {
+        kind: statistics.median(s["evaluations_per_second"] / r for s, r in zip(stats[kind], rooflines, strict=True))
+        for kind in kinds
+    }
+    row("share of that roofline", [f"{shares[kind]:.2f}" for kind in kinds])
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from lit_trainer.agents import NetworkAgent, load_agent
 from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.evaluators import Evaluator, OnnxEvaluator, TorchEvaluator, make_evaluator
 from lit_trainer.game_generator import generate_games_batched_by_opponent
+from lit_trainer.ismcts import IsmctsAgent
 from lit_trainer.metrics import WinRate
 from lit_trainer.module import AlphaZeroModule
 from lit_trainer.networks import PolicyValueNetwork, ResidualMLP, TransformerNetwork
@@ -16,6 +17,7 @@ __all__ = [
     "Agent",
     "AlphaZeroModule",
     "Evaluator",
+    "IsmctsAgent",
     "NetworkAgent",
     "OnnxEvaluator",
     "OpponentPool",

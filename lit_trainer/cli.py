@@ -57,7 +57,7 @@ class LitTrainerCLI(LightningCLI):
         try:
             super().instantiate_classes()
             self.datamodule.check_game(self.model.network)
-        except (ValueError, OSError, MisconfigurationException) as error:
+        except (ValueError, OSError, ImportError, MisconfigurationException) as error:
             self.parser.error(str(error))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -111,6 +111,8 @@ _NOISE = (
     ".*isinstance.treespec, LeafSpec.*",
     ".*LightningCLI's args parameter is intended.*",
     ".*does not have many workers which may be a bottleneck.*",
+    # these are summed over all processes before they are logged
+    r".*It is recommended to use `self\.log\('(iteration|selfplay/|val/|test/).*sync_dist=True.*",
 )
 
 

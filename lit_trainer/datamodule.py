@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from lit_trainer.evaluation import EvaluationDataset, play_match
-from lit_trainer.evaluators import TorchEvaluator
-from lit_trainer.game_generator import OpponentGames, generate_games_batched_by_opponent
+from lit_trainer.evaluators import EVALUATORS, TorchEvaluator, make_evaluator
+from lit_trainer.game_generator import GeneratedGames
+from lit_trainer.generation import GenerationSettings, opponent_player, play_games
+from lit_trainer.ismcts import ismcts_iterations
+from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
-from lit_trainer.opponent_pool import SELF_PLAY, AdaptiveOpponentPool, OpponentPool, past_name
-from lit_trainer.players import BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
+from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
+from lit_trainer.players import NetworkPlayer
+from lit_trainer.processes import gather_stats, gather_windows, share_out_windows
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
-from sim_core import get_game
+from sim_core import SearchSettings, get_game
+
+if TYPE_CHECKING:
+    from lit_trainer.asynchronous import AsynchronousGenerator
 
 log = logging.getLogger(__name__)
+
+SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
+"""Self-play's search, where nothing else is asked for."""
+
+
+def _check_asynchronous(pool: OpponentPool) -> None:
+    """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
+    if os.name != "posix":
+        raise ValueError("asynchronous: true given, expected false: worker processes need a POSIX system")
+    from lit_trainer.workers import pickled_agents
+
+    pickled_agents(pool.agent_sources)
 
 
 class SelfPlayDataModule(LightningDataModule):
@@ -34,19 +58,27 @@ class SelfPlayDataModule(LightningDataModule):
         games_per_iteration: games an iteration, of each process.
         steps_per_iteration: optimizer batches an iteration.
         batch_size: positions a batch, of each process.
-        replay_positions: positions the replay window holds.
+        replay_positions: positions the replay window holds, of each process.
         simulations: search simulations a move in self-play; 0 plays the network's policy, which then has no target
             to learn from (the value learns on).
         temperature: of the visit shares that self-play samples from; `TemperatureScheduleCallback` drives it.
-        c_puct: exploration constant of PUCT.
-        dirichlet_fraction: share of noise in the root's priors in self-play.
-        dirichlet_alpha: concentration of that noise.
+        search: how searches choose; root noise is for self-play only.
+        evaluator: how self-play asks the network, e.g. "torch", or "onnx_int8": twice as fast on a CPU, in 8-bit whole
+            numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
         threads: threads for tree work.
-        evaluation_opponents: opponents of validation and test. None: the pool's, or all built-in ones.
+        evaluation_opponents: opponents of validation and test: the game's, the pool's agents, or ``ismcts:N`` for tree
+            search of N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
         evaluation_simulations: simulations a move in evaluation; 0 is the policy alone.
-        asynchronous: let workers play while the trainer learns. Not in this version: only false is accepted.
+        asynchronous: let worker processes play while the trainer learns, with weights that are an iteration or so
+            behind. The games then depend on how fast each side is: two runs with one seed differ.
+        workers: worker processes of each process; asynchronous generation only, as the next three.
+        max_staleness: iterations that the weights a game was played with may be behind when its positions enter the
+            replay window. Older games are given up, and counted in ``selfplay/dropped_games``.
+        worker_threads: torch's threads in each worker; `threads` are those for tree work, in each too.
+        worker_device: where workers evaluate the network, e.g. "cpu" or "cuda:1"; "auto" is the trainer's GPU where it
+            learns on one, else the CPU.
         save_replay: keep the replay window in checkpoints; without it a resumed run refills the window.
         seed: of everything that is drawn at random; the CLI links it to `seed_everything`.
 
@@ -64,15 +96,18 @@ class SelfPlayDataModule(LightningDataModule):
         replay_positions: int = 250_000,
         simulations: int = 32,
         temperature: float = 1.0,
-        c_puct: float = 1.5,
-        dirichlet_fraction: float = 0.25,
-        dirichlet_alpha: float = 0.5,
+        search: SearchSettings = SELF_PLAY_SEARCH,
+        evaluator: str = "torch",
         parallel_games: int = 1024,
         threads: int = 2,
         evaluation_opponents: Sequence[str] | None = None,
         evaluation_games: int = 200,
         evaluation_simulations: int = 0,
         asynchronous: bool = False,
+        workers: int = 1,
+        max_staleness: int = 2,
+        worker_threads: int = 1,
+        worker_device: str = "auto",
         save_replay: bool = True,
         seed: int = 42,
     ) -> None:
@@ -88,6 +123,9 @@ class SelfPlayDataModule(LightningDataModule):
             ("threads", threads, 1),
             ("evaluation_games", evaluation_games, 2),
             ("evaluation_simulations", evaluation_simulations, 0),
+            ("workers", workers, 1),
+            ("max_staleness", max_staleness, 1),
+            ("worker_threads", worker_threads, 1),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 raise ValueError(f"{name}: {value!r} given, expected a whole number of at least {lowest}")
@@ -95,20 +133,23 @@ class SelfPlayDataModule(LightningDataModule):
             raise ValueError(f"evaluation_games: {evaluation_games} given, expected an even number (two seats a deal)")
         if not 0.0 <= temperature < float("inf"):
             raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
-        if not 0.0 <= dirichlet_fraction <= 1.0:
-            raise ValueError(f"dirichlet_fraction: {dirichlet_fraction!r} given, expected 0 to 1")
-        if not dirichlet_alpha >= 1e-3:
-            raise ValueError(f"dirichlet_alpha: {dirichlet_alpha!r} given, expected at least 0.001")
-        if not c_puct >= 0.0:
-            raise ValueError(f"c_puct: {c_puct!r} given, expected 0 or more")
-        if asynchronous:
-            raise ValueError("asynchronous: true given, but this version generates synchronously only; set it to false")
+        if evaluator not in EVALUATORS:
+            raise ValueError(f"evaluator: {evaluator!r} given, expected one of {', '.join(EVALUATORS)}")
+        if worker_device != "auto":
+            try:
+                torch.device(worker_device)
+            except (RuntimeError, TypeError):
+                raise ValueError(
+                    f"worker_device: {worker_device!r} given, expected auto, cpu, cuda or cuda:N"
+                ) from None
         self.game = game
         self.opponent_pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         known = (*rules.opponents, *self.opponent_pool.agents)
         for name in self.opponent_pool.opponents:
-            if name not in known:
+            if name not in known and ismcts_iterations("opponent_pool", name) is None:
                 raise ValueError(f"opponent_pool: {name!r} is no opponent of {game}; known are {', '.join(known)}")
+        if asynchronous:
+            _check_asynchronous(self.opponent_pool)
         self.evaluation_opponents = tuple(
             evaluation_opponents
             if evaluation_opponents is not None
@@ -117,8 +158,8 @@ class SelfPlayDataModule(LightningDataModule):
         if len(set(self.evaluation_opponents)) != len(self.evaluation_opponents):
             raise ValueError(f"evaluation_opponents: a name stands twice in {', '.join(self.evaluation_opponents)}")
         for name in self.evaluation_opponents:
-            if name not in known:
-                raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}")
+            if name not in known and ismcts_iterations("evaluation_opponents", name) is None:
+                raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N")
             if isinstance(self.opponent_pool, AdaptiveOpponentPool) and name not in self.opponent_pool.opponents:
                 raise ValueError(
                     f"evaluation_opponents: {name!r} is not in the adaptive pool, which weighs by these evaluations; "
@@ -129,20 +170,27 @@ class SelfPlayDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.simulations = simulations
         self.temperature = temperature
-        self.c_puct = c_puct
-        self.dirichlet_fraction = dirichlet_fraction
-        self.dirichlet_alpha = dirichlet_alpha
+        self.search = search
+        self.evaluator = evaluator
         self.parallel_games = parallel_games
         self.threads = threads
         self.evaluation_games = evaluation_games
         self.evaluation_simulations = evaluation_simulations
+        self.asynchronous = asynchronous
+        self.workers = workers
+        self.max_staleness = max_staleness
+        self.worker_threads = worker_threads
+        self.worker_device = worker_device
         self.save_replay = save_replay
         self.seed = seed
+        self._memory, self._evaluation_memory = LaneMemory(), LaneMemory()
+        self._generator: AsynchronousGenerator | None = None
+        self._resumed = False
         self.replay = ReplayWindow(replay_positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
         """Called while games are generated with the games played so far and their total."""
         self.generation_stats: dict[str, float] = {}
-        """Of the newest iteration: games a second, the forward pass's share of the time and the like."""
+        """Of the newest iteration, over all processes: games a second, the forward pass's share of the time, ..."""
 
     # -- what it needs of the trainer ------------------------------------------------------------------------------
 
@@ -166,6 +214,7 @@ class SelfPlayDataModule(LightningDataModule):
         """Raise ValueError where network and data are not of one game."""
         if network.game != self.game:
             raise ValueError(f"game: the data plays {self.game}, the network is for {network.game}")
+        make_evaluator(network, self.evaluator)  # names what it does not support, or what is not installed
 
     def setup(self, stage: str) -> None:
         """Check that network and data are of one game, before anything is played."""
@@ -173,57 +222,104 @@ class SelfPlayDataModule(LightningDataModule):
 
     # -- training --------------------------------------------------------------------------------------------------
 
-    def _opponent(self, name: str, seed: int, evaluators: dict[str, TorchEvaluator]) -> Player | None:
-        """The player behind a name of the pool's plan; None for the learner itself."""
-        if name == SELF_PLAY:
-            return None
-        if name in self.opponent_pool.agents:
-            return PythonPlayer(name, self.opponent_pool.agents[name])
-        if name in evaluators:
-            # the past plays its policy: as many kinds of games at a thirtieth of the cost
-            return NetworkPlayer(evaluators[name], simulations=0, temperature=self.temperature or 1.0, seed=seed)
-        return BuiltinPlayer(name, seed)
+    @property
+    def _generation_settings(self) -> GenerationSettings:
+        return GenerationSettings(
+            game=self.game,
+            simulations=self.simulations,
+            search=self.search,
+            evaluator=self.evaluator,
+            parallel_games=self.parallel_games,
+            threads=self.threads,
+        )
+
+    def _play(self, iteration: int) -> GeneratedGames:
+        """An iteration's games, played here and now with the current weights."""
+        pool, network = self.opponent_pool, self._network
+        plan = pool.plan(self.games_per_iteration)
+        return play_games(
+            self._generation_settings,
+            network,
+            plan,
+            temperature=self.temperature,
+            seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
+            past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
+            agents=pool.agents,
+            memory=self._memory,
+            on_progress=self._report_progress,
+        )
+
+    def _take_from_workers(self, iteration: int) -> GeneratedGames:
+        """An iteration's games, from workers that go on playing with the current weights."""
+        if self._generator is None:
+            self._generator = self._start_workers(iteration)
+        return self._generator.collect(
+            iteration, self._network, self.opponent_pool, self.temperature, self._while_waiting
+        )
+
+    def _start_workers(self, iteration: int) -> AsynchronousGenerator:
+        from lit_trainer.asynchronous import AsynchronousGenerator, worker_device  # POSIX systems only
+
+        assert self.trainer is not None
+        generator = AsynchronousGenerator(
+            self._network,
+            self.opponent_pool,
+            self._generation_settings,
+            games_per_iteration=self.games_per_iteration,
+            workers=self.workers,
+            worker_threads=self.worker_threads,
+            device=worker_device(self.worker_device, self.trainer.strategy.root_device),
+            max_staleness=self.max_staleness,
+            seed=self.seed,
+            rank=self._process[0],
+            start_iteration=iteration,
+        )
+        if self._resumed:
+            rank_zero_info(
+                f"Asynchronous generation goes on at iteration {iteration}: games that were on their way when the "
+                f"checkpoint was written (at most {generator.games_ahead}) are not in it; new ones are played instead."
+            )
+        return generator
+
+    def _while_waiting(self, games: float) -> None:
+        assert self.trainer is not None
+        if self.trainer.received_sigterm:  # Lightning looks only after the next batch
+            raise SIGTERMException
+        self._report_progress(min(games, self.games_per_iteration))
+
+    def _check_workers(self) -> None:
+        if self._generator is not None:
+            self._generator.check()
+
+    def _stop_workers(self) -> None:
+        if self._generator is not None:
+            self._generator.close()
+            self._generator = None
+
+    def teardown(self, stage: str) -> None:
+        """End the workers."""
+        self._stop_workers()
+
+    def on_exception(self, exception: BaseException) -> None:
+        """End the workers: Lightning calls this in place of `teardown` after an error, Ctrl-C or SIGTERM."""
+        self._stop_workers()
 
     def refill(self, iteration: int) -> None:
-        """Play an iteration's games with the current weights and put their positions into the window."""
-        rank, _ = self._process
-        seed = derive_seed(self.seed, "self-play", iteration, rank)
-        pool, network = self.opponent_pool, self._network
+        """Put the positions of an iteration's games into the window, played with the current weights."""
+        pool = self.opponent_pool
         if pool.needs_snapshot(iteration):
-            pool.add_snapshot(iteration, network)
-        plan = pool.plan(self.games_per_iteration)
-        past = {past_name(k): TorchEvaluator(pool.past_network(k, network)) for k in pool.past if past_name(k) in plan}
-        for evaluator in past.values():
-            evaluator.network.eval()
-        opponents = [
-            OpponentGames(name, count, self._opponent(name, derive_seed(seed, name), past))
-            for name, count in plan.items()
-        ]
-        with TorchEvaluator(network) as evaluate:
-            learner = NetworkPlayer(
-                evaluate,
-                simulations=self.simulations,
-                temperature=self.temperature,
-                seed=derive_seed(seed, "search"),
-                c_puct=self.c_puct,
-                dirichlet_fraction=self.dirichlet_fraction,
-                dirichlet_alpha=self.dirichlet_alpha,
-                threads=self.threads,
-            )
-            games = generate_games_batched_by_opponent(
-                learner,
-                opponents,
-                game=self.game,
-                seed=seed,
-                parallel_games=self.parallel_games,
-                on_progress=self._report_progress,
-            )
+            pool.add_snapshot(iteration, self._network)
+        play = self._take_from_workers if self.asynchronous else self._play
+        games = play(iteration)
         self.replay.add(games)
         scores = {
             f"score/{name}": (wins + draws / 2) / (wins + draws + losses)
             for name, (wins, draws, losses) in games.results.items()
         }
-        self.generation_stats = games.stats | scores | {"replay_positions": float(len(self.replay))}
+        played = {f"games/{name}": float(sum(counts)) for name, counts in games.results.items()}
+        stats = games.stats | played | scores | {"replay_positions": float(len(self.replay))}
+        # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
+        self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 
     def _report_progress(self, games: float) -> None:
         for report in self.on_progress:
@@ -238,6 +334,7 @@ class SelfPlayDataModule(LightningDataModule):
             self.batch_size,
             self.seed,
             self._process[0],
+            self._check_workers,
         )
         return DataLoader(dataset, batch_size=None)
 
@@ -245,6 +342,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     def _play_evaluation(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """This process's share of the match against one opponent; the deals are the same at every iteration."""
+        self._check_workers()
         rank, world = self._process
         deals = self.evaluation_games // 2
         low, high = 2 * (deals * rank // world), 2 * (deals * (rank + 1) // world)
@@ -255,13 +353,22 @@ class SelfPlayDataModule(LightningDataModule):
                 simulations=self.evaluation_simulations,
                 temperature=0.0,
                 seed=derive_seed(seed, "search"),
-                c_puct=self.c_puct,
                 threads=self.threads,
+                settings=dataclasses.replace(self.search, dirichlet_fraction=0.0),
             )
-            opponent = self._opponent(name, derive_seed(seed, "opponent"), {})
+            opponent = opponent_player(
+                name, derive_seed(seed, "opponent"), self.opponent_pool.agents, threads=self.threads
+            )
             assert opponent is not None
             return play_match(
-                player, opponent, high - low, game=self.game, seed=seed, first=low, parallel_games=self.parallel_games
+                player,
+                opponent,
+                high - low,
+                game=self.game,
+                seed=seed,
+                first=low,
+                parallel_games=self.parallel_games,
+                memory=self._evaluation_memory,
             )
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
@@ -276,15 +383,39 @@ class SelfPlayDataModule(LightningDataModule):
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Pool and, where wanted, replay window. Settings are not state: on a resume the YAML's hold."""
+        """Pool and, where wanted, replay window: on the first process all processes' windows, so all must ask.
+
+        Settings are not state: on a resume the YAML's hold.
+        """
         state: dict[str, Any] = {"opponent_pool": self.opponent_pool.state_dict()}
         if self.save_replay:
-            state["replay"] = self.replay.state_dict()
+            state |= self._replay_state()
         return state
 
+    def _replay_state(self) -> dict[str, Any]:
+        window = self.replay.state_dict()
+        if self._process[1] == 1:
+            return {"replay": window}
+        assert self.trainer is not None
+        windows = gather_windows(window, self.trainer.strategy.root_device)
+        # Lightning writes what the first process returns, and drops what the others do
+        return {} if windows is None else {"replay": windows.pop(0), "replay_of_rank": windows}
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
         if "replay" in state_dict:
-            self.replay.load_state_dict(state_dict["replay"])
-        else:
+            others = state_dict.get("replay_of_rank", {})
+            self._load_replay([state_dict["replay"], *(others[k] for k in sorted(others))])
+        elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")
+
+    def _load_replay(self, windows: list[dict[str, Any]]) -> None:
+        """Take this process's window, or its share where another number of processes saved them."""
+        rank, world = self._process
+        if len(windows) != world:
+            rank_zero_info(
+                f"The checkpoint holds the replay windows of {len(windows)} process(es), this run has {world}: "
+                f"their {sum(len(window['outcomes']) for window in windows)} positions are shared out anew."
+            )
+        self.replay.load_state_dict(windows[rank] if len(windows) == world else share_out_windows(windows, rank, world))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from lit_trainer.lanes import Schedule, play_schedule
+from lit_trainer.lanes import LaneMemory, Schedule, play_schedule
 from lit_trainer.players import NetworkPlayer, Player
 
 
@@ -22,6 +22,7 @@ def play_match(
     seed: int,
     first: int = 0,
     parallel_games: int = 1024,
+    memory: LaneMemory | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Games 2k and 2k + 1 share a deal: the player sits first in one seat, then in the other.
 
@@ -33,35 +34,39 @@ def play_match(
         seed: of the deals.
         first: number of the first game, so that several processes can share a match.
         parallel_games: games played side by side.
+        memory: of the lanes, kept from one match to the next; None: of this match's own.
 
     Returns:
         outcomes int8 [games], -1, 0 or 1 for the player; margins int32 [games], the player's score less the other's.
     """
     numbers = np.arange(first, first + games)
     deals, seats = numbers // 2, numbers % 2
-    # whichever of the two is a network's plays in the engine's lanes, the other one beside it
-    learner, other, learner_seats = player, opponent, seats
-    if not isinstance(player, NetworkPlayer):
-        learner, other, learner_seats = opponent, player, 1 - seats
+    # a network's player plays in the engine's lanes, the other one beside it; where neither is one, both do
+    sides, learner_seats = (player, opponent), seats
+    if not _fits_lanes(player):
+        sides, learner_seats = (opponent, player), 1 - seats
+    learner = sides[0] if isinstance(sides[0], NetworkPlayer) and _fits_lanes(sides[0]) else None
+    others = [side for side in sides[::-1] if side is not learner]
     controllers = np.ones((games, 2), dtype=np.int64)
-    others: list[Player] = [other]
-    if isinstance(learner, NetworkPlayer):
-        controllers[np.arange(games), learner_seats] = 0
-    else:
-        controllers[np.arange(games), learner_seats] = 2
-        others.append(learner)
+    controllers[np.arange(games), learner_seats] = 0 if learner else 2
     played = play_schedule(
-        learner if isinstance(learner, NetworkPlayer) else None,
+        learner,
         Schedule(deals, deals % 2, controllers),
         others,
         game=game,
         seed=seed,
         parallel_games=parallel_games,
+        memory=memory,
     )
     sign = np.where(seats == 0, 1, -1)
     return (played.outcomes * sign).astype(np.int8), ((played.scores[:, 0] - played.scores[:, 1]) * sign).astype(
         np.int32
     )
+
+
+def _fits_lanes(player: Player) -> bool:
+    """Several determinized trees a move are not for the lanes, which keep one tree a game."""
+    return isinstance(player, NetworkPlayer) and not player.settings.determinizations
 
 
 class EvaluationDataset(IterableDataset[dict[str, Tensor]]):

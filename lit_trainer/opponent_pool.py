@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.cli import instantiate_class
 from torch import Tensor
 
+from lit_trainer.ismcts import ismcts_iterations
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.players import Agent
 from sim_core import OPPONENTS, games, get_game
@@ -44,7 +45,7 @@ def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
     return counts
 
 
-def _agent(name: str, given: Any) -> Agent:
+def make_agent(name: str, given: Any) -> Agent:
     """The agent itself, made where a class path and its arguments were given."""
     if isinstance(given, Mapping):
         try:
@@ -63,8 +64,8 @@ class OpponentPool:
     """Mixes self-play, past checkpoints and named opponents in fixed shares.
 
     Args:
-        opponents: names: built-in ones of any game (the data module checks that they are its game's), or keys of
-            `agents`. None: Beasty Bar's ten.
+        opponents: names: built-in ones of any game (the data module checks that they are its game's), keys of
+            `agents`, or ``ismcts:N`` for tree search of N iterations a move. None: Beasty Bar's ten.
         self_play_share: share of games against itself.
         past_share: share of games against past checkpoints; self-play's until there is one.
         max_past: past checkpoints kept, the newest.
@@ -92,7 +93,9 @@ class OpponentPool:
         agents: dict[str, Any] | None = None,
         weights: dict[str, float] | None = None,
     ) -> None:
-        self.agents: dict[str, Agent] = {name: _agent(name, agent) for name, agent in (agents or {}).items()}
+        self.agents: dict[str, Agent] = {name: make_agent(name, agent) for name, agent in (agents or {}).items()}
+        self.agent_sources: dict[str, Any] = dict(agents or {})
+        """What each of `agents` was given as, so that other processes can make it again."""
         builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
         for name in self.agents:
             if name == SELF_PLAY or name.startswith(past_name("")):
@@ -101,10 +104,12 @@ class OpponentPool:
                 )
             if name in builtin:
                 raise ValueError(f"agents: {name} is the name of a built-in opponent; give the agent another")
+            if ismcts_iterations("agents", name) is not None:
+                raise ValueError(f"agents: {name} stands for tree search; give the agent another name")
         self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
         for name in self.opponents:
-            if name not in builtin and name not in self.agents:
-                known = ", ".join((*builtin, *self.agents))
+            if name not in builtin and name not in self.agents and ismcts_iterations("opponents", name) is None:
+                known = ", ".join((*builtin, *self.agents, "ismcts:N"))
                 raise ValueError(f"opponents: {name!r} is not known; known are {known}; add others by `agents`")
         if len(set(self.opponents)) != len(self.opponents):
             raise ValueError(f"opponents: a name stands twice in {', '.join(self.opponents)}")

@@ -113,7 +113,8 @@ class NetworkPlayer:
             root it scales the root's noise.
         seed: of determinizations, root noise and sampling.
         threads: threads in all.
-        settings: fields of `SearchSettings`, e.g. ``c_puct=2.0``; root noise is for training only.
+        settings: of the search.
+        changes: fields of `SearchSettings` that are to differ from `settings`, e.g. ``c_puct=2.0``.
 
     Raises:
         ValueError: names the argument that is out of range.
@@ -127,7 +128,8 @@ class NetworkPlayer:
         temperature: float,
         seed: int,
         threads: int = 1,
-        **settings: Any,
+        settings: SearchSettings | None = None,
+        **changes: Any,
     ) -> None:
         if simulations < 0:
             raise ValueError(f"simulations: {simulations} given, expected 0 (policy alone) or more")
@@ -138,7 +140,7 @@ class NetworkPlayer:
         self.temperature = temperature
         self.seed = seed
         self.threads = threads
-        self.settings = SearchSettings(**settings)
+        self.settings = dataclasses.replace(settings or SearchSettings(), **changes)
         if self.settings.root_selection == "gumbel":
             self.settings = dataclasses.replace(self.settings, gumbel_scale=temperature)
         self._searcher: Searcher | None = None

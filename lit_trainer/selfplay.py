@@ -25,6 +25,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         batch_size: positions a batch.
         seed: of the sampling.
         rank: this process's number; processes play and sample differently.
+        check: called before each batch; what it raises ends the pass.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         batch_size: int,
         seed: int,
         rank: int = 0,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.replay = replay
@@ -45,6 +47,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
+        self.check = check
 
     def __len__(self) -> int:
         return self.steps_per_iteration
@@ -54,4 +57,5 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         self.refill(iteration)
         generator = np.random.Generator(np.random.PCG64(derive_seed(self.seed, "replay", iteration, self.rank)))
         for _ in range(self.steps_per_iteration):
+            self.check()
             yield self.replay.sample(self.batch_size, generator)

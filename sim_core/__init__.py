@@ -8,6 +8,7 @@ import sim_core.connect_four  # noqa: F401  registers the game
 from sim_core.batch import GameBatch, c_state_to_python, select_random_action
 from sim_core.beasty_bar import OBSERVATION_LAYOUT
 from sim_core.game import games, get_game
+from sim_core.ismcts import IsmctsResult, ismcts
 from sim_core.leaves import LeafBatch
 from sim_core.opponents import OPPONENTS
 from sim_core.rules import ACTIONS, SPECIES
@@ -28,6 +29,7 @@ __all__ = [
     "Action",
     "GameBatch",
     "GameRunner",
+    "IsmctsResult",
     "LeafBatch",
     "SearchResult",
     "SearchSettings",
@@ -37,6 +39,7 @@ __all__ = [
     "c_state_to_python",
     "games",
     "get_game",
+    "ismcts",
     "search",
     "select_random_action",
     "solve_endgame",

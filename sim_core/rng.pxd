@@ -13,6 +13,7 @@ cdef enum:
     PURPOSE_SEARCH = 3
     PURPOSE_DETERMINIZE = 4
     PURPOSE_SAMPLE = 5
+    PURPOSE_ISMCTS = 6
 
 
 cdef struct Stream:

@@ -113,6 +113,10 @@ cdef class GameRunner:
             [-1 if name is None else handle.opponents.index(name) for name, _ in opponents], dtype=np.int64
         )
         self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
+        if simulations and settings is not None and settings.determinizations:
+            raise ValueError(
+                f"determinizations: {settings.determinizations} given, expected 0: only `search` has several trees a move"
+            )
         if simulations:
             self.trees.configure(SearchSettings() if settings is None else settings, simulations)
         self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
@@ -290,7 +294,7 @@ cdef class GameRunner:
         seats = np.asarray(self.controllers)[numbers[playing]]
         against = playing[(seats == opponent + 1).any(axis=1)]
         waiting = against[phase[against] == OUTSIDE]
-        mover = np.array([self.game.to_move(&self.states[slot, 0]) for slot in waiting.tolist()], dtype=np.int64)
+        mover = np.array([self.game.to_move(&self.states[<Py_ssize_t>slot, 0]) for slot in waiting], dtype=np.int64)
         return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
 
     def positions(self, slots):

@@ -21,7 +21,8 @@ class SearchSettings:
             an unvisited action takes the root's mixed value (Danihelka et al. 2022), sound at few simulations.
         gumbel_scale: of the root's Gumbel noise: 1 samples from the improved policy, 0 plays its best action.
         max_considered: actions that sequential halving starts from, 1 to 16.
-        c_visit, c_scale: Q (in 0 to 1) is scaled by ``(c_visit + most visits of an action) * c_scale``.
+        c_visit: Q (in 0 to 1) is scaled by ``(c_visit + most visits of an action) * c_scale``.
+        c_scale: see `c_visit`.
         nodes: "shared": a node is met by all determinizations; "private": split by what only its player to move knows
             (his hand), so that inside the tree he knows it.
         availability: PUCT counts how often an action was legal in place of its node's visits (Cowling et al. 2012).
@@ -41,7 +42,7 @@ class SearchSettings:
     gumbel_scale: float = 0.0
     max_considered: int = 16
     c_visit: float = 50.0
-    c_scale: float = 0.1
+    c_scale: float = 0.3
     nodes: Literal["shared", "private"] = "shared"
     availability: bool = False
     exact_leaves: bool = True

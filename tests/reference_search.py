@@ -49,7 +49,7 @@ def stream(seed: int, purpose: int, a: int, b: int) -> Iterator[int]:
 
 
 def shuffled(cards: tuple[str, ...], words: Iterator[int]) -> list[str]:
-    """Fisher and Yates from the first place on; a number below n is the high word of the product with a word's high half
+    """Fisher and Yates from the first place on; a number below n is the high word of a product with a word's high half
     (n is far under 2**32, so that rejecting words to be exact happens too rarely to matter here)."""
     left = sorted(cards, key=reference.CARDS.index)
     for i in range(len(left) - 1):

@@ -1,0 +1,127 @@
+"""Speed of whole iterations, learning included, and where their time goes: ``python benchmarks/training.py``."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from typing import Any
+
+import jsonargparse
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.table import Table
+
+from callbacks import EntropyScheduleCallback, GradNormCallback
+from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
+
+
+class Clock(Callback):
+    """Seconds of every iteration, and of its parts."""
+
+    def __init__(self) -> None:
+        self.iterations: list[float] = []
+        self.generation: list[float] = []
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.iterations.append(time.perf_counter() - self._started)
+        self.generation.append(trainer.datamodule.generation_stats["seconds"])  # type: ignore[attr-defined]
+
+
+def seconds_of(work: Any, times: int) -> float:
+    """Median seconds of a call."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+def main(
+    games: int = 512,
+    steps: int = 40,
+    batch: int = 1024,
+    simulations: int = 32,
+    evaluator: str = "torch",
+    iterations: int = 7,
+    asynchronous: bool = False,
+) -> None:
+    """Train for some iterations with the settings of two CPU cores and print medians.
+
+    Args:
+        games: an iteration.
+        steps: optimizer steps an iteration.
+        batch: positions a step.
+        simulations: a move.
+        evaluator: of self-play.
+        iterations: the first one is not counted.
+        asynchronous: let a worker play while the trainer learns.
+    """
+    warnings.filterwarnings("ignore")
+    torch.manual_seed(0)
+    module = AlphaZeroModule(ResidualMLP())
+    data = SelfPlayDataModule(
+        games_per_iteration=games,
+        steps_per_iteration=steps,
+        batch_size=batch,
+        simulations=simulations,
+        evaluator=evaluator,
+        parallel_games=512,
+        threads=1 if asynchronous else 2,
+        asynchronous=asynchronous,
+    )
+    clock = Clock()
+    trainer = Trainer(
+        max_epochs=iterations + 1,
+        accelerator="cpu",
+        devices=1,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        callbacks=[clock, GradNormCallback(), EntropyScheduleCallback()],
+    )
+    trainer.fit(module, datamodule=data)
+    whole = statistics.median(clock.iterations[1:])
+    generation = statistics.median(clock.generation[1:])
+    generator = np.random.default_rng(0)
+    sampling = steps * seconds_of(lambda: data.replay.sample(batch, generator), 20)
+    rows = data.replay.sample(batch, generator)
+    module.trainer = None  # type: ignore[assignment]
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
+
+    def learn() -> None:
+        optimizer.zero_grad()
+        module.loss(rows).total.backward()
+        optimizer.step()
+
+    learning = steps * seconds_of(learn, 20)
+    table = Table(title=f"An iteration: {games} games of {simulations} simulations, {steps} steps of {batch} positions")
+    table.add_column("part")
+    table.add_column("seconds", justify="right")
+    table.add_column("share", justify="right")
+    rest = whole - generation - sampling - learning
+    if asynchronous:
+        generation, rest = float("nan"), float("nan")
+    for name, spent in (
+        ("the whole iteration", whole),
+        ("playing the games", generation),
+        ("sampling and encoding batches", sampling),
+        ("forward, backward and optimizer step", learning),
+        ("the rest: Lightning, callbacks, replay", rest),
+    ):
+        table.add_row(name, f"{spent:.2f}", f"{spent / whole:.2f}")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    jsonargparse.auto_cli(main)

@@ -1,0 +1,130 @@
+"""What the processes of one run put together: replay windows for a checkpoint, statistics of self-play for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+_PIECE = 1 << 23
+"""Bytes of each process that are on their way at a time: the first holds as many times this as there are processes."""
+
+
+def gather_windows(window: Mapping[str, Any], device: torch.device) -> dict[int, dict[str, Any]] | None:
+    """Every process's replay window, by rank, on the first process; None on the others. All must call it.
+
+    Args:
+        window: of this process, as `ReplayWindow.state_dict` gives it: tensors and plain values.
+        device: the strategy's; windows travel through it where the processes talk by NCCL, which knows no other memory.
+    """
+    device = device if dist.get_backend() == "nccl" else torch.device("cpu")
+    rank, world = dist.get_rank(), dist.get_world_size()
+    mine = {key: value.contiguous() for key, value in window.items() if isinstance(value, Tensor)}
+    layout = {key: (tuple(value.shape), value.dtype) for key, value in mine.items()}
+    heads: list[Any] = [None] * world
+    dist.all_gather_object(heads, (layout, {key: value for key, value in window.items() if key not in mine}))
+    sent = _as_bytes(mine.values())
+    sizes = [sum(_nbytes(*entry) for entry in layout.values()) for layout, _ in heads]
+    received = [torch.empty(size, dtype=torch.uint8) for size in sizes] if rank == 0 else []
+    for start in range(0, max(sizes), _PIECE):
+        piece = torch.zeros(min(_PIECE, max(sizes) - start), dtype=torch.uint8)
+        part = sent[start : start + len(piece)]
+        piece[: len(part)] = part
+        piece = piece.to(device)
+        pieces = [torch.empty_like(piece) for _ in range(world)] if rank == 0 else None
+        dist.gather(piece, pieces, dst=0)
+        for target, arrived in zip(received, pieces or [], strict=True):
+            place = target[start : start + len(piece)]
+            place.copy_(arrived[: len(place)])
+    if rank != 0:
+        return None
+    return {k: _from_bytes(received[k], layout) | values for k, (layout, values) in enumerate(heads)}
+
+
+def _nbytes(shape: tuple[int, ...], dtype: torch.dtype) -> int:
+    return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+
+
+def _as_bytes(tensors: Any) -> Tensor:
+    return torch.cat([tensor.flatten().view(torch.uint8) for tensor in tensors])
+
+
+def _from_bytes(data: Tensor, layout: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> dict[str, Any]:
+    tensors, start = {}, 0
+    for key, (shape, dtype) in layout.items():
+        size = _nbytes(shape, dtype)
+        # a copy: a view would be saved with all of the bytes, and wider numbers must start at their own alignment
+        tensors[key] = data[start : start + size].clone().view(dtype).reshape(shape)
+        start += size
+    return tensors
+
+
+def share_out_windows(windows: Sequence[Mapping[str, Any]], rank: int, world: int) -> dict[str, Any]:
+    """One process's part of the windows that another number of processes saved.
+
+    The positions of all windows are put in one order, by their distance from their window's newest, and dealt out in
+    turn: each process gets as many (within one) of every age, and none is lost or doubled.
+
+    Args:
+        windows: by rank of the run that saved them, as `ReplayWindow.state_dict` gives them.
+        rank: of the process that asks.
+        world: processes among which they are shared out.
+    """
+    counts = [len(window["outcomes"]) for window in windows]
+    distance = np.concatenate([np.arange(count)[::-1] for count in counts])
+    owner = np.repeat(np.arange(len(counts)), counts)
+    row = np.concatenate([np.arange(count) for count in counts])
+    mine = np.lexsort((owner, -distance))[rank::world]  # oldest first
+    part: dict[str, Any] = dict(windows[0]) | {"added": len(mine)}
+    for key, value in windows[0].items():
+        if isinstance(value, Tensor):
+            part[key] = torch.empty((len(mine), *value.shape[1:]), dtype=value.dtype)
+            for k, window in enumerate(windows):
+                here = owner[mine] == k
+                part[key][torch.from_numpy(here)] = window[key][torch.from_numpy(row[mine][here])]
+    return part
+
+
+def gather_stats(stats: Mapping[str, float]) -> dict[str, float]:
+    """Statistics of self-play over all processes, the same on each. All must call it."""
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, dict(stats))
+    return combine_stats(gathered)
+
+
+def combine_stats(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Several processes' statistics of self-play as one, by name:
+
+    - ``score/NAME``: over all games against that opponent, by ``games/NAME``;
+    - ``games``, ``games/NAME``, ``positions``, ``dropped_games``, ``replay_positions``, ``*_per_second``: sums;
+    - ``seconds``: the longest;
+    - all others, as ``*_share``: means.
+
+    A process may lack a name: it met no game of that opponent.
+
+    >>> combine_stats([{"games/random": 3.0, "score/random": 1.0}, {"games/random": 1.0, "score/random": 0.0}])
+    {'games/random': 4.0, 'score/random': 0.75}
+    """
+    combined: dict[str, float] = {}
+    for name in dict.fromkeys(name for part in parts for name in part):
+        having = [part for part in parts if name in part]
+        values = [part[name] for part in having]
+        if name.startswith("score/"):
+            games = [part[name.replace("score/", "games/", 1)] for part in having]
+            combined[name] = sum(v * n for v, n in zip(values, games, strict=True)) / sum(games)
+        elif _is_summed(name):
+            combined[name] = sum(values)
+        elif name == "seconds":
+            combined[name] = max(values)
+        else:
+            combined[name] = sum(values) / len(values)
+    return combined
+
+
+def _is_summed(name: str) -> bool:
+    counted = ("games", "positions", "dropped_games", "replay_positions")
+    return name in counted or name.startswith("games/") or name.endswith("_per_second")

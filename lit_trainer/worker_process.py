@@ -1,0 +1,176 @@
+"""A worker of asynchronous generation, as seen from inside: it plays what it is told to, with the newest weights."""
+
+from __future__ import annotations
+
+import copy
+import faulthandler
+import os
+import pickle
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+
+from lit_trainer.game_generator import GeneratedGames
+from lit_trainer.generation import ChunkPlanner, GenerationSettings, play_games
+from lit_trainer.lanes import LaneMemory
+from lit_trainer.networks import PolicyValueNetwork
+from lit_trainer.opponent_pool import make_agent, past_name
+from lit_trainer.players import Agent
+from lit_trainer.seeding import derive_seed
+from lit_trainer.shared_state import SharedState
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """All that a worker is told when it starts."""
+
+    worker: int
+    """Its number among the workers of its trainer."""
+    settings: GenerationSettings
+    network: bytes
+    """Pickled class and `config` of the network."""
+    agents: Mapping[str, bytes]
+    """Opponents written in Python, pickled one by one."""
+    seed: int
+    """The run's."""
+    rank: int
+    """The trainer's."""
+    start_iteration: int
+    """At which the workers were started."""
+    max_staleness: int
+    torch_threads: int
+    device: str
+    max_past: int
+    shared_fd: int
+    trainer_pid: int
+
+    def chunk_seed(self, chunk: int) -> int:
+        """No two chunks of a run share deals, also not where it was resumed."""
+        return derive_seed(self.seed, "worker", self.start_iteration, self.rank, self.worker, chunk)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Games played with the weights of one version."""
+
+    version: int
+    games: GeneratedGames
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """Games given up on their way, since by their end they would be too old to learn from."""
+
+    version: int
+    games: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The traceback of what a worker raised; it ends after it."""
+
+    traceback: str
+
+
+class _TooOldError(Exception):
+    """Ends a chunk whose weights are older than the bound allows."""
+
+
+class _Worker:
+    """Plays chunk after chunk."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        self.setup = setup
+        torch.set_num_threads(setup.torch_threads)
+        network_class, config = pickle.loads(setup.network)
+        self.network: PolicyValueNetwork = network_class(**config).requires_grad_(False).eval()
+        self.shared = SharedState(self.network, setup.max_past, setup.shared_fd)
+        self.network.to(torch.device(setup.device))
+        self.agents = {name: self._agent(name, pickled) for name, pickled in setup.agents.items()}
+        self.past: dict[int, PolicyValueNetwork] = {}
+        self.planner = ChunkPlanner()
+        self.memory = LaneMemory()
+        self.chunks = 0
+
+    @staticmethod
+    def _agent(name: str, pickled: bytes) -> Agent:
+        try:
+            return make_agent(name, pickle.loads(pickled))
+        except Exception as error:
+            raise ValueError(f"agents: {name} cannot be made in a worker process: {error!r}") from error
+
+    def play(self, games: int) -> Chunk | Abandoned:
+        """So many games, after the newest plan."""
+        newest = self.shared.read(self.network, self.past)
+        for iteration in set(self.past) - newest.past:
+            del self.past[iteration]
+        for iteration, weights in newest.new_past.items():
+            self.past[iteration] = copy.deepcopy(self.network)
+            self.past[iteration].load_state_dict(weights)
+        setup, chunk = self.setup, self.chunks
+        self.chunks += 1
+
+        def check(_: float) -> None:
+            if self.shared.version - newest.version > setup.max_staleness:
+                raise _TooOldError
+
+        try:
+            played = play_games(
+                setup.settings,
+                self.network,
+                self.planner.next(newest.plan, games),
+                temperature=newest.temperature,
+                seed=setup.chunk_seed(chunk),
+                past={past_name(iteration): network for iteration, network in self.past.items()},
+                agents=self.agents,
+                memory=self.memory,
+                on_progress=check,
+            )
+        except _TooOldError:
+            return Abandoned(newest.version, games)
+        return Chunk(newest.version, played)
+
+
+def _listen(connection: Connection, orders: SimpleQueue[int], trainer_pid: int) -> None:
+    """Take orders until the trainer hangs up or is gone, then end this process at once, whatever it does."""
+    try:
+        # a process that the trainer forked may hold the line open after the trainer's end, hence its id
+        while os.getppid() == trainer_pid:
+            if connection.poll(1.0):
+                orders.put(connection.recv())
+    except (EOFError, OSError):
+        pass
+    os._exit(0)
+
+
+def main(connection: Connection) -> None:
+    """The life of a worker process; `connection` is its line to the trainer."""
+    faulthandler.enable()
+    try:
+        setup: WorkerSetup = connection.recv()
+    except (EOFError, OSError):
+        os._exit(0)
+    orders: SimpleQueue[int] = SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, orders, setup.trainer_pid), daemon=True).start()
+    message: Any
+    try:
+        worker = _Worker(setup)
+        while True:
+            message = worker.play(orders.get())
+            connection.send(message)
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(0)
+    except BaseException:  # an agent may call exit()
+        message = Failed(traceback.format_exc())
+        try:
+            connection.send(message)
+        except OSError:
+            print(message.traceback, file=sys.stderr, flush=True)
+        os._exit(1)

@@ -1,0 +1,260 @@
+"""Plain information-set Monte Carlo tree search: UCT with availability counts, and random rollouts for values.
+
+Single-observer ISMCTS (Cowling, Powley and Whitehouse 2012): one tree for all determinizations of what the root's mover
+cannot see. An iteration determinizes, descends through the actions legal in it, adds one node, plays on at random and
+counts the outcome. A root that can be solved is solved; on request so is each iteration from where it can be. No
+network, and no knowledge of a game beyond its `Game`.
+"""
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport log, sqrt
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
+from collections import namedtuple
+
+import numpy as np
+
+from sim_core import _arguments, _threads
+from sim_core.batch cimport GameBatch
+from sim_core.game cimport Game
+from sim_core.rng cimport PURPOSE_ISMCTS, Stream, make_stream, next_below
+
+MAX_ITERATIONS = 1_000_000
+
+IsmctsResult = namedtuple("IsmctsResult", ["visit_counts", "actions", "value"])
+IsmctsResult.__doc__ = """What a search found, a row a game; of finished games zeros and the action -1.
+
+visit_counts: int32 [n, A], visits of the root's actions; each searched row sums to the iterations.
+actions: int64 [n], the most visited action, of equals the first; of a solved root one that keeps its value.
+value: float32 [n], mean outcome (of a solved root the exact one) for the player to move, -1 to 1.
+"""
+
+
+cdef struct Node:
+    int32_t visits
+    int32_t available       # iterations that came by the parent with this node's action legal
+    int32_t outcomes        # sum, for the player who took the action
+    int32_t first_child     # -1: none
+    int32_t next_sibling    # -1: the last
+    int16_t action          # that leads here
+
+
+cdef struct Tree:
+    const Game *game
+    Node *nodes             # [iterations + 1], the root first
+    const double *log_of    # [iterations + 1]
+    double c
+    bint exact_rollouts
+    int size                # nodes in use
+    int32_t *path           # [max_plies + 1], nodes from below the root
+    uint8_t *movers         # [max_plies + 1], who chose them
+    uint8_t *legal          # [num_actions], zeros between calls
+    uint8_t *state          # [state_size]
+    Stream stream
+
+
+cdef int new_node(Tree *tree, int action) noexcept nogil:
+    cdef Node *node = &tree.nodes[tree.size]
+    node.visits = 0
+    node.available = 0
+    node.outcomes = 0
+    node.first_child = -1
+    node.next_sibling = -1
+    node.action = <int16_t>action
+    tree.size += 1
+    return tree.size - 1
+
+
+cdef int choose(Tree *tree, int parent, int16_t *actions, int count) noexcept nogil:
+    """The child by UCT among those legal here, or where an action has none yet a new one, of these drawn at random."""
+    cdef int number = tree.nodes[parent].first_child, last = -1, best = -1, k, untried = 0
+    cdef double score, best_score = 0.0
+    cdef Node *node
+    for k in range(count):
+        tree.legal[actions[k]] = True
+    while number >= 0:
+        node = &tree.nodes[number]
+        if tree.legal[node.action]:
+            tree.legal[node.action] = False
+            score = <double>node.outcomes / node.visits + tree.c * sqrt(tree.log_of[node.available] / node.visits)
+            node.available += 1
+            count -= 1
+            if best < 0 or score > best_score:
+                best = number
+                best_score = score
+        last = number
+        number = node.next_sibling
+    if count == 0:
+        return best
+    k = 0
+    while untried < count:
+        if tree.legal[actions[k]]:
+            tree.legal[actions[k]] = False
+            actions[untried] = actions[k]
+            untried += 1
+        k += 1
+    number = new_node(tree, actions[next_below(&tree.stream, untried)])
+    tree.nodes[number].available = 1
+    if last < 0:
+        tree.nodes[parent].first_child = number
+    else:
+        tree.nodes[last].next_sibling = number
+    return number
+
+
+cdef inline bint ends_exactly(const Tree *tree) noexcept nogil:
+    """Whether the solver takes over from this iteration's state."""
+    return tree.exact_rollouts and tree.game.is_solvable(tree.state)
+
+
+cdef int rollout(Tree *tree) noexcept nogil:
+    """Outcome for player 0 of uniformly random play on from this iteration's state, or exact from where that is."""
+    cdef const Game *game = tree.game
+    cdef int16_t actions[256]
+    cdef int count, value
+    while True:
+        count = game.legal_actions(tree.state, actions)
+        if count == 0:
+            return game.outcome(tree.state, 0)
+        if ends_exactly(tree):
+            value = game.solve(tree.state, -1, 1, NULL)
+            return value if game.to_move(tree.state) == 0 else -value
+        game.step(tree.state, actions[next_below(&tree.stream, count)])
+
+
+cdef void iterate(Tree *tree, const uint8_t *root) noexcept nogil:
+    """One determinization, descent, new node, rollout and backup."""
+    cdef const Game *game = tree.game
+    cdef int16_t actions[256]
+    cdef int depth = 0, node = 0, size = tree.size, count, outcome, k
+    cdef Node *taken
+    memcpy(tree.state, root, game.state_size)
+    game.determinize(tree.state, &tree.stream)
+    while tree.size == size and not ends_exactly(tree):
+        count = game.legal_actions(tree.state, actions)
+        if count == 0:
+            break
+        node = choose(tree, node, actions, count)
+        tree.path[depth] = node
+        tree.movers[depth] = <uint8_t>game.to_move(tree.state)
+        depth += 1
+        game.step(tree.state, tree.nodes[node].action)
+    outcome = rollout(tree)
+    for k in range(depth):
+        taken = &tree.nodes[tree.path[k]]
+        taken.visits += 1
+        taken.outcomes += outcome if tree.movers[k] == 0 else -outcome
+
+
+cdef class Searcher:
+    """A search over a batch: its settings, and the rows that its threads fill."""
+    cdef GameBatch batch
+    cdef int iterations
+    cdef double c
+    cdef bint exact_rollouts
+    cdef uint64_t seed
+    cdef double[::1] log_of     # [iterations + 1]
+    cdef int32_t[:, ::1] counts # OUT
+    cdef int64_t[::1] actions   # OUT
+    cdef float[::1] values      # OUT
+
+    def work(self, Py_ssize_t low, Py_ssize_t high):
+        """Search those games one after another, in one tree's memory."""
+        cdef const Game *game = self.batch.game
+        cdef Tree tree
+        cdef Py_ssize_t i
+        # of numbers as wide as the widest field, so that it lies where C wants it
+        cdef int32_t[:, ::1] nodes = np.empty((self.iterations + 1, sizeof(Node) // sizeof(int32_t)), dtype=np.int32)
+        cdef int32_t[::1] path = np.empty(game.max_plies + 1, dtype=np.int32)
+        cdef uint8_t[::1] movers = np.empty(game.max_plies + 1, dtype=np.uint8)
+        cdef uint8_t[::1] legal = np.zeros(game.num_actions, dtype=np.uint8)
+        cdef uint64_t[::1] state = np.zeros((game.state_size + 7) // 8, dtype=np.uint64)
+        tree.game = game
+        tree.nodes = <Node *>&nodes[0, 0]
+        tree.log_of = &self.log_of[0]
+        tree.c = self.c
+        tree.exact_rollouts = self.exact_rollouts
+        tree.path = &path[0]
+        tree.movers = &movers[0]
+        tree.legal = &legal[0]
+        tree.state = <uint8_t *>&state[0]
+        for i in range(low, high):
+            with nogil:
+                self.search(&tree, i)
+            PyErr_CheckSignals()
+
+    cdef void search(self, Tree *tree, Py_ssize_t i) noexcept nogil:
+        cdef const Game *game = self.batch.game
+        cdef const uint8_t *root = self.batch.at(i)
+        cdef int16_t best
+        cdef int k, number, total = 0
+        if game.is_terminal(root):
+            return
+        if game.is_solvable(root):
+            self.values[i] = game.solve(root, -1, 1, &best)
+            self.counts[i, best] = self.iterations
+            self.actions[i] = best
+            return
+        tree.stream = make_stream(self.seed, PURPOSE_ISMCTS, <uint64_t>self.batch.stream_numbers[i], game.ply(root))
+        tree.size = 0
+        new_node(tree, -1)
+        for k in range(self.iterations):
+            iterate(tree, root)
+        number = tree.nodes[0].first_child
+        while number >= 0:
+            self.counts[i, tree.nodes[number].action] = tree.nodes[number].visits
+            total += tree.nodes[number].outcomes
+            number = tree.nodes[number].next_sibling
+        self.values[i] = <float>(<double>total / self.iterations)
+        self.actions[i] = 0
+        for k in range(1, game.num_actions):
+            if self.counts[i, k] > self.counts[i, self.actions[i]]:
+                self.actions[i] = k
+
+
+def ismcts(GameBatch batch not None, iterations, *, seed=0, threads=1, c=1.2, exact_rollouts=False):
+    """Search every game of the batch from its mover's view, one after another.
+
+    A child's score is ``outcomes / visits + c * sqrt(log(available) / visits)``; of equal ones the child added first
+    is taken. Equal positions with equal stream numbers get equal results, whatever else is in the batch and whatever
+    the mover cannot see.
+
+    Args:
+        batch: n games, at any ply; none is changed. Finished games give zeros and the action -1.
+        iterations: iterations a game, 1 to 1,000,000.
+        seed: of determinizations, new nodes and rollouts; a game's stream is (seed, its stream number, its ply).
+        threads: threads for different games, each with a tree of its own; the result does not depend on it.
+        c: weight of exploration against outcomes of -1 to 1, 0 to 1,000,000.
+        exact_rollouts: end an iteration with the game's exact value as soon as its state can be solved, instead of
+            playing on at random. In Beasty Bar that is worth more an iteration and far less a second.
+
+    Returns:
+        IsmctsResult(visit_counts int32 [n, A], actions int64 [n], value float32 [n]).
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    count = _arguments.integer("iterations", iterations, 1, MAX_ITERATIONS, f"1 to {MAX_ITERATIONS:,}")
+    if isinstance(c, bool) or not isinstance(c, (int, float, np.integer, np.floating)) or not 0.0 <= c <= 1e6:
+        raise ValueError(f"c: {c!r} given, expected 0 to 1,000,000")
+    if not isinstance(exact_rollouts, (bool, np.bool_)):
+        raise ValueError(f"exact_rollouts: {exact_rollouts!r} given, expected True or False")
+    _threads.check_threads(threads)
+    found = IsmctsResult(
+        np.zeros((len(batch), batch.num_actions), dtype=np.int32),
+        np.full(len(batch), -1, dtype=np.int64),
+        np.zeros(len(batch), dtype=np.float32),
+    )
+    cdef int k
+    cdef Searcher searcher = Searcher()
+    searcher.batch = batch
+    searcher.iterations = count
+    searcher.c = c
+    searcher.exact_rollouts = exact_rollouts
+    searcher.seed = _arguments.seed(seed)
+    searcher.log_of = np.zeros(count + 1)
+    for k in range(1, searcher.iterations + 1):
+        searcher.log_of[k] = log(k)
+    searcher.counts, searcher.actions, searcher.values = found
+    _threads.for_chunks(searcher.work, len(batch), threads)
+    return found

@@ -1,0 +1,149 @@
+"""Runs of several processes on one machine, by the real command line: gloo, no GPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from cli_tools import ROOT, TINY, config, every, metrics, trained
+from test_resume import KEPT, assert_same
+
+from lit_trainer.metrics import wilson_interval
+
+pytestmark = pytest.mark.slow
+
+OPPONENTS = ("random", "online", "outcome_heuristic")
+GAMES = 30  # of an evaluation: 15 deals, no multiple of two processes
+FLAGS = [
+    *config("quickstart.yaml"),
+    *TINY,
+    "--trainer.strategy=ddp",
+    "--trainer.check_val_every_n_epoch=2",
+    "--trainer.log_every_n_steps=1",
+    "--trainer.callbacks+=callbacks.AdaptiveOpponentCallback",
+    "--model.network.init_args.width=16",
+    "--model.network.init_args.blocks=1",
+    "--data.opponent_pool=lit_trainer.AdaptiveOpponentPool",
+    f"--data.opponent_pool.opponents=[{','.join(OPPONENTS)}]",
+    "--data.opponent_pool.past_share=0.3",
+    "--data.opponent_pool.snapshot_every=1",
+    "--data.games_per_iteration=10",
+    f"--data.evaluation_games={GAMES}",
+]
+
+
+def fit(folder: Path, report: str, *flags: str, processes: int = 2) -> list[dict[str, Any]]:
+    """`lit-trainer fit` in so many processes, within a time; what each of them held at the end."""
+    command = [sys.executable, "-m", "lit_trainer", "fit", *FLAGS, f"--trainer.devices={processes}", *flags]
+    command += ["--trainer.callbacks+=rank_report.RankReport", f"--trainer.callbacks.folder={report}"]
+    environment = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "NODE_RANK")}
+    environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    run = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        output, _ = run.communicate(timeout=120)
+    finally:
+        if run.poll() is None:  # the launched processes with it
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+    (folder / f"{report}.txt").write_bytes(output)
+    assert run.returncode == 0, output.decode()
+    return [torch.load(folder / report / f"rank{rank}.pt", weights_only=True) for rank in range(processes)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("distributed")
+
+
+@pytest.fixture(scope="module")
+def straight(folder: Path) -> list[dict[str, Any]]:
+    """An evaluation and four iterations without a stop, in two processes."""
+    return fit(folder, "straight", *every(2, "at"), "--trainer.max_epochs=4")
+
+
+def run_folder(folder: Path, version: int = 0) -> Path:
+    return folder / f"runs/quickstart/version_{version}"
+
+
+def test_processes_play_different_games_and_stay_equal(straight: list[dict[str, Any]]) -> None:
+    """Two processes that play one seed, or whose weights, steps, opponents' weights or past networks part."""
+    first, second = straight
+    rows = [{bytes(row.tolist()) for row in part["replay"]["states"]} for part in straight]
+    assert len(rows[0]) > 100 and rows[0].isdisjoint(rows[1])
+    assert first["steps"] == second["steps"] == 4 * 2
+    for key in ("state_dict", "opponent_pool", "evaluation"):
+        assert_same(first[key], second[key], key)
+    assert list(first["opponent_pool"]["past"]) == [1, 2, 3]
+    assert len(set(first["opponent_pool"]["weights"].values())) > 1, "the pool never adapted"
+
+
+def test_win_rates_are_over_the_games_of_all_processes(
+    folder: Path, straight: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Games counted twice, left out, or only the first process's: one process finds the same numbers."""
+    monkeypatch.chdir(folder)
+    checkpoint = run_folder(folder) / "checkpoints" / "last.ckpt"
+    alone = [flag for flag in FLAGS if "strategy" not in flag]
+    cli = trained("validate", *alone, "--trainer.devices=1", f"--ckpt_path={checkpoint}", "--trainer.logger=false")
+    for name in OPPONENTS:
+        wins, draws, losses, score, low, high = straight[0]["evaluation"][name]
+        assert wins + draws + losses == GAMES
+        assert tuple(cli.model.evaluation[name]) == (wins, draws, losses, score, low, high)
+        assert (low, high) == wilson_interval(wins + draws / 2, GAMES)
+        assert metrics(run_folder(folder), f"val/win_rate/{name}")[3] == pytest.approx(score)
+
+
+def test_self_play_is_logged_over_all_processes(folder: Path, straight: list[dict[str, Any]]) -> None:
+    """The first process's games, positions or rates, where a reader takes them for the run's."""
+    assert_same(straight[0]["stats"], straight[1]["stats"])
+
+    def logged(name: str) -> float:
+        return metrics(run_folder(folder), f"selfplay/{name}")[3]
+
+    assert logged("games") == 2 * 10
+    assert logged("replay_positions") == sum(len(part["replay"]["outcomes"]) for part in straight)
+    names = [name for name in straight[0]["stats"] if name.startswith("games/")]
+    assert len(names) > 3 and sum(logged(name) for name in names) == 2 * 10
+    assert all(logged(name) % 2 == 0 for name in names), "both play one plan"
+    assert logged("games_per_second") >= logged("games") / logged("seconds") * (1 - 1e-5)
+    assert 0 < logged("forward_share") < 1
+
+
+def test_nothing_to_act_on_is_warned_of(folder: Path, straight: list[dict[str, Any]]) -> None:
+    """Lightning's advice to sync numbers that are the same on all processes."""
+    assert "sync_dist" not in (folder / "straight.txt").read_text()
+
+
+def test_a_resumed_run_ends_as_the_run_that_never_stopped(folder: Path, straight: list[dict[str, Any]]) -> None:
+    """The first process's window given to all, or windows mixed up: weights then differ from iteration 3 on."""
+    middle = run_folder(folder) / "checkpoints" / "at2.ckpt"
+    resumed = fit(folder, "resumed", "--trainer.max_epochs=4", f"--ckpt_path={middle}")
+    for one, other in zip(straight, resumed, strict=True):
+        for key in ("state_dict", "replay", "opponent_pool", "evaluation", "steps"):
+            assert_same(one[key], other[key], key)
+    saved = [
+        torch.load(run_folder(folder, version) / "checkpoints" / "last.ckpt", weights_only=True) for version in (0, 1)
+    ]
+    for key in KEPT:
+        assert_same(saved[0][key], saved[1][key], key)
+
+
+def test_one_process_goes_on_with_all_windows(folder: Path, straight: list[dict[str, Any]]) -> None:
+    """Positions lost where fewer processes resume, without a word of it."""
+    middle = run_folder(folder) / "checkpoints" / "at2.ckpt"
+    saved = torch.load(middle, weights_only=True)["SelfPlayDataModule"]
+    windows = [saved["replay"], saved["replay_of_rank"][1]]
+    held = {bytes(row.tolist()) for window in windows for row in window["states"]}
+    flags = ["--trainer.max_epochs=3", "--data.replay_positions=2000", f"--ckpt_path={middle}"]
+    (alone,) = fit(folder, "alone", *flags, processes=1)
+    assert held < {bytes(row.tolist()) for row in alone["replay"]["states"]}
+    text = " ".join((folder / "alone.txt").read_text().split())
+    assert f"replay windows of 2 process(es), this run has 1: their {len(held)} positions are shared out anew" in text
