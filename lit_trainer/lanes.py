@@ -131,9 +131,11 @@ class LaneMemory:
         if shape != self._shape:
             count = LANES if slots >= _LEAST_SLOTS else 1
             bounds = [slots * lane // count for lane in range(count + 1)]
+            # in parts, as another call would give the same memory again, and a lane writes while the other's is read
+            buffer = new_buffer(slots) if new_buffer else None
             self._lanes = [
-                LeafBatch(Trees(game, size, simulations), new_buffer(size) if new_buffer else None)
-                for size in (high - low for low, high in pairwise(bounds))
+                LeafBatch(Trees(game, high - low, simulations), None if buffer is None else buffer[low:high])
+                for low, high in pairwise(bounds)
             ]
             self._shape = shape
         for leaves in self._lanes:
