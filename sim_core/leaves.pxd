@@ -15,6 +15,9 @@ cdef class LeafBatch:
     cdef uint8_t[:, ::1] masks      # IN of the evaluator
     cdef const float[:, ::1] logits # OUT of the evaluator
     cdef const float[::1] values    # OUT of the evaluator
+    cdef int gathered               # rows that wait for the network
+    cdef bint answered              # whether `logits` and `values` are of the gathered rows
     cdef readonly dict seconds      # where the time went, by part
 
     cdef int gather(self) except -1
+    cdef int check_answered(self) except -1

@@ -36,7 +36,15 @@ cdef class LeafBatch:
             if self.waiting[slot]:
                 self.row[slot] = rows
                 rows += 1
+        self.gathered = rows
+        self.answered = False
         return rows
+
+    cdef int check_answered(self) except -1:
+        """Refuse to go on with the answer of other rows, or none at all."""
+        if not self.answered:
+            raise ValueError(f"leaves: {self.gathered} of them wait for their evaluation, call `evaluate` first")
+        return 0
 
     def _encode(self, Py_ssize_t low, Py_ssize_t high):
         """Write the leaves' observations and legal actions into their rows."""
@@ -64,6 +72,9 @@ cdef class LeafBatch:
 
     def evaluate(self, evaluator, int rows, threads):
         """One network call for all gathered leaves; the answer's shapes are checked, its numbers when absorbed."""
+        if rows != self.gathered:
+            raise ValueError(f"rows: {rows} given, {self.gathered} leaves wait for their evaluation")
+        self.answered = False
         observations, legal_mask = self.encode(rows, threads)
         start = time.perf_counter()
         answer = evaluator(observations, legal_mask)
@@ -81,6 +92,7 @@ cdef class LeafBatch:
             )
         self.logits = logits
         self.values = values
+        self.answered = True
 
     def advance(self, work, threads):
         """Let ``work(low, high)`` go on with the slots; it returns how many answers were not finite."""

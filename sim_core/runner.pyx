@@ -3,7 +3,7 @@
 A slot searches for its learner's moves, plays built-in opponents' and solved moves on the spot, and takes the next game
 of the schedule when its own is over. So the network's batches stay full, and no Python runs between two calls.
 """
-from libc.math cimport expf, pow
+from libc.math cimport INFINITY, pow
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -88,6 +88,8 @@ cdef class GameRunner:
         first_player, controllers, opponents=(), bint record=False,
     ):
         handle = leaves.trees.handle
+        if not 0.0 <= temperature < INFINITY:
+            raise ValueError(f"temperature: {temperature} given, expected 0 (the best action) or more")
         self.leaves = leaves
         self.trees = leaves.trees
         self.game = leaves.game
@@ -95,7 +97,9 @@ cdef class GameRunner:
         self.simulations = simulations
         self.temperature = temperature
         self.seed = _arguments.seed(seed)
-        self.learner_seed = _arguments.seed(learner_seed)
+        self.learner_seed = _arguments.integer(
+            "learner_seed", learner_seed, 0, 2**64 - 1, "an integer from 0 to 2**64 - 1"
+        )
         self.record = record
         self.streams = np.array(_arguments.integers("streams", streams, None, 0, 2**63 - 1))
         cdef Py_ssize_t m = self.streams.shape[0]
@@ -136,8 +140,18 @@ cdef class GameRunner:
     # -- one step: every slot goes on until it needs an answer --------------------------------------------------------
 
     def advance(self, threads=1) -> int:
-        """Take over the evaluations, go on until every game waits for an answer or is over; returns the leaves."""
+        """Take over the evaluations, go on until every game waits for an answer or is over; returns the leaves.
+
+        A slot whose game has ended takes the next one at the next call; there may be none waiting before `is_done`.
+
+        Raises:
+            ValueError: the leaves of the last call have not been evaluated, or the answer holds NaN or infinity.
+        """
         cdef Py_ssize_t slot
+        for slot in range(self.slots):
+            if self.phase[slot] == ROOT or self.phase[slot] == LEAF:
+                self.leaves.check_answered()
+                break
         for slot in range(self.slots):
             if self.phase[slot] == EMPTY and self.next_game < self.games:
                 self._deal(slot)
@@ -309,11 +323,15 @@ cdef class GameRunner:
         """Play an outside opponent's action ids in these slots.
 
         Raises:
-            ValueError: an action is not legal; then no game has changed.
+            ValueError: an action is not legal, or no outside opponent is to move in a slot; then no game has changed.
         """
         cdef const int64_t[::1] rows = _arguments.integers("slots", slots, None, 0, self.slots - 1)
+        given = np.asarray(rows)
+        # a tree begun in another slot would lose its root
+        if (np.asarray(self.phase)[given] != OUTSIDE).any() or len(np.unique(given)) != len(given):
+            raise ValueError(f"slots: {given} given, expected those of `outside`, each once")
         batch = self.positions(rows)
-        batch.step(actions)
+        batch.step(_arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1))
         cdef const uint8_t[:, ::1] after = batch.packed()
         cdef Py_ssize_t k
         for k in range(rows.shape[0]):
