@@ -48,9 +48,7 @@ def play(evaluator: Any, opponents: Sequence[Any] = (), games: int = 120, **chan
     learner = {"simulations": 4, "temperature": 1.0, "seed": 7, "dirichlet_fraction": 0.25}
     learner |= {name: changes.pop(name) for name in (*learner, "threads", "root_selection") if name in changes}
     arguments: dict[str, Any] = {"game": "beasty_bar", "seed": 3, "parallel_games": WIDE, "record": True} | changes
-    return play_schedule(
-        NetworkPlayer(evaluator, **learner), a_schedule(games, len(opponents)), opponents, **arguments
-    )
+    return play_schedule(NetworkPlayer(evaluator, **learner), a_schedule(games, len(opponents)), opponents, **arguments)
 
 
 def same(first: PlayedGames, second: PlayedGames) -> bool:
@@ -69,7 +67,11 @@ def lane_threads() -> list[str]:
 @pytest.mark.parametrize("threads", [2, 3, 4])
 @pytest.mark.parametrize("options", [{}, {"simulations": 0}, {"root_selection": "gumbel"}], ids=str)
 def test_threads_change_no_game(scrambled: Any, threads: int, options: dict[str, Any]) -> None:
-    opponents = [RANDOM, PythonPlayer("counting", Counting()), NetworkPlayer(scrambled, simulations=0, temperature=1.0, seed=4)]
+    opponents = [
+        RANDOM,
+        PythonPlayer("counting", Counting()),
+        NetworkPlayer(scrambled, simulations=0, temperature=1.0, seed=4),
+    ]
     alone = play(scrambled, opponents, **options)
     opponents[1] = PythonPlayer("counting", Counting())
     assert same(play(scrambled, opponents, threads=threads, **options), alone)
@@ -86,7 +88,13 @@ def test_threads_change_no_game_of_a_real_network(make_network: Callable[..., Re
         for memory in (None, LaneMemory()):
             with TorchEvaluator(network) as evaluator:
                 played = play(
-                    evaluator, [RANDOM, past], games, threads=threads, memory=memory, parallel_games=games, simulations=8
+                    evaluator,
+                    [RANDOM, past],
+                    games,
+                    threads=threads,
+                    memory=memory,
+                    parallel_games=games,
+                    simulations=8,
                 )
             plain = plain or played
             assert same(played, plain), (threads, memory)
