@@ -168,10 +168,10 @@ cdef class Searcher:
         found = each.search(
             repeated, evaluate, seed=seed, threads=threads, settings=dataclasses.replace(settings, determinizations=0)
         )
-        counts = found.visit_counts.reshape(batch.n, copies, -1).sum(axis=1, dtype=np.int32)
+        counts = found.visit_counts.reshape(batch.n, copies, batch.game.num_actions).sum(axis=1, dtype=np.int32)
         totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
         solved = batch.is_solvable & ~batch.is_terminal
-        first = found.policy.reshape(batch.n, copies, -1)[:, 0]
+        first = found.policy.reshape(batch.n, copies, batch.game.num_actions)[:, 0]
         return SearchResult(
             counts,
             np.where(solved[:, None], first, (counts / totals).astype(np.float32)),
