@@ -103,12 +103,12 @@ def test_wins_of_the_other_are_blocked(text: str, columns: set[str], root: str) 
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
 def test_forced_wins_of_random_positions_are_found(root: str) -> None:
     """Wins in one and in three, of either player, wherever they stand on the board."""
-    batch = GameBatch(400, 5, game="connect_four", first_player=np.arange(400) // 12 % 2)
+    batch = GameBatch(1200, 5, game="connect_four", first_player=np.arange(1200) // 12 % 2)
     for ply in range(20):
-        going = (8 + np.arange(400) % 12 > ply) & ~batch.is_terminal
+        going = (8 + np.arange(1200) % 12 > ply) & ~batch.is_terminal
         batch.step(np.where(going, batch.opponent_actions("random", 3), -1))
-    states = [batch.state(row) for row in range(400) if not batch.is_terminal[row]]
-    for plies, least, simulations in ((1, 10, 100), (3, 20, 2000)):
+    states = [batch.state(row) for row in range(1200) if not batch.is_terminal[row]]
+    for plies, least, simulations in ((1, 100, 100), (3, 10, 2000)):
         chosen = [state for state in states if wins_in(state, plies) and (plies == 1 or not wins_in(state, 1))]
         assert len(chosen) >= least and {state.to_move for state in chosen} == {0, 1}
         found = search(GameBatch.from_states(chosen), neutral, simulations, seed=3, **ROOTS[root])
