@@ -32,7 +32,7 @@ def legal_actions(position: reference.Position) -> list[str]:
 
 
 def drawn(actions: list[str], words: Iterator[int]) -> str:
-    return actions[next(words) * len(actions) >> 32]
+    return actions[(next(words) >> 32) * len(actions) >> 32]
 
 
 def rollout(position: reference.Position, words: Iterator[int], exact: bool) -> int:

@@ -201,7 +201,7 @@ def test_exact_rollouts_are_right_one_ply_before_the_end_is_solved() -> None:
         ("7/7/7/7/OOO4/XXX4 0 6", {"4"}, 200),  # wins at once
         ("7/7/7/7/1OO4/1XXX3 1 5", {"1", "5"}, 200),  # lost either way, but only these last a move longer
         ("7/7/7/7/OO5/XXX4 1 5", {"4"}, 500),  # blocks
-        ("7/7/7/7/3OO2/2XX3 0 4", {"2", "5"}, 2000),  # makes three with both ends open
+        ("7/7/7/7/2OO3/2XX3 0 4", {"2", "5"}, 2000),  # makes three with both ends open
     ],
 )
 def test_connect_four_forced_lines(text: str, right: set[str], iterations: int) -> None:
