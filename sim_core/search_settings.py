@@ -80,5 +80,5 @@ class SearchSettings:
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
-    if not isinstance(value, numbers.Real) or not low <= value <= high:
+    if not isinstance(value, numbers.Real) or not low <= float(value) <= high:
         raise ValueError(f"{name}: {value!r} given, expected {low} to {high}")
