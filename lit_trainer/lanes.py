@@ -126,17 +126,12 @@ class LaneMemory:
     def lanes(self, game: str, slots: int, learner: NetworkPlayer | None) -> list[LeafBatch]:
         """Lanes with so many slots together; those of the last call, where nothing has changed."""
         simulations = max(learner.simulations, 1) if learner else 1
-        new_buffer = getattr(learner.evaluator, "observation_buffer", None) if learner else None
-        shape = (game, slots, simulations, getattr(new_buffer, "__func__", None))
+        shape = (game, slots, simulations)
         if shape != self._shape:
             count = LANES if slots >= _LEAST_SLOTS else 1
             bounds = [slots * lane // count for lane in range(count + 1)]
-            # in parts, as another call would give the same memory again, and a lane writes while the other's is read
-            buffer = new_buffer(slots) if new_buffer else None
-            self._lanes = [
-                LeafBatch(Trees(game, high - low, simulations), None if buffer is None else buffer[low:high])
-                for low, high in pairwise(bounds)
-            ]
+            # each lane has memory of its own: an evaluator's `observation_buffer` is one for each thread
+            self._lanes = [LeafBatch(Trees(game, high - low, simulations)) for low, high in pairwise(bounds)]
             self._shape = shape
         for leaves in self._lanes:
             leaves.seconds.update(dict.fromkeys(leaves.seconds, 0.0))

@@ -39,7 +39,6 @@ def alphazero_loss(
     value_target: Tensor,
     legal_mask: Tensor,
     *,
-    exact: Tensor | None = None,
     value_coef: float = 1.0,
     entropy_coef: float = 0.0,
 ) -> AlphaZeroLoss:
@@ -51,17 +50,12 @@ def alphazero_loss(
         policy_target: search policy [B, A]; a row sums to 1, or to 0 where there is no target.
         value_target: outcome for the player to move [B].
         legal_mask: bool [B, A].
-        exact: bool [B], rows of solved positions, whose target names equally good actions. The loss there is minus the
-            log of what the policy gives to all of them together, so that none of them is preferred. None: no row.
         value_coef: weight of the value term.
         entropy_coef: weight of the policy's entropy, in nats.
     """
     log_probabilities = masked_log_softmax(logits, legal_mask)
     has_target = policy_target.sum(dim=-1) > 0.5
     cross_entropy = -(policy_target * log_probabilities).masked_fill(~legal_mask, 0.0).sum(dim=-1)
-    if exact is not None:
-        chosen = log_probabilities.masked_fill(policy_target <= 0.0, torch.finfo(logits.dtype).min)
-        cross_entropy = torch.where(exact & has_target, -torch.logsumexp(chosen, dim=-1), cross_entropy)
     policy = cross_entropy.sum() / has_target.sum().clamp(min=1)
     value_term = functional.mse_loss(value, value_target)
     entropy = policy_entropy(log_probabilities, legal_mask).mean()

@@ -75,7 +75,6 @@ class AlphaZeroModule(LightningModule):
             batch["policy"],
             batch["outcome"],
             batch["legal_mask"],
-            exact=batch.get("exact"),
             value_coef=self.value_coef,
             entropy_coef=self.entropy_coef,
         )

@@ -65,7 +65,7 @@ class ReplayWindow:
 
         Returns:
             observations float32 [B, OBSERVATION_SIZE], legal_mask bool [B, A], policy float32 [B, A] (rows of zeros:
-            no target), exact bool [B] (solved positions, whose target names equally good actions), outcome float32 [B].
+            no target), outcome float32 [B].
         """
         if not len(self):
             raise ValueError("replay: the window is empty, there is nothing to sample")
@@ -77,7 +77,6 @@ class ReplayWindow:
             "observations": torch.from_numpy(batch.observe()),
             "legal_mask": torch.from_numpy(batch.legal_mask()),
             "policy": torch.from_numpy(policy),
-            "exact": torch.from_numpy(batch.is_solvable),
             "outcome": torch.from_numpy(self._outcomes[rows].astype(np.float32)),
         }
 

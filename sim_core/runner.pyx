@@ -195,6 +195,8 @@ cdef class GameRunner:
         logits = &self.leaves.logits[self.leaves.row[slot], 0]
         if self.phase[slot] == ROOT and self.simulations == 0:
             return self._play_policy(slot, logits)
+        if self.phase[slot] == ROOT and self.game.is_solvable(&self.states[slot, 0]):
+            return self._play_solved(slot, logits)
         if not self.trees.absorb(slot, logits, self.leaves.values[self.leaves.row[slot]]):
             return False
         self.phase[slot] = LEAF
@@ -215,8 +217,8 @@ cdef class GameRunner:
         controller = <int>self.controllers[number, self.game.to_move(state)]
         if controller != LEARNER:
             self._opponent(slot, controller - 1)
-        elif self.simulations and self.game.is_solvable(state):
-            self._play_solved(slot)
+        elif self.simulations and not self.record and self.game.is_solvable(state):
+            self._play_solved(slot, NULL)
         else:
             self.phase[slot] = ROOT
             self.trees.begin(slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH))
@@ -253,23 +255,34 @@ cdef class GameRunner:
         else:
             self._learner_plays(slot, policy, True, -1)
 
-    cdef void _play_solved(self, Py_ssize_t slot) noexcept nogil:
-        """A uniform choice among the actions that keep the exact value; at temperature 0 the one hardest to answer."""
+    cdef bint _play_solved(self, Py_ssize_t slot, const float *logits) noexcept nogil:
+        """One of the actions that keep the exact value, by the network's prior where it was asked; False where that is
+        not finite. At temperature 0 it is the one hardest to answer.
+
+        Only positions to learn from ask the network: their target leaves its preference among equally good actions as
+        it is, so that lost positions, where all are equally good, do not drift to a uniform policy.
+        """
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
         cdef float policy[256]
         cdef SolvedRoot root = optimal_actions(self.game, &self.states[slot, 0], actions, optimal)
-        cdef int count = root.count, k, best = 0
-        memset(policy, 0, self.game.num_actions * sizeof(float))
-        for k in range(count):
-            best += optimal[k]
-        for k in range(count):
-            if optimal[k]:
-                policy[actions[k]] = 1.0 / best
+        cdef float total = 0.0
+        cdef int k
+        if logits != NULL:
+            if not self.trees.network_policy(slot, logits, policy):
+                return False
+        else:
+            memset(policy, 0, self.game.num_actions * sizeof(float))
+        for k in range(root.count):
+            policy[actions[k]] = max(policy[actions[k]], 1e-6) if optimal[k] else 0.0
+            total += policy[actions[k]]
+        for k in range(root.count):
+            policy[actions[k]] /= total
         k = -1
         if self.temperature == 0.0:
-            k = hardest_action(self.game, &self.states[slot, 0], actions, optimal, count)
+            k = hardest_action(self.game, &self.states[slot, 0], actions, optimal, root.count)
         self._learner_plays(slot, policy, True, k)
+        return True
 
     cdef bint _play_policy(self, Py_ssize_t slot, const float *logits) noexcept nogil:
         """Without search: the network's policy, which then is no target to learn from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import numbers
 from typing import Any, Literal
 
 
@@ -80,6 +80,5 @@ class SearchSettings:
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, (int, float)) or (hasattr(value, "dtype") and getattr(value, "ndim", 1) == 0)
-    if not number or math.isnan(value) or not low <= value <= high:
+    if not isinstance(value, numbers.Real) or not low <= float(value) <= high:
         raise ValueError(f"{name}: {value!r} given, expected {low} to {high}")

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from lit_trainer.evaluators import TorchEvaluator
+from lit_trainer.evaluators import TorchEvaluator, make_evaluator
 from lit_trainer.game_generator import OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.lanes import LANES, LaneMemory, PlayedGames, Schedule, play_schedule
 from lit_trainer.networks import ResidualMLP
 from lit_trainer.players import BuiltinPlayer, NetworkPlayer, PythonPlayer
-from sim_core import Action, GameRunner, State
+from sim_core import Action, GameBatch, GameRunner, State, search
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -126,6 +126,30 @@ def test_lanes_share_no_memory(make_network: Callable[..., ResidualMLP]) -> None
         assert len(views) == LANES
         assert sum(map(len, views)) == slots
         assert not np.shares_memory(views[0], views[1])
+
+
+def test_threads_change_no_game_of_an_exported_network(make_network: Callable[..., ResidualMLP]) -> None:
+    network = make_network(width=64, blocks=2).eval()
+    memory, plain = LaneMemory(), None
+    for threads in (1, 2, 2):
+        with make_evaluator(network, "onnx_fp32") as evaluator:
+            played = play(evaluator, [RANDOM], threads=threads, memory=memory)
+        plain = plain or played
+        assert same(played, plain)
+
+
+def test_lanes_play_what_search_plays(make_network: Callable[..., ResidualMLP]) -> None:
+    """Each kept policy is that of a search of the kept position alone, with the game's own stream."""
+    evaluator = TorchEvaluator(make_network().eval())
+    for options in ({}, {"root_selection": "gumbel"}):
+        found = play(evaluator, games=64, parallel_games=64, threads=2, simulations=8, **options)
+        streams = np.concatenate([np.arange(0, 64, 2), np.arange(1, 64, 2)])  # lane by lane, game by game
+        scale = {"gumbel_scale": 1.0} if options else {}
+        for ply in (0, 1, 7, 15):
+            batch = GameBatch.from_packed(found.states[ply::24], streams=streams)
+            assert (batch.ply == ply).all()
+            alone = search(batch, evaluator, 8, seed=7, dirichlet_fraction=0.25, **options, **scale)
+            assert np.array_equal(alone.policy, found.policies[ply::24])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])

@@ -172,31 +172,3 @@ def test_a_finished_position_does_no_harm() -> None:
     assert torch.isfinite(batch["logits"].grad).all()
     entropies = policy_entropy(masked_log_softmax(batch["logits"], batch["legal_mask"]), batch["legal_mask"])
     assert float(entropies[2]) == 0.0
-
-
-def test_a_solved_positions_actions_are_equally_good() -> None:
-    """Only what is given to all of them together counts; a uniform target would pull them towards each other."""
-    batch = random_batch(3)
-    exact = torch.tensor([True, False, True, True, False, True])
-    batch["policy_target"] = (batch["policy_target"] > 0.1).double()
-    batch["policy_target"] /= batch["policy_target"].sum(dim=1, keepdim=True)
-    batch["policy_target"][5] = 0.0  # no target, whatever the flag says
-    logits = batch.pop("logits").requires_grad_()
-    loss = alphazero_loss(logits, **batch, exact=exact)
-    policies = policy_of(logits.detach(), batch["legal_mask"])
-    expected = 0.0
-    for row in range(5):
-        target = {k: float(p) for k, p in enumerate(batch["policy_target"][row]) if p > 0}
-        if exact[row]:
-            expected -= math.log(sum(policies[row][k] for k in target))
-        else:
-            expected -= sum(p * math.log(policies[row][k]) for k, p in target.items())
-    assert math.isclose(float(loss.policy.detach()), expected / 5, rel_tol=1e-9)
-    loss.policy.backward()
-    assert logits.grad is not None and torch.isfinite(logits.grad).all()
-    for row in (0, 2, 3):
-        # the gradient moves each good action in proportion to its probability: none gains on another
-        good = [k for k in policies[row] if batch["policy_target"][row, k] > 0]
-        shares = [float(logits.grad[row, k]) / policies[row][k] for k in good]
-        assert max(shares) - min(shares) < 1e-9
-    assert not logits.grad[5].any()

@@ -16,7 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_core import Action, GameBatch, State, c_state_to_python, games, get_game, search, select_random_action
+from sim_core import (
+    Action,
+    GameBatch,
+    Searcher,
+    State,
+    c_state_to_python,
+    games,
+    get_game,
+    search,
+    select_random_action,
+)
 from sim_core import beasty_bar as beasty_bar_module
 from sim_core.game import GameHandle
 
@@ -267,7 +277,9 @@ def test_single_arguments() -> None:
         ("dirichlet_alpha", lambda x: search(batch, neutral, 2, dirichlet_fraction=0.5, dirichlet_alpha=x)),
         ("evaluate", lambda x: search(batch, lambda observations, mask: x, 1)),
         ("evaluate", lambda x: search(batch, lambda observations, mask: (x, x), 1)),
-        ("batch", lambda x: sys.modules["sim_core.search"].Searcher(x, 1, 1.0, 1)),
+        ("batch", lambda x: Searcher(3, 1).search(x, neutral)),
+        ("slots", lambda x: Searcher(x, 1) if not isinstance(x, int) or x < 1000 or x > 10**8 else None),
+        ("simulations", lambda x: Searcher(1, x) if not isinstance(x, int) or x < 1000 or x > 10**6 else None),
     ]  # fmt: skip
     before = batch.packed()
     for name, call in calls:
