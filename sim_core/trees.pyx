@@ -395,7 +395,8 @@ cdef class Trees:
                     explore = priors * sqrtf(<float>edge.available)
                 score = edge.value_sum / edge.visits if edge.visits else unvisited
                 score += explore * edge.prior / (1 + edge.visits)
-                if score > best_score:
+                # the first one even where values so large that their sums are not numbers compare with nothing
+                if best < 0 or score > best_score:
                     best_score = score
                     best = number
             number = edge.next_edge

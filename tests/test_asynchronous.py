@@ -75,6 +75,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Started
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
+                preexec_fn=heed_ctrl_c,
                 start_new_session=True,  # a group, as a shell would make, for what Ctrl-C is sent to
                 env=os.environ | {"PYTHONPATH": os.pathsep.join([str(source), *filter(None, sys.path)])},
             )
@@ -84,6 +85,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Started
         with contextlib.suppress(ProcessLookupError):
             os.killpg(one.process.pid, signal.SIGKILL)
         one.process.wait()
+
+
+def heed_ctrl_c() -> None:
+    """A shell's background jobs ignore SIGINT, and so would what the tests start, if they were one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def shared_memory() -> set[str]:
@@ -154,8 +160,9 @@ import os, lit_trainer, sim_core
 
 class Probe:
     def select_action(self, state, legal_actions):
-        with open("probe.txt", "w") as file:
+        with open("probe.part", "w") as file:
             print(os.getpid(), lit_trainer.__file__, sim_core.__file__, file=file)
+        os.replace("probe.part", "probe.txt")  # a worker may be ended while it writes
         return legal_actions[0]
 """
 

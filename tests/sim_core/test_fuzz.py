@@ -374,6 +374,8 @@ def test_extreme_answers_of_an_evaluator() -> None:
 
             found = search(batch, extreme, 20, dirichlet_fraction=0.2)
             assert (found.visit_counts >= 0).all() and not found.visit_counts[~batch.legal_mask()].any()
+            assert (found.visit_counts.sum(axis=1) == 20).all()
+            assert batch.legal_mask()[np.arange(20), found.actions].all()
 
 
 def test_unaligned_answers_of_an_evaluator() -> None:
