@@ -203,6 +203,7 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("in_empty_folder")
 def test_an_asynchronous_run_learns_and_resumes(caplog: pytest.LogCaptureFixture) -> None:
     """Games whose outcomes or targets are mixed up on their way, and a resume that starts from nothing."""
+    before = children(os.getpid())  # another test's spawned processes leave Python's resource tracker running
     flags = ["fit", *config("quickstart.yaml"), "--trainer.accelerator=cpu", *ASYNCHRONOUS, "--data.threads=1"]
     flags += ["--data.games_per_iteration=128", "--data.simulations=4", "--data.steps_per_iteration=30"]
     flags += ["--data.batch_size=256", "--data.replay_positions=20000"]
@@ -223,4 +224,4 @@ def test_an_asynchronous_run_learns_and_resumes(caplog: pytest.LogCaptureFixture
         assert metrics(folder, "selfplay/dropped_games").keys() == staleness.keys()
         assert set(metrics(folder, "selfplay/games").values()) == {128}
     assert "goes on at iteration 4" in caplog.text
-    assert children(os.getpid()) == []
+    assert set(children(os.getpid())) <= set(before)
