@@ -1,0 +1,270 @@
+"""What several processes bring, ``python benchmarks/scaling.py``: measures one against two and reckons on from there.
+
+Each process gets one thread, so that two have the same of a machine of two cores as one has.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins.environments import TorchElasticEnvironment
+from rich.console import Console
+from rich.table import Table
+
+from callbacks import EntropyScheduleCallback, GradNormCallback
+from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
+from lit_trainer.checkpoint import AtomicCheckpointIO
+from lit_trainer.processes import gather_windows
+from lit_trainer.replay import ReplayWindow
+
+SMALL = 64
+"""Positions of the small batch: two sizes tell a step's fixed cost from that of its positions."""
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """The work of an iteration of ``configs/iter0_to_600.yaml``."""
+
+    games: int = 8192
+    steps: int = 288
+    batch: int = 1024
+    window: int = 800_000
+    evaluation_games: int = 4000
+    evaluate_every: int = 25
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds, measured."""
+
+    game: float
+    """Of one process for one game of self-play."""
+    evaluation_game: float
+    step: float
+    """Of an optimizer step, by Lightning, whatever the batch."""
+    position: float
+    """Of each position of a step's batch, sampling and encoding included."""
+    hop: float
+    """Of an all-reduce of one number between two processes."""
+    reduce: float
+    """Of an all-reduce of the gradients between two processes, beyond that."""
+    wait: float
+    """Of a step with two processes, beyond one's and the all-reduce: waiting for the slower, mostly."""
+    write: float
+    """Of a checkpoint with the whole window."""
+    gather: float
+    """Of half the window from one process to another."""
+
+    def all_reduce(self, ranks: int) -> float:
+        """Of a step, for being one of several: the wait, and a ring's all-reduce.
+
+        In a ring ``2 (ranks - 1)`` messages follow one another, each of one rank's share of the gradients.
+        """
+        return (ranks > 1) * self.wait + (ranks - 1) * self.hop + 2 * (ranks - 1) / ranks * self.reduce
+
+    def seconds(self, work: Iteration, ranks: int, *, divided: bool = True) -> float:
+        """Of an iteration whose work is divided among the ranks, or that gives each of them all of it."""
+        share, windows = (1 / ranks, 1) if divided else (1.0, ranks)
+        evaluation = work.evaluation_games * self.evaluation_game / work.evaluate_every / ranks
+        learning = work.steps * (self.step + work.batch * share * self.position + self.all_reduce(ranks))
+        moved = 2 * self.gather * windows * (ranks - 1) / ranks
+        return work.games * share * self.game + learning + evaluation + self.write * windows + moved
+
+
+class Clock(Callback):
+    """Seconds of every iteration less those of its games."""
+
+    def __init__(self) -> None:
+        self.learning: list[float] = []
+        self.games_per_second: list[float] = []
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        stats = trainer.datamodule.generation_stats  # type: ignore[attr-defined]
+        self.learning.append(time.perf_counter() - self._started - stats["seconds"])
+        self.games_per_second.append(stats["games_per_second"])
+
+
+def seconds_of(work: Callable[[], Any], times: int) -> float:
+    """Median seconds of a call."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+def _fit(world: int, games: int, steps: int, batch: int, iterations: int) -> tuple[Clock, SelfPlayDataModule]:
+    """A real run of this process among `world`, without loggers and checkpoints."""
+    data = SelfPlayDataModule(
+        games_per_iteration=games, steps_per_iteration=steps, batch_size=batch, threads=1, evaluation_games=100
+    )
+    clock = Clock()
+    Trainer(
+        strategy="ddp",
+        plugins=[TorchElasticEnvironment()],
+        devices=world,
+        accelerator="cpu",
+        max_epochs=iterations + 1,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        callbacks=[clock, GradNormCallback(), EntropyScheduleCallback()],
+    ).fit(AlphaZeroModule(ResidualMLP()), datamodule=data)
+    return clock, data
+
+
+def _window(positions: int) -> ReplayWindow:
+    window = ReplayWindow(positions)
+    empty = window.state_dict()
+    full = {
+        key: torch.ones((positions, *value.shape[1:]), dtype=value.dtype) if isinstance(value, torch.Tensor) else value
+        for key, value in empty.items()
+    }
+    window.load_state_dict(full | {"added": positions})
+    return window
+
+
+def _measure(rank: int, world: int, port: int, folder: str, games: int, iterations: int, positions: int) -> None:
+    """One process's part of the measurements; the first writes them down."""
+    warnings.filterwarnings("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world)}
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": str(world)}
+    found: dict[str, float] = {}
+    small, _ = _fit(world, 16, 120, SMALL, iterations)
+    found["small_step"] = statistics.median(small.learning[1:]) / 120
+    large, data = _fit(world, games, 30, 1024, iterations)
+    found["large_step"] = statistics.median(large.learning[1:]) / 30
+    found["games_per_second"] = statistics.median(large.games_per_second[1:])
+    loaders = data.val_dataloader()
+    played = seconds_of(lambda: [next(iter(loader)) for loader in loaders], iterations)
+    found["evaluation_games_per_second"] = data.evaluation_games * len(loaders) / played
+    parameters = sum(parameter.numel() for parameter in ResidualMLP().parameters())
+    found["parameters"] = parameters
+    for name, numbers in (("hop", 1), ("all_reduce", parameters)):
+        gradients = torch.zeros(numbers)
+        found[name] = seconds_of(lambda gradients=gradients: dist.all_reduce(gradients), 300)  # type: ignore[misc]
+    half = _window(positions // 2)
+    found["gather"] = seconds_of(lambda: gather_windows(half.state_dict(), torch.device("cpu")), iterations)
+    if rank == 0:
+        window = _window(positions)
+        path = Path(folder) / "last.ckpt"
+        write = AtomicCheckpointIO().save_checkpoint
+        found["write"] = seconds_of(lambda: write({"replay": window.state_dict()}, path), iterations)
+        torch.save(found, f"{folder}/{world}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def costs(one: dict[str, float], two: dict[str, float], batch: int = 1024) -> Costs:
+    """What the model of an iteration takes, of measurements with one and with two processes."""
+    position = (one["large_step"] - one["small_step"]) / (batch - SMALL)
+    return Costs(
+        game=1 / one["games_per_second"],
+        evaluation_game=1 / one["evaluation_games_per_second"],
+        step=one["small_step"] - SMALL * position,
+        position=position,
+        hop=two["hop"],
+        reduce=two["all_reduce"] - two["hop"],
+        wait=max(0.0, two["small_step"] - one["small_step"] - two["all_reduce"]),
+        write=one["write"],
+        gather=two["gather"],
+    )
+
+
+def last_worthwhile(speed: Callable[[int], float], most: int = 4096) -> int:
+    """The number of ranks from which on one more brings less than half of what the first did."""
+    return next((ranks for ranks in range(1, most) if speed(ranks + 1) - speed(ranks) < 0.5), most)
+
+
+def _tables(one: dict[str, float], two: dict[str, float], parameters: int) -> None:
+    console, work, found = Console(width=110), Iteration(), costs(one, two)
+    table = Table(title="Measured, one thread a process")
+    for column in ("what", "one process", "two"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    rows = (
+        ("games of self-play a second, all processes", "games_per_second", 1.0, ".0f"),
+        ("games of evaluation a second, all processes", "evaluation_games_per_second", 1.0, ",.0f"),
+        ("a step of 1,024 positions each, ms", "large_step", 1e3, ".1f"),
+        (f"a step of {SMALL} positions each, ms", "small_step", 1e3, ".1f"),
+        ("all-reduce of one number, ms", "hop", 1e3, ".2f"),
+        (f"all-reduce of {parameters:,} numbers, ms", "all_reduce", 1e3, ".2f"),
+        ("writing a checkpoint with the whole window, s", "write", 1.0, ".2f"),
+        ("gathering a window of half that size from each, s", "gather", 1.0, ".2f"),
+    )
+    for name, key, scale, form in rows:
+        lonely = key in ("hop", "all_reduce", "gather")
+        table.add_row(name, "" if lonely else f"{one[key] * scale:{form}}", f"{two[key] * scale:{form}}")
+    console.print(table)
+    table = Table(title="Reckoned: an iteration of configs/iter0_to_600.yaml")
+    for column in ("ranks", "divided, s", "times as fast", "kept, s", "times the games a second"):
+        table.add_column(column, justify="right")
+    alone = found.seconds(work, 1)
+
+    def divided(ranks: int) -> float:
+        return alone / found.seconds(work, ranks)
+
+    def kept(ranks: int) -> float:
+        return ranks * alone / found.seconds(work, ranks, divided=False)
+
+    for ranks in (1, 2, 4, 8, 16, 32, 64):
+        times = (found.seconds(work, ranks), found.seconds(work, ranks, divided=False))
+        cells = (times[0], divided(ranks), times[1], kept(ranks))
+        table.add_row(str(ranks), *(f"{cell:.1f}" for cell in cells))
+    console.print(table)
+    console.print(
+        f"One more rank brings less than half of its share from {last_worthwhile(divided)} ranks on (work divided), "
+        f"from {last_worthwhile(kept)} on (work kept)."
+    )
+
+
+def main(games: int = 256, iterations: int = 5, positions: int = 800_000) -> None:
+    """Measure with one process and with two, and print what follows for more.
+
+    Args:
+        games: of self-play an iteration, of each process.
+        iterations: measured after a first one that is not; medians are shown.
+        positions: of the replay window in a checkpoint.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory() as folder:
+        for world in (1, 2):
+            arguments = (world, _free_port(), folder, games, iterations, positions)
+            mp.spawn(_measure, arguments, nprocs=world)
+        one, two = (torch.load(f"{folder}/{world}.pt", weights_only=True) for world in (1, 2))
+    _tables(one, two, int(one["parameters"]))
+
+
+if __name__ == "__main__":
+    jsonargparse.auto_cli(main)
