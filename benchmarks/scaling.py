@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jsonargparse
 import torch
@@ -25,6 +24,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 from rich.console import Console
 from rich.table import Table
+from training import seconds_of
 
 from callbacks import EntropyScheduleCallback, GradNormCallback
 from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
@@ -101,16 +101,6 @@ class Clock(Callback):
         stats = trainer.datamodule.generation_stats  # type: ignore[attr-defined]
         self.learning.append(time.perf_counter() - self._started - stats["seconds"])
         self.games_per_second.append(stats["games_per_second"])
-
-
-def seconds_of(work: Callable[[], Any], times: int) -> float:
-    """Median seconds of a call."""
-    found = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
 
 
 def _fit(world: int, games: int, steps: int, batch: int, iterations: int) -> tuple[Clock, SelfPlayDataModule]:

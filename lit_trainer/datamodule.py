@@ -66,7 +66,7 @@ class SelfPlayDataModule(LightningDataModule):
         evaluator: how self-play asks the network, e.g. "torch", or "onnx_int8": twice as fast on a CPU, in 8-bit whole
             numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
-        threads: threads for tree work.
+        threads: of self-play and evaluation together, for trees and network; in each worker.
         evaluation_opponents: opponents of validation and test: the game's, the pool's agents, or ``ismcts:N`` for tree
             search of N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
@@ -76,7 +76,8 @@ class SelfPlayDataModule(LightningDataModule):
         workers: worker processes of each process; asynchronous generation only, as the next three.
         max_staleness: iterations that the weights a game was played with may be behind when its positions enter the
             replay window. Older games are given up, and counted in ``selfplay/dropped_games``.
-        worker_threads: torch's threads in each worker; `threads` are those for tree work, in each too.
+        worker_threads: torch's threads in each worker outside of its games, which take their share of `threads`: at
+            present without effect.
         worker_device: where workers evaluate the network, e.g. "cpu" or "cuda:1"; "auto" is the trainer's GPU where it
             learns on one, else the CPU.
         save_replay: keep the replay window in checkpoints; without it a resumed run refills the window.

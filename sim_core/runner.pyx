@@ -250,10 +250,7 @@ cdef class GameRunner:
         cdef float value
         cdef int settled = self.trees.finish(slot, counts, policy, &value)
         self.searched[slot] += 1
-        if self.trees.plays_settled():
-            self._learner_plays(slot, policy, True, settled)
-        else:
-            self._learner_plays(slot, policy, True, -1)
+        self._learner_plays(slot, policy, True, settled if self.trees.plays_settled() else -1)
 
     cdef bint _play_solved(self, Py_ssize_t slot, const float *logits) noexcept nogil:
         """One of the actions that keep the exact value, by the network's prior where it was asked; False where that is

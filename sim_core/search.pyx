@@ -162,9 +162,9 @@ cdef class Searcher:
             )
             if not repeated.game.is_terminal(repeated.at(i)):
                 repeated.game.determinize(repeated.at(i), &stream)
-        each = Searcher(repeated.n, simulations // copies, game=batch.handle.name)
-        # a Searcher of its own, of another shape; settings without determinizations but with roots held fixed
-        (<Searcher>each).trees.fixed = True
+        # of another shape; settings without determinizations, but with roots held fixed
+        cdef Searcher each = Searcher(repeated.n, simulations // copies, game=batch.handle.name)
+        each.trees.fixed = True
         found = each.search(
             repeated, evaluate, seed=seed, threads=threads, settings=dataclasses.replace(settings, determinizations=0)
         )

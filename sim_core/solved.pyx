@@ -2,25 +2,8 @@
 from libc.stdint cimport int16_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
+from sim_core.endgame_roots cimport value_after
 from sim_core.game cimport Game
-
-cdef enum:
-    STATE_WORDS = 128       # of 8 bytes: aligned room for any state
-
-
-cdef inline int solve_after(
-    const Game *game, const void *state, int action, int mover, int alpha, int beta
-) noexcept nogil:
-    """Value for `mover`, within the window, once the action is played."""
-    cdef uint64_t child[STATE_WORDS]
-    memcpy(child, state, game.state_size)
-    game.step(child, action)
-    if game.is_terminal(child):
-        return game.outcome(child, mover)
-    if game.to_move(child) == mover:
-        return game.solve(child, alpha, beta, NULL)
-    return -game.solve(child, -beta, -alpha, NULL)
-
 
 cdef int hardest_action(
     const Game *game, const void *state, const int16_t *actions, const uint8_t *optimal, int count
@@ -29,7 +12,7 @@ cdef int hardest_action(
 
     An opponent that does not solve the endgame errs most often there.
     """
-    cdef uint64_t child[STATE_WORDS]
+    cdef uint64_t child[128]    # aligned for any state's fields
     cdef int16_t replies[256]
     cdef int mover = game.to_move(state), k, j, number, best = -1
     cdef double score, best_score = -2.0
@@ -44,7 +27,7 @@ cdef int hardest_action(
         else:
             number = game.legal_actions(child, replies)
             for j in range(number):
-                score += solve_after(game, child, replies[j], mover, -1, 1) / <double>number
+                score += value_after(game, child, replies[j], mover, -1, 1) / <double>number
         if score > best_score + 1e-9:
             best_score = score
             best = actions[k]
