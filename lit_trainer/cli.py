@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import torch.distributed as dist
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
@@ -120,4 +121,9 @@ def main(args: ArgsType = None) -> None:
     """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
-    LitTrainerCLI(args)
+    try:
+        LitTrainerCLI(args)
+    finally:
+        # Lightning does so for NCCL alone; gloo's threads, left over, now and then abort the end of a finished run
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()

@@ -51,11 +51,12 @@ if __name__ == "__main__":
     data = DataLoader(TensorDataset(torch.tensor([2.0, 4.0])), batch_size=1)
     schedule = EntropyScheduleCallback(0.5, 0.0)
     Trainer(
-        accelerator="cpu", devices=2, strategy="ddp_spawn", max_epochs=2, gradient_clip_val=1.5,
+        accelerator="cpu", devices=2, strategy="ddp", max_epochs=2, gradient_clip_val=1.5,
         logger=PlainLogger(sys.argv[1]), log_every_n_steps=1, num_sanity_val_steps=0,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         callbacks=[schedule, AdaptiveOpponentCallback("pl_module.pool"), GradNormCallback()],
     ).fit(Line(), data, data)
+    torch.distributed.destroy_process_group()  # else gloo's threads now and then abort the interpreter at its end
 """
 
 
