@@ -7,7 +7,6 @@ uses AVX-512 on every vendor's processors; `torch.mm` and `nn.Linear` in fp32 go
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
@@ -15,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_trainer.linear import Linear, onednn_computes
 from lit_trainer.networks import PolicyValueNetwork, ResidualMLP, _ResidualBlock
 
 # A layer's activations take at most so much: glibc's malloc fetches larger blocks from the system and returns them
@@ -62,13 +62,13 @@ class Kernels(NamedTuple):
 def _stock_layers(network: ResidualMLP) -> dict[str, type[nn.Module]]:
     """Every module that `ResidualMLP` makes, by name."""
     layers: dict[str, type[nn.Module]] = {
-        "": type(network), "stem": nn.Linear, "blocks": nn.Sequential, "norm": nn.LayerNorm, "policy_head": nn.Linear,
-        "value_head": nn.Sequential, "value_head.0": nn.Linear, "value_head.1": nn.ReLU, "value_head.2": nn.Linear,
+        "": type(network), "stem": Linear, "blocks": nn.Sequential, "norm": nn.LayerNorm, "policy_head": Linear,
+        "value_head": nn.Sequential, "value_head.0": Linear, "value_head.1": nn.ReLU, "value_head.2": Linear,
     }  # fmt: skip
     for k in range(len(network.blocks)):
         block = f"blocks.{k}"
         layers |= {block: _ResidualBlock, f"{block}.norm": nn.LayerNorm}
-        layers |= {f"{block}.inner": nn.Linear, f"{block}.outer": nn.Linear}
+        layers |= {f"{block}.inner": Linear, f"{block}.outer": Linear}
     return layers
 
 
@@ -130,21 +130,9 @@ def _onednn_kernels() -> Kernels:
     )
 
 
-def _onednn_computes(dtype: torch.dtype) -> bool:
-    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not available or platform.machine().lower() not in ("x86_64", "amd64"):
-        return False
-    operators = torch.ops.mkldnn
-    if not hasattr(operators, "_linear_pointwise"):  # private to torch: it may go
-        return False
-    if dtype == torch.bfloat16:
-        return hasattr(operators, "_is_mkldnn_bf16_supported") and bool(operators._is_mkldnn_bf16_supported())
-    return dtype == torch.float32
-
-
 def kernels_for(device: torch.device, dtype: torch.dtype) -> Kernels:
     """The fastest kernels for weights of that dtype on that device."""
-    return _onednn_kernels() if device.type == "cpu" and _onednn_computes(dtype) else _plain_kernels()
+    return _onednn_kernels() if device.type == "cpu" and onednn_computes(dtype) else _plain_kernels()
 
 
 def rows_a_pass(weights: Weights) -> int:

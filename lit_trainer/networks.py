@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lit_trainer.linear import Linear
 from sim_core import get_game
 
 
@@ -45,8 +46,8 @@ class _ResidualBlock(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.inner = nn.Linear(width, width)
-        self.outer = nn.Linear(width, width)
+        self.inner = Linear(width, width)
+        self.outer = Linear(width, width)
         nn.init.zeros_(self.outer.weight)
         nn.init.zeros_(self.outer.bias)
 
@@ -66,11 +67,11 @@ class ResidualMLP(PolicyValueNetwork):
 
     def __init__(self, game: str = "beasty_bar", width: int = 256, blocks: int = 4) -> None:
         super().__init__(game, width=_at_least("width", width, 1), blocks=_at_least("blocks", blocks, 0))
-        self.stem = nn.Linear(self.observation_size, width)
+        self.stem = Linear(self.observation_size, width)
         self.blocks = nn.Sequential(*(_ResidualBlock(width) for _ in range(blocks)))
         self.norm = nn.LayerNorm(width)
-        self.policy_head = nn.Linear(width, self.num_actions)
-        self.value_head = nn.Sequential(nn.Linear(width, 64), nn.ReLU(), nn.Linear(64, 1))
+        self.policy_head = Linear(width, self.num_actions)
+        self.value_head = nn.Sequential(Linear(width, 64), nn.ReLU(), Linear(64, 1))
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         features = torch.relu(self.norm(self.blocks(self.stem(observations))))
