@@ -215,7 +215,7 @@ def test_an_asynchronous_run_learns_and_resumes(caplog: pytest.LogCaptureFixture
     loss = metrics(first, "train/value_loss") | metrics(second, "train/value_loss")
     assert list(loss) == list(range(6))
     # outcomes that say nothing of their positions leave it at their variance, about 0.85
-    assert max(loss.values()) < 0.65 and loss[3] < loss[0] - 0.05 and loss[5] < loss[0] - 0.05, loss
+    assert max(loss.values()) < 0.65 and max(loss[3], loss[5]) < min(0.5, loss[0] - 0.05), loss
     for folder, iterations in ((first, range(4)), (second, range(4, 6))):
         staleness, waited = metrics(folder, "selfplay/staleness"), metrics(folder, "selfplay/wait_share")
         assert list(staleness) == list(iterations)

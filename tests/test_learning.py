@@ -29,4 +29,4 @@ def test_a_short_run_learns_to_beat_random(tmp_path: Path, monkeypatch: pytest.M
     assert heuristic[0] < 0.25 and heuristic[5] > heuristic[0] + 0.15, heuristic
     value_loss = metrics(folder, "train/value_loss")
     # outcomes that say nothing of their positions leave it at their variance, about 0.85
-    assert value_loss[5] < min(0.5, value_loss[0] - 0.1), value_loss
+    assert value_loss[5] < min(0.45, value_loss[0] - 0.1), value_loss
