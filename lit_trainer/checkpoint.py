@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,8 @@ def check_fits(checkpoint: Mapping[str, Any], network: PolicyValueNetwork, path:
     """
     saved, expected = _saved(checkpoint, path), describe(network)
     theirs, ours = saved["network"]["init_args"], expected["network"]["init_args"]
+    # an argument that was added since has its default: the network was built without it
+    theirs = _defaults(type(network), ours) | dict(theirs)
     facts = [
         ("network", saved["network"]["class_path"], expected["network"]["class_path"]),
         *((f"network {key}", theirs.get(key), ours.get(key)) for key in {**theirs, **ours}),
@@ -118,6 +121,13 @@ def check_fits(checkpoint: Mapping[str, Any], network: PolicyValueNetwork, path:
     ]
     if differences:
         raise ValueError(f"ckpt_path: {path} is of another network; " + "; ".join(differences))
+
+
+def _defaults(network_class: type[PolicyValueNetwork], names: Collection[str]) -> dict[str, Any]:
+    """Defaults of those of the class's arguments that are named and have one."""
+    parameters = inspect.signature(network_class).parameters
+    found = {name: parameters[name].default for name in names if name in parameters}
+    return {name: default for name, default in found.items() if default is not inspect.Parameter.empty}
 
 
 def build_network(checkpoint: Mapping[str, Any], path: object = "checkpoint") -> PolicyValueNetwork:

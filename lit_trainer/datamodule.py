@@ -336,6 +336,7 @@ class SelfPlayDataModule(LightningDataModule):
             self.seed,
             self._process[0],
             self._check_workers,
+            auxiliary=self._network.auxiliary_heads is not None,
         )
         return DataLoader(dataset, batch_size=None)
 
@@ -418,5 +419,10 @@ class SelfPlayDataModule(LightningDataModule):
             rank_zero_info(
                 f"The checkpoint holds the replay windows of {len(windows)} process(es), this run has {world}: "
                 f"their {sum(len(window['outcomes']) for window in windows)} positions are shared out anew."
+            )
+        if "margins" not in windows[0]:
+            rank_zero_info(
+                "The checkpoint's replay window is from before margins were kept: its positions teach none "
+                "(`margin_coef`) until new ones have taken their place."
             )
         self.replay.load_state_dict(windows[rank] if len(windows) == world else share_out_windows(windows, rank, world))

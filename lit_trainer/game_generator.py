@@ -37,6 +37,8 @@ class GeneratedGames:
     """Opponent to the learner's (wins, draws, losses); of self-play, player 0's."""
     stats: dict[str, float] = field(default_factory=dict)
     """Games, positions and evaluations a second, and shares of the time."""
+    margins: NDArray[np.int32] | None = None
+    """Final margin for the player to move [m]: the own score less the other's. None: not known."""
 
 
 def _schedule(
@@ -118,6 +120,7 @@ def generate_games_batched_by_opponent(
         outcomes=played.position_outcomes,
         results=results,
         stats=_stats(played),
+        margins=played.position_margins,
     )
 
 

@@ -130,12 +130,14 @@ def join_games(parts: Sequence[GeneratedGames], workers: int) -> GeneratedGames:
         else:
             mean = sum(v * s for v, s in zip(values, seconds, strict=True)) / max(sum(seconds), 1e-9)
             stats[key] = mean * workers if key.endswith("_per_second") else mean
+    margins = [part.margins for part in parts if part.margins is not None]
     return GeneratedGames(
         states=np.concatenate([part.states for part in parts]),
         policies=np.concatenate([part.policies for part in parts]),
         outcomes=np.concatenate([part.outcomes for part in parts]),
         results=results,
         stats=stats,
+        margins=np.concatenate(margins) if len(margins) == len(parts) else None,
     )
 
 

@@ -61,6 +61,8 @@ class PlayedGames:
     """Their policy targets [k, A]."""
     position_outcomes: NDArray[np.int8]
     """Outcomes for their movers [k]."""
+    position_margins: NDArray[np.int32]
+    """Final margins for their movers [k]: the own score less the other's."""
     evaluations: int
     """Positions the learner's network rated."""
     simulations: int
@@ -254,6 +256,7 @@ def _collect(lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds:
         states=np.concatenate([part[0] for part in kept]),
         policies=np.concatenate([part[1] for part in kept]),
         position_outcomes=np.concatenate([part[2] for part in kept]),
+        position_margins=np.concatenate([lane.runner.margins_kept() for lane in lanes]),
         evaluations=sum(lane.evaluations for lane in lanes),
         simulations=sum(lane.runner.simulations_done for lane in lanes),
         seconds=seconds,

@@ -12,10 +12,11 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lit_trainer import checkpoint as checkpoints
-from lit_trainer.losses import AlphaZeroLoss, alphazero_loss
+from lit_trainer.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
 from lit_trainer.metrics import WinRate, WinRateResult
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.optimization import configuration, let_configuration_win
+from sim_core import get_game
 
 
 class AlphaZeroModule(LightningModule):
@@ -28,6 +29,9 @@ class AlphaZeroModule(LightningModule):
         lr_interval: whether the scheduler steps every iteration ("epoch") or every batch ("step").
         value_coef: weight of the value term in the loss.
         entropy_coef: weight of the policy's entropy, in nats; `EntropyScheduleCallback` drives it.
+        margin_coef: weight of the squared error to the game's final margin of points; as `hand_coef`, this needs a
+            network with `auxiliary: true`, whose heads learn on the side and are not asked in play.
+        hand_coef: weight of the cross-entropy to the other's hidden hand, a number for each card that may be in it.
 
     Raises:
         ValueError: names the argument that is out of range.
@@ -41,11 +45,26 @@ class AlphaZeroModule(LightningModule):
         lr_interval: Literal["epoch", "step"] = "epoch",
         value_coef: float = 1.0,
         entropy_coef: float = 0.0,
+        margin_coef: float = 0.0,
+        hand_coef: float = 0.0,
     ) -> None:
         super().__init__()
-        for name, value in (("value_coef", value_coef), ("entropy_coef", entropy_coef)):
+        for name, value in (
+            ("value_coef", value_coef),
+            ("entropy_coef", entropy_coef),
+            ("margin_coef", margin_coef),
+            ("hand_coef", hand_coef),
+        ):
             if not 0.0 <= value < float("inf"):
                 raise ValueError(f"{name}: {value!r} given, expected 0 or more")
+        for name, value in (("margin_coef", margin_coef), ("hand_coef", hand_coef)):
+            if value and network.auxiliary_heads is None:
+                raise ValueError(
+                    f"{name}: {value!r} given, expected 0: the network has no auxiliary heads; make it with "
+                    "auxiliary: true"
+                )
+        if hand_coef and not get_game(network.game).hidden_size:
+            raise ValueError(f"hand_coef: {hand_coef!r} given, expected 0: {network.game} has no hidden hand to learn")
         # no save_hyperparameters: what a checkpoint remembers must not win over a resumed run's configuration
         self.network = network
         self._optimizer = optimizer
@@ -53,6 +72,8 @@ class AlphaZeroModule(LightningModule):
         self.lr_interval = lr_interval
         self.value_coef = value_coef
         self.entropy_coef = entropy_coef
+        self.margin_coef = margin_coef
+        self.hand_coef = hand_coef
         self.evaluation: dict[str, WinRateResult] = {}
         """Opponent to the result of the newest evaluation."""
         self.iterations_done = 0
@@ -67,8 +88,19 @@ class AlphaZeroModule(LightningModule):
     # -- learning --------------------------------------------------------------------------------------------------
 
     def loss(self, batch: dict[str, Tensor]) -> AlphaZeroLoss:
-        """The loss and its terms on a batch of positions, as `ReplayWindow.sample` gives it."""
-        logits, value = self(batch["observations"])
+        """The loss and its terms on a batch of positions, as `ReplayWindow.sample` gives it (a network with auxiliary
+        heads: with their targets)."""
+        if self.network.auxiliary_heads is None:
+            logits, value = self(batch["observations"])
+            return self._alphazero_loss(logits, value, batch)
+        logits, value, guessed = self.network.forward_auxiliary(batch["observations"])
+        loss = self._alphazero_loss(logits, value, batch)
+        margin, hand = margin_loss(guessed.margin, batch["margin"]), hidden_loss(guessed.hidden, batch["hidden"])
+        # also where a weight is 0: parameters without a gradient would stop several processes
+        total = loss.total + self.margin_coef * margin + self.hand_coef * hand
+        return loss._replace(total=total, margin=margin, hand=hand if guessed.hidden.shape[1] else None)
+
+    def _alphazero_loss(self, logits: Tensor, value: Tensor, batch: dict[str, Tensor]) -> AlphaZeroLoss:
         return alphazero_loss(
             logits,
             value,
@@ -87,6 +119,9 @@ class AlphaZeroModule(LightningModule):
         terms = {"policy_loss": loss.policy, "value_loss": loss.value, "entropy": loss.entropy}
         for name, value in terms.items():
             self.log(f"train/{name}", value, prog_bar=name != "entropy", **options)
+        for name, term in {"margin_loss": loss.margin, "hand_loss": loss.hand}.items():
+            if term is not None:
+                self.log(f"train/{name}", term, **options)
         return loss.total
 
     def on_train_epoch_end(self) -> None:

@@ -386,6 +386,14 @@ cdef class GameRunner:
         outcomes = np.where(movers == 0, 1, -1) * np.asarray(self.ends)[:, None]
         return np.asarray(self.kept_states)[kept], np.asarray(self.kept_policies)[kept], outcomes[kept].astype(np.int8)
 
+    def margins_kept(self):
+        """Final margins for the movers of `positions_kept`, int32 [k]: their score less the other's."""
+        movers = np.asarray(self.kept_movers)
+        kept = np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
+        scores = np.asarray(self.final_scores)
+        margins = np.where(movers == 0, 1, -1) * (scores[:, 0] - scores[:, 1])[:, None]
+        return margins[kept].astype(np.int32)
+
 
 cdef int sample(const float *policy, int num_actions, double temperature, Stream *stream) noexcept nogil:
     """An action drawn by policy ** (1 / temperature); at temperature 0 the first best one."""

@@ -26,6 +26,7 @@ def window(count: int, owner: int, added: int | None = None) -> dict[str, Any]:
         "states": states,
         "policies": states[:, :1].to(torch.int16).expand(count, actions).contiguous() * 1000 - 500,
         "outcomes": states[:, 0].to(torch.int8) - 1,
+        "margins": states[:, 1].to(torch.int16) * 300 - owner,
         "added": count if added is None else added,
     }
 
@@ -43,6 +44,7 @@ def test_windows_are_shared_out_whole_and_evenly(counts: tuple[int, ...], world:
         assert (ages.diff() <= 0).all(), "the oldest come first"
         assert torch.equal(part["policies"][:, 0].int(), part["states"][:, 0].int() * 1000 - 500)
         assert torch.equal(part["outcomes"].int(), part["states"][:, 0].int() - 1)
+        assert torch.equal(part["margins"].int(), part["states"][:, 1].int() * 300 - part["states"][:, 0].int())
         loaded = ReplayWindow(4)
         loaded.load_state_dict(part)
         kept = min(4, len(ages))
