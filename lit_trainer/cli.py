@@ -50,6 +50,12 @@ class LitTrainerCLI(LightningCLI):
             help="Before a new run learns anything, evaluate its network, so that the curve shows where it began.",
         )
 
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "test":
+            parser.set_defaults(verbose=False)  # `EvaluationReport` prints tables in place of hundreds of lines
+        return parser
+
     def _parse_ckpt_path(self) -> None:
         """Take nothing from the checkpoint: Lightning would let its saved arguments win over the YAML and flags."""
 

@@ -16,19 +16,20 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from lit_trainer.evaluation import EvaluationDataset, play_match
+from lit_trainer.evaluation import EvaluationDataset, Match, play_match
 from lit_trainer.evaluators import EVALUATORS, TorchEvaluator, make_evaluator
 from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import GenerationSettings, opponent_player, play_games
-from lit_trainer.ismcts import ismcts_iterations
+from lit_trainer.ismcts import IsmctsPlayer, ismcts_iterations
 from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
-from lit_trainer.players import NetworkPlayer
+from lit_trainer.players import NetworkPlayer, Player
 from lit_trainer.processes import gather_stats, gather_windows, share_out_windows
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
+from lit_trainer.timing import POSITIONS, MoveTime, sample_positions, time_moves
 from sim_core import SearchSettings, get_game
 
 if TYPE_CHECKING:
@@ -67,10 +68,13 @@ class SelfPlayDataModule(LightningDataModule):
             numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
         threads: of self-play and evaluation together, for trees and network; in each worker.
-        evaluation_opponents: opponents of validation and test: the game's, the pool's agents, or ``ismcts:N`` for tree
-            search of N iterations a move. None: the pool's, or all built-in ones.
+        evaluation_opponents: opponents of validation: the game's, the pool's agents, or ``ismcts:N`` for tree search of
+            N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
-        evaluation_simulations: simulations a move in evaluation; 0 is the policy alone.
+        evaluation_simulations: simulations a move in validation; 0 is the policy alone.
+        test_opponents: opponents of `test`, any of those kinds. None: `evaluation_opponents`.
+        test_games: games of `test` against each, half from either seat.
+        test_simulations: simulations a move that `test` measures the player with, each against all opponents.
         asynchronous: let worker processes play while the trainer learns, with weights that are an iteration or so
             behind. The games then depend on how fast each side is: two runs with one seed differ.
         workers: worker processes of each process; asynchronous generation only, as the next three.
@@ -104,6 +108,9 @@ class SelfPlayDataModule(LightningDataModule):
         evaluation_opponents: Sequence[str] | None = None,
         evaluation_games: int = 200,
         evaluation_simulations: int = 0,
+        test_opponents: Sequence[str] | None = None,
+        test_games: int = 1000,
+        test_simulations: Sequence[int] = (0, 16, 64, 256),
         asynchronous: bool = False,
         workers: int = 1,
         max_staleness: int = 2,
@@ -124,14 +131,19 @@ class SelfPlayDataModule(LightningDataModule):
             ("threads", threads, 1),
             ("evaluation_games", evaluation_games, 2),
             ("evaluation_simulations", evaluation_simulations, 0),
+            ("test_games", test_games, 2),
+            *(("test_simulations", number, 0) for number in test_simulations),
             ("workers", workers, 1),
             ("max_staleness", max_staleness, 1),
             ("worker_threads", worker_threads, 1),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 raise ValueError(f"{name}: {value!r} given, expected a whole number of at least {lowest}")
-        if evaluation_games % 2:
-            raise ValueError(f"evaluation_games: {evaluation_games} given, expected an even number (two seats a deal)")
+        for name, value in (("evaluation_games", evaluation_games), ("test_games", test_games)):
+            if value % 2:
+                raise ValueError(f"{name}: {value} given, expected an even number (two seats a deal)")
+        if not test_simulations or len(set(test_simulations)) != len(test_simulations):
+            raise ValueError(f"test_simulations: {list(test_simulations)} given, expected at least one, none twice")
         if not 0.0 <= temperature < float("inf"):
             raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
         if evaluator not in EVALUATORS:
@@ -156,11 +168,17 @@ class SelfPlayDataModule(LightningDataModule):
             if evaluation_opponents is not None
             else self.opponent_pool.opponents or rules.opponents
         )
-        if len(set(self.evaluation_opponents)) != len(self.evaluation_opponents):
-            raise ValueError(f"evaluation_opponents: a name stands twice in {', '.join(self.evaluation_opponents)}")
+        self.test_opponents = self.evaluation_opponents if test_opponents is None else tuple(test_opponents)
+        for field, names in (
+            ("evaluation_opponents", self.evaluation_opponents),
+            ("test_opponents", self.test_opponents),
+        ):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{field}: a name stands twice in {', '.join(names)}")
+            for name in names:
+                if name not in known and ismcts_iterations(field, name) is None:
+                    raise ValueError(f"{field}: {name!r} is not known; known are {', '.join(known)}, ismcts:N")
         for name in self.evaluation_opponents:
-            if name not in known and ismcts_iterations("evaluation_opponents", name) is None:
-                raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N")
             if isinstance(self.opponent_pool, AdaptiveOpponentPool) and name not in self.opponent_pool.opponents:
                 raise ValueError(
                     f"evaluation_opponents: {name!r} is not in the adaptive pool, which weighs by these evaluations; "
@@ -177,6 +195,10 @@ class SelfPlayDataModule(LightningDataModule):
         self.threads = threads
         self.evaluation_games = evaluation_games
         self.evaluation_simulations = evaluation_simulations
+        self.test_games = test_games
+        self.test_simulations = tuple(test_simulations)
+        self.move_times: dict[str, MoveTime] = {}
+        """Of a test, in the first process: `sims:N` of the player, and opponents that search, to their time a move."""
         self.asynchronous = asynchronous
         self.workers = workers
         self.max_staleness = max_staleness
@@ -185,11 +207,12 @@ class SelfPlayDataModule(LightningDataModule):
         self.save_replay = save_replay
         self.seed = seed
         self._memory, self._evaluation_memory = LaneMemory(), LaneMemory()
+        self._games_tested = 0
         self._generator: AsynchronousGenerator | None = None
         self._resumed = False
         self.replay = ReplayWindow(replay_positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
-        """Called while games are generated with the games played so far and their total."""
+        """Called while games are generated, or played in a test, with the games played so far and their total."""
         self.generation_stats: dict[str, float] = {}
         """Of the newest iteration, over all processes: games a second, the forward pass's share of the time, ..."""
 
@@ -322,9 +345,9 @@ class SelfPlayDataModule(LightningDataModule):
         # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
         self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 
-    def _report_progress(self, games: float) -> None:
+    def _report_progress(self, games: float, total: int | None = None) -> None:
         for report in self.on_progress:
-            report(games, self.games_per_iteration)
+            report(games, self.games_per_iteration if total is None else total)
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = SelfPlayDataset(
@@ -345,23 +368,51 @@ class SelfPlayDataModule(LightningDataModule):
     def _play_evaluation(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """This process's share of the match against one opponent; the deals are the same at every iteration."""
         self._check_workers()
-        rank, world = self._process
-        deals = self.evaluation_games // 2
-        low, high = 2 * (deals * rank // world), 2 * (deals * (rank + 1) // world)
         seed = derive_seed(self.seed, "evaluation", name)
+        return self._play_match(Match(self.evaluation_simulations, name), self.evaluation_games, seed)
+
+    def _play_test(self, match: Match) -> tuple[np.ndarray, np.ndarray]:
+        """This process's share of a match; the deals are the same at every number of simulations."""
+        # not those of evaluation, by which a checkpoint may have been chosen
+        seed = derive_seed(self.seed, "test", match.opponent)
+        before, total = self._games_tested, self.test_games // self._process[1] * len(self.test_matches)
+        played = self._play_match(
+            match,
+            self.test_games,
+            seed,
+            timed=True,
+            on_progress=lambda games: self._report_progress(min(before + games, total), total),
+        )
+        self._games_tested += len(played[0])
+        return played
+
+    def _play_match(
+        self,
+        match: Match,
+        games: int,
+        seed: int,
+        timed: bool = False,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rank, world = self._process
+        low, high = 2 * (games // 2 * rank // world), 2 * (games // 2 * (rank + 1) // world)
         with TorchEvaluator(self._network) as evaluate:
             player = NetworkPlayer(
                 evaluate,
-                simulations=self.evaluation_simulations,
+                simulations=match.simulations,
                 temperature=0.0,
                 seed=derive_seed(seed, "search"),
                 threads=self.threads,
                 settings=dataclasses.replace(self.search, dirichlet_fraction=0.0),
             )
             opponent = opponent_player(
-                name, derive_seed(seed, "opponent"), self.opponent_pool.agents, threads=self.threads
+                match.opponent, derive_seed(seed, "opponent"), self.opponent_pool.agents, threads=self.threads
             )
             assert opponent is not None
+            if timed and rank == 0:
+                self._time(f"sims:{match.simulations}", player)
+                if isinstance(opponent, IsmctsPlayer):
+                    self._time(match.opponent, opponent)
             return play_match(
                 player,
                 opponent,
@@ -371,7 +422,18 @@ class SelfPlayDataModule(LightningDataModule):
                 first=low,
                 parallel_games=self.parallel_games,
                 memory=self._evaluation_memory,
+                on_progress=on_progress,
             )
+
+    def _time(self, name: str, player: Player) -> None:
+        if name not in self.move_times:
+            positions = sample_positions(self.game, POSITIONS, derive_seed(self.seed, "timing"))
+            self.move_times[name] = time_moves(player, positions)
+
+    @property
+    def test_matches(self) -> tuple[Match, ...]:
+        """The matches of `test`, in the order of its loaders."""
+        return tuple(Match(number, name) for number in self.test_simulations for name in self.test_opponents)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """One loader an opponent, in the order of `evaluation_opponents`."""
@@ -380,7 +442,13 @@ class SelfPlayDataModule(LightningDataModule):
             for name in self.evaluation_opponents
         ]
 
-    test_dataloader = val_dataloader
+    def test_dataloader(self) -> list[DataLoader[Any]]:
+        """One loader a match, in the order of `test_matches`."""
+        self.move_times, self._games_tested = {}, 0
+        return [
+            DataLoader(EvaluationDataset(match.opponent, partial(self._play_test, match)), batch_size=None)
+            for match in self.test_matches
+        ]
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule
@@ -12,8 +13,9 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lit_trainer import checkpoint as checkpoints
+from lit_trainer.evaluation import Match
 from lit_trainer.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
-from lit_trainer.metrics import WinRate, WinRateResult
+from lit_trainer.metrics import MatchResult, MatchScore, WinRate, WinRateResult
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.optimization import configuration, let_configuration_win
 from sim_core import get_game
@@ -76,9 +78,12 @@ class AlphaZeroModule(LightningModule):
         self.hand_coef = hand_coef
         self.evaluation: dict[str, WinRateResult] = {}
         """Opponent to the result of the newest evaluation."""
+        self.measurement: dict[int, dict[str, MatchResult]] = {}
+        """Simulations a move, then opponent, to the result of the newest test."""
         self.iterations_done = 0
         """Of the checkpoint that was loaded."""
         self._win_rates = ModuleList()
+        self._match_scores = ModuleList()
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Observations [B, OBSERVATION_SIZE] to logits [B, A] and value [B]."""
@@ -150,25 +155,27 @@ class AlphaZeroModule(LightningModule):
     def _opponents(self) -> tuple[str, ...]:
         return tuple(getattr(getattr(self.trainer, "datamodule", None), "evaluation_opponents", ()))
 
-    def _start_evaluation(self) -> None:
+    def on_validation_epoch_start(self) -> None:
         self._win_rates = ModuleList(WinRate() for _ in self._opponents).to(self.device)
 
-    def _evaluation_step(self, batch: dict[str, Tensor], dataloader_idx: int) -> None:
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
         metric = self._win_rates[dataloader_idx]
         assert isinstance(metric, WinRate)
         metric.update(batch["outcome"])
 
-    def _end_evaluation(self, prefix: str) -> None:
+    def on_validation_epoch_end(self) -> None:
         """Log each opponent's score (a draw counts half), draws and interval; then the mean and the worst score."""
         results: dict[str, WinRateResult] = {}
         for name, metric in zip(self._opponents, self._win_rates, strict=True):
             assert isinstance(metric, WinRate)
             results[name] = metric.compute()
-        if not results:
-            return
-        self.evaluation = results
+        if results:
+            self.evaluation = results
+            self._log_scores("val", results)
+
+    def _log_scores(self, prefix: str, results: Mapping[str, WinRateResult | MatchResult]) -> None:
+        # summed over all processes by the metrics: the same numbers everywhere
         for name, result in results.items():
-            # summed over all processes by the metric: the same number everywhere
             self.log(f"{prefix}/win_rate/{name}", result.score, batch_size=1)
             self.log(f"{prefix}/draw_rate/{name}", result.draws / max(result.games, 1), batch_size=1)
             self.log(f"{prefix}/win_rate_low/{name}", result.low, batch_size=1)
@@ -177,23 +184,32 @@ class AlphaZeroModule(LightningModule):
         self.log(f"{prefix}/mean_win_rate", sum(scores) / len(scores), prog_bar=True, batch_size=1)
         self.log(f"{prefix}/worst_win_rate", min(scores), batch_size=1)
 
-    def on_validation_epoch_start(self) -> None:
-        self._start_evaluation()
-
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._evaluation_step(batch, dataloader_idx)
-
-    def on_validation_epoch_end(self) -> None:
-        self._end_evaluation("val")
+    @property
+    def _matches(self) -> tuple[Match, ...]:
+        return tuple(getattr(getattr(self.trainer, "datamodule", None), "test_matches", ()))
 
     def on_test_epoch_start(self) -> None:
-        self._start_evaluation()
+        self._match_scores = ModuleList(MatchScore() for _ in self._matches).to(self.device)
 
     def test_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._evaluation_step(batch, dataloader_idx)
+        metric = self._match_scores[dataloader_idx]
+        assert isinstance(metric, MatchScore)
+        metric.update(batch["outcome"], batch["margin"])
 
     def on_test_epoch_end(self) -> None:
-        self._end_evaluation("test")
+        """Log what `on_validation_epoch_end` does, and the margin, for each number of simulations.
+
+        The names ``test/...`` without a number of simulations are of the first one.
+        """
+        self.measurement = {}
+        for match, metric in zip(self._matches, self._match_scores, strict=True):
+            assert isinstance(metric, MatchScore)
+            self.measurement.setdefault(match.simulations, {})[match.opponent] = metric.compute()
+        for k, (simulations, results) in enumerate(self.measurement.items()):
+            for prefix in ("test", f"test/sims_{simulations}")[k > 0 :]:
+                self._log_scores(prefix, results)
+                for name, result in results.items():
+                    self.log(f"{prefix}/margin/{name}", result.margin, batch_size=1)
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 

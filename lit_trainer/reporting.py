@@ -12,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lit_trainer.files import save_figure
+from lit_trainer.measurement import report
 from lit_trainer.metrics import WinRateResult
 
 
@@ -52,17 +54,14 @@ def learning_curve(history: dict[str, dict[int, float]], path: Path) -> None:
     )
     axes.grid(alpha=0.25)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial.png")
-    figure.savefig(partial, dpi=120)
-    partial.replace(path)
+    save_figure(path, figure)
 
 
 class EvaluationReport(Callback):
     """After every evaluation: a table in the terminal and, in a run, ``learning_curve.png`` in its log folder.
 
-    Works with any module that has `evaluation`, a dict of opponent to `WinRateResult`. The curve goes on across a
-    resume.
+    After a test: tables, ``test.json`` and ``test.png``. Works with any module that has `evaluation`, a dict of
+    opponent to `WinRateResult`, and `measurement`, for a test. The curve goes on across a resume.
 
     Args:
         file_name: of the picture.
@@ -102,8 +101,9 @@ class EvaluationReport(Callback):
             learning_curve(self.history, path)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.is_global_zero:
-            self._print(pl_module, "Test")
+        folder = self._path(trainer).parent  # asks all processes
+        if trainer.is_global_zero and getattr(pl_module, "measurement", {}):
+            report(trainer, pl_module, folder)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = self._path(trainer)

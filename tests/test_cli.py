@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -161,6 +162,10 @@ REFUSALS = {
     "misspelt key of a class": (["--model.network.init_args.widht=3"], "widht"),
     "unknown opponent": (["--data.opponent_pool.init_args.opponents=[random,nobody]"], "nobody"),
     "unknown opponent in evaluation": (["--data.evaluation_opponents=[nobody]"], "nobody"),
+    "unknown opponent in a test": (["--data.test_opponents=[nobody]"], "test_opponents"),
+    "half a deal in a test": (["--data.test_games=3"], "test_games"),
+    "a test twice": (["--data.test_simulations=[4,4]"], "test_simulations"),
+    "a test with fewer than no simulations": (["--data.test_simulations=[-1]"], "test_simulations"),
     "unknown decay type": (
         [
             "--trainer.callbacks+=callbacks.EntropyScheduleCallback",
@@ -223,18 +228,39 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_validate_and_test_print_a_table(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for subcommand in ("validate", "test"):
-        run(
-            subcommand,
-            *config("iter0_to_600.yaml"),
-            *TINY,
-            f"--ckpt_path={iter600}",
-            "--data.evaluation_games=6",
-        )
-        printed = capsys.readouterr().out
-        for name in ("random", "outcome_heuristic", "distilled_outcome"):
-            assert name in printed
+def test_validate_prints_a_table(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("validate", *config("iter0_to_600.yaml"), *TINY, f"--ckpt_path={iter600}", "--data.evaluation_games=6")
+    printed = capsys.readouterr().out
+    for name in ("random", "outcome_heuristic", "distilled_outcome"):
+        assert name in printed
+
+
+def test_test_measures_a_checkpoint(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A match that is missing from the tables or the file, or a file that does not say what was measured."""
+    opponents = ["random", "outcome_heuristic", "ismcts:5"]
+    flags = ["--data.test_games=6", "--data.test_simulations=[0,3]", f"--data.test_opponents=[{','.join(opponents)}]"]
+    # its adaptive pool weighs ten opponents; a test may name others
+    run("test", *config("iter600_to_1000.yaml"), *TINY, *flags, f"--ckpt_path={iter600}")
+    printed = capsys.readouterr().out
+    assert "Policy alone" in printed and "3 simulations" in printed
+    assert printed.count("ismcts:5 ") == 2 and "test/win_rate" not in printed
+    folder = latest("iter600_to_1000")
+    assert (folder / "test.png").read_bytes().startswith(b"\x89PNG")
+    said = json.loads((folder / "test.json").read_text())
+    assert (said["checkpoint"], said["iteration"], said["seed"], said["game"]) == (str(iter600), 600, 42, "beasty_bar")
+    assert said["network"]["init_args"]["width"] == 256 and said["test_games"] == 6
+    assert said["search"]["dirichlet_fraction"] == 0.0
+    assert [(row["simulations"], row["opponent"]) for row in said["results"]] == [
+        (simulations, name) for simulations in (0, 3) for name in opponents
+    ]
+    assert set(said["ms_per_move"]) == {"sims:0", "sims:3", "ismcts:5"}
+    for row in said["results"]:
+        assert row["wins"] + row["draws"] + row["losses"] == row["games"] == 6
+        assert row["low"] <= row["score"] <= row["high"] and row["margin_low"] <= row["margin"] <= row["margin_high"]
+        name = f"test/sims_{row['simulations']}/win_rate/{row['opponent']}"
+        assert list(metrics(folder, name, "step").values()) == [pytest.approx(row["score"])]
+    first = next(row for row in said["results"] if row["opponent"] == "random")
+    assert list(metrics(folder, "test/win_rate/random", "step").values()) == [pytest.approx(first["score"])]
 
 
 def test_the_installed_command_and_the_module_answer() -> None:

@@ -14,7 +14,7 @@ import torch
 from cli_tools import ROOT, TINY, config, every, metrics, trained
 from test_resume import KEPT, assert_same
 
-from lit_trainer.metrics import wilson_interval
+from lit_trainer.statistics import wilson_interval
 
 pytestmark = pytest.mark.slow
 

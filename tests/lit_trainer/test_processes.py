@@ -12,6 +12,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from lit_trainer import ResidualMLP, SelfPlayDataModule, processes
+from lit_trainer.evaluation import Match
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.replay import ReplayWindow
 
@@ -137,3 +138,25 @@ def test_processes_share_an_evaluation_between_them(games: int) -> None:
         assert all(len(outcomes) % 2 == 0 for outcomes, _ in parts), "both seats of a deal"
         for k in (0, 1):
             np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), alone[k])
+
+
+def test_processes_share_a_test_between_them() -> None:
+    data = Rank(test_games=10, threads=1)
+    data.network = ResidualMLP(width=8, blocks=1)
+    match = Match(2, "ismcts:3")
+    alone = data._play_test(match)
+    data.world = 3
+    parts = []
+    for rank in range(3):
+        data.rank, data.move_times = rank, {}
+        parts.append(data._play_test(match))
+        assert set(data.move_times) == ({"sims:2", "ismcts:3"} if rank == 0 else set())
+    for k in (0, 1):
+        np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), alone[k])
+
+
+def test_a_test_plays_other_deals_than_validation() -> None:
+    """Deals by which a checkpoint may have been chosen would flatter it."""
+    data = Rank(evaluation_games=40, test_games=40, threads=1)
+    data.network = ResidualMLP(width=8, blocks=1)
+    assert (data._play_evaluation("online")[1] != data._play_test(Match(0, "online"))[1]).any()
