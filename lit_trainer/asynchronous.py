@@ -53,7 +53,6 @@ class AsynchronousGenerator:
         settings: of generation; each worker plays up to ``settings.parallel_games`` games side by side.
         games_per_iteration: games an iteration takes at least.
         workers: processes.
-        worker_threads: torch's threads in each.
         device: where they evaluate the network.
         max_staleness: iterations that weights may be behind when their games are taken.
         seed: the run's.
@@ -72,7 +71,6 @@ class AsynchronousGenerator:
         *,
         games_per_iteration: int,
         workers: int,
-        worker_threads: int,
         device: str,
         max_staleness: int,
         seed: int,
@@ -99,7 +97,6 @@ class AsynchronousGenerator:
                 rank=rank,
                 start_iteration=start_iteration,
                 max_staleness=max_staleness,
-                torch_threads=worker_threads,
                 device=device,
                 max_past=pool.max_past,
                 shared_fd=self._shared.fd,

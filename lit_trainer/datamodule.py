@@ -67,7 +67,7 @@ class SelfPlayDataModule(LightningDataModule):
         evaluator: how self-play asks the network, e.g. "torch", or "onnx_int8": twice as fast on a CPU, in 8-bit whole
             numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
-        threads: of self-play and evaluation together, for trees and network; in each worker.
+        threads: of self-play and evaluation, for trees and network together; workers have as many each.
         evaluation_opponents: opponents of validation: the game's, the pool's agents, or ``ismcts:N`` for tree search of
             N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
@@ -77,11 +77,9 @@ class SelfPlayDataModule(LightningDataModule):
         test_simulations: simulations a move that `test` measures the player with, each against all opponents.
         asynchronous: let worker processes play while the trainer learns, with weights that are an iteration or so
             behind. The games then depend on how fast each side is: two runs with one seed differ.
-        workers: worker processes of each process; asynchronous generation only, as the next three.
+        workers: worker processes of each process; asynchronous generation only, as the next two.
         max_staleness: iterations that the weights a game was played with may be behind when its positions enter the
             replay window. Older games are given up, and counted in ``selfplay/dropped_games``.
-        worker_threads: torch's threads in each worker outside of its games, which take their share of `threads`: at
-            present without effect.
         worker_device: where workers evaluate the network, e.g. "cpu" or "cuda:1"; "auto" is the trainer's GPU where it
             learns on one, else the CPU.
         save_replay: keep the replay window in checkpoints; without it a resumed run refills the window.
@@ -114,7 +112,6 @@ class SelfPlayDataModule(LightningDataModule):
         asynchronous: bool = False,
         workers: int = 1,
         max_staleness: int = 2,
-        worker_threads: int = 1,
         worker_device: str = "auto",
         save_replay: bool = True,
         seed: int = 42,
@@ -135,7 +132,6 @@ class SelfPlayDataModule(LightningDataModule):
             *(("test_simulations", number, 0) for number in test_simulations),
             ("workers", workers, 1),
             ("max_staleness", max_staleness, 1),
-            ("worker_threads", worker_threads, 1),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 raise ValueError(f"{name}: {value!r} given, expected a whole number of at least {lowest}")
@@ -202,7 +198,6 @@ class SelfPlayDataModule(LightningDataModule):
         self.asynchronous = asynchronous
         self.workers = workers
         self.max_staleness = max_staleness
-        self.worker_threads = worker_threads
         self.worker_device = worker_device
         self.save_replay = save_replay
         self.seed = seed
@@ -291,7 +286,6 @@ class SelfPlayDataModule(LightningDataModule):
             self._generation_settings,
             games_per_iteration=self.games_per_iteration,
             workers=self.workers,
-            worker_threads=self.worker_threads,
             device=worker_device(self.worker_device, self.trainer.strategy.root_device),
             max_staleness=self.max_staleness,
             seed=self.seed,

@@ -45,7 +45,6 @@ class WorkerSetup:
     start_iteration: int
     """At which the workers were started."""
     max_staleness: int
-    torch_threads: int
     device: str
     max_past: int
     shared_fd: int
@@ -88,7 +87,7 @@ class _Worker:
 
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
-        torch.set_num_threads(setup.torch_threads)
+        torch.set_num_threads(setup.settings.threads)
         network_class, config = pickle.loads(setup.network)
         self.network: PolicyValueNetwork = network_class(**config).requires_grad_(False).eval()
         self.shared = SharedState(self.network, setup.max_past, setup.shared_fd)

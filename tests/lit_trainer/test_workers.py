@@ -73,7 +73,7 @@ def start() -> Iterator[Start]:
         settings = {"game": GAME, "simulations": 0, "search": SearchSettings(), "evaluator": "torch"}
         settings |= {"parallel_games": 1024, "threads": 1}
         settings |= {key: options.pop(key) for key in tuple(options) if key in settings}
-        defaults = {"games_per_iteration": 24, "workers": 1, "worker_threads": 1, "device": "cpu"}
+        defaults = {"games_per_iteration": 24, "workers": 1, "device": "cpu"}
         defaults |= {"max_staleness": 2, "seed": 5, "rank": 0, "start_iteration": 0}
         generator = AsynchronousGenerator(network, pool, GenerationSettings(**settings), **(defaults | options))
         started.append(generator)
@@ -172,7 +172,7 @@ def test_no_two_chunks_share_a_seed() -> None:
     """Not of two workers, of two processes' workers, nor after a resume."""
     settings = GenerationSettings("beasty_bar", 0, SearchSettings(), "torch", 8, 1)
     seeds = [
-        WorkerSetup(worker, settings, b"", {}, 5, rank, start, 2, 1, "cpu", 0, 0, 0).chunk_seed(chunk)
+        WorkerSetup(worker, settings, b"", {}, 5, rank, start, 2, "cpu", 0, 0, 0).chunk_seed(chunk)
         for worker in range(3)
         for rank in range(3)
         for start in range(3)
@@ -230,7 +230,7 @@ class Two(NamedTuple):
 def two() -> Iterator[Two]:
     network = ResidualMLP("beasty_bar", width=64, blocks=2)
     settings = GenerationSettings("beasty_bar", 32, SearchSettings(dirichlet_fraction=0.25), "torch", 1024, 1)
-    options: dict[str, Any] = {"worker_threads": 1, "device": "cpu", "seed": 5, "rank": 0, "start_iteration": 0}
+    options: dict[str, Any] = {"device": "cpu", "seed": 5, "rank": 0, "start_iteration": 0}
     generator = AsynchronousGenerator(
         network, self_play(), settings, games_per_iteration=64, workers=2, max_staleness=2, **options
     )
@@ -327,7 +327,7 @@ def test_a_network_that_cannot_be_made_again_is_refused(start: Start) -> None:
 
 
 def test_settings_are_checked_and_the_device_follows_the_trainer() -> None:
-    for name, value in (("workers", 0), ("max_staleness", 0), ("worker_threads", 0), ("worker_device", "gpu")):
+    for name, value in (("workers", 0), ("max_staleness", 0), ("worker_device", "gpu")):
         with pytest.raises(ValueError, match=f"^{name}: {value!r} given"):
             SelfPlayDataModule(asynchronous=True, **{name: value})  # type: ignore[arg-type]
     assert worker_device("cuda:1", torch.device("cpu")) == "cuda:1"
