@@ -39,6 +39,8 @@ class GeneratedGames:
     """Games, positions and evaluations a second, and shares of the time."""
     margins: NDArray[np.int32] | None = None
     """Final margin for the player to move [m]: the own score less the other's. None: not known."""
+    values: Floats | None = None
+    """The search's values for the player to move [m], NaN where there was no search. None: not known."""
 
 
 def _schedule(
@@ -121,6 +123,7 @@ def generate_games_batched_by_opponent(
         results=results,
         stats=_stats(played),
         margins=played.position_margins,
+        values=played.position_values,
     )
 
 

@@ -130,6 +130,7 @@ def join_games(parts: Sequence[GeneratedGames], workers: int) -> GeneratedGames:
         else:
             mean = sum(v * s for v, s in zip(values, seconds, strict=True)) / max(sum(seconds), 1e-9)
             stats[key] = mean * workers if key.endswith("_per_second") else mean
+    searched = [part.values for part in parts if part.values is not None]
     margins = [part.margins for part in parts if part.margins is not None]
     return GeneratedGames(
         states=np.concatenate([part.states for part in parts]),
@@ -138,6 +139,7 @@ def join_games(parts: Sequence[GeneratedGames], workers: int) -> GeneratedGames:
         results=results,
         stats=stats,
         margins=np.concatenate(margins) if len(margins) == len(parts) else None,
+        values=np.concatenate(searched) if len(searched) == len(parts) else None,
     )
 
 

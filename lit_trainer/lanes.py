@@ -63,6 +63,8 @@ class PlayedGames:
     """Outcomes for their movers [k]."""
     position_margins: NDArray[np.int32]
     """Final margins for their movers [k]: the own score less the other's."""
+    position_values: Floats
+    """The search's values for their movers [k], exact ones where solved; NaN where there was no search."""
     evaluations: int
     """Positions the learner's network rated."""
     simulations: int
@@ -257,6 +259,7 @@ def _collect(lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds:
         policies=np.concatenate([part[1] for part in kept]),
         position_outcomes=np.concatenate([part[2] for part in kept]),
         position_margins=np.concatenate([lane.runner.margins_kept() for lane in lanes]),
+        position_values=np.concatenate([lane.runner.values_kept() for lane in lanes]),
         evaluations=sum(lane.evaluations for lane in lanes),
         simulations=sum(lane.runner.simulations_done for lane in lanes),
         seconds=seconds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
@@ -31,6 +32,8 @@ class AlphaZeroModule(LightningModule):
         lr_interval: whether the scheduler steps every iteration ("epoch") or every batch ("step").
         value_coef: weight of the value term in the loss.
         entropy_coef: weight of the policy's entropy, in nats; `EntropyScheduleCallback` drives it.
+        search_value_share: how much of the value's target is the search's value of the position in place of the game's
+            outcome, 0 to 1.
         margin_coef: weight of the squared error to the game's final margin of points; as `hand_coef`, this needs a
             network with `auxiliary: true`, whose heads learn on the side and are not asked in play.
         hand_coef: weight of the cross-entropy to the other's hidden hand, a number for each card that may be in it.
@@ -47,6 +50,7 @@ class AlphaZeroModule(LightningModule):
         lr_interval: Literal["epoch", "step"] = "epoch",
         value_coef: float = 1.0,
         entropy_coef: float = 0.0,
+        search_value_share: float = 0.0,
         margin_coef: float = 0.0,
         hand_coef: float = 0.0,
     ) -> None:
@@ -59,6 +63,8 @@ class AlphaZeroModule(LightningModule):
         ):
             if not 0.0 <= value < float("inf"):
                 raise ValueError(f"{name}: {value!r} given, expected 0 or more")
+        if not 0.0 <= search_value_share <= 1.0:
+            raise ValueError(f"search_value_share: {search_value_share!r} given, expected 0 to 1")
         for name, value in (("margin_coef", margin_coef), ("hand_coef", hand_coef)):
             if value and network.auxiliary_heads is None:
                 raise ValueError(
@@ -74,6 +80,7 @@ class AlphaZeroModule(LightningModule):
         self.lr_interval = lr_interval
         self.value_coef = value_coef
         self.entropy_coef = entropy_coef
+        self.search_value_share = search_value_share
         self.margin_coef = margin_coef
         self.hand_coef = hand_coef
         self.evaluation: dict[str, WinRateResult] = {}
@@ -105,12 +112,17 @@ class AlphaZeroModule(LightningModule):
         total = loss.total + self.margin_coef * margin + self.hand_coef * hand
         return loss._replace(total=total, margin=margin, hand=hand if guessed.hidden.shape[1] else None)
 
+    def _value_target(self, batch: dict[str, Tensor]) -> Tensor:
+        if not self.search_value_share:
+            return batch["outcome"]
+        return torch.lerp(batch["outcome"], batch["search_value"], self.search_value_share)
+
     def _alphazero_loss(self, logits: Tensor, value: Tensor, batch: dict[str, Tensor]) -> AlphaZeroLoss:
         return alphazero_loss(
             logits,
             value,
             batch["policy"],
-            batch["outcome"],
+            self._value_target(batch),
             batch["legal_mask"],
             value_coef=self.value_coef,
             entropy_coef=self.entropy_coef,

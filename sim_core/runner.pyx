@@ -3,7 +3,7 @@
 A slot searches for its learner's moves, plays built-in opponents' and solved moves on the spot, and takes the next game
 of the schedule when its own is over. So the network's batches stay full, and no Python runs between two calls.
 """
-from libc.math cimport INFINITY, pow
+from libc.math cimport INFINITY, NAN, pow
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -77,6 +77,7 @@ cdef class GameRunner:
     cdef uint8_t[:, :, ::1] kept_states     # [m, max_plies, state_size]
     cdef float[:, :, ::1] kept_policies     # [m, max_plies, A]
     cdef int8_t[:, ::1] kept_movers         # [m, max_plies]
+    cdef float[:, ::1] kept_values          # [m, max_plies], of the search; NaN where there was none
     cdef int32_t[::1] kept                  # [m], positions kept of each game
     cdef int8_t[::1] ends                   # [m], outcomes for player 0
     cdef int32_t[:, ::1] final_scores       # [m, 2]
@@ -133,6 +134,7 @@ cdef class GameRunner:
         self.kept_states = np.empty((m, room, self.game.state_size), dtype=np.uint8)
         self.kept_policies = np.empty((m, room, self.game.num_actions), dtype=np.float32)
         self.kept_movers = np.full((m, room), -1, dtype=np.int8)
+        self.kept_values = np.empty((m, room), dtype=np.float32)
         self.kept = np.zeros(m, dtype=np.int32)
         self.ends = np.zeros(m, dtype=np.int8)
         self.final_scores = np.zeros((m, 2), dtype=np.int32)
@@ -250,7 +252,7 @@ cdef class GameRunner:
         cdef float value
         cdef int settled = self.trees.finish(slot, counts, policy, &value)
         self.searched[slot] += 1
-        self._learner_plays(slot, policy, True, settled if self.trees.plays_settled() else -1)
+        self._learner_plays(slot, policy, True, settled if self.trees.plays_settled() else -1, value)
 
     cdef bint _play_solved(self, Py_ssize_t slot, const float *logits) noexcept nogil:
         """One of the actions that keep the exact value, by the network's prior where it was asked; False where that is
@@ -278,7 +280,7 @@ cdef class GameRunner:
         k = -1
         if self.temperature == 0.0:
             k = hardest_action(self.game, &self.states[slot, 0], actions, optimal, root.count)
-        self._learner_plays(slot, policy, True, k)
+        self._learner_plays(slot, policy, True, k, root.value)
         return True
 
     cdef bint _play_policy(self, Py_ssize_t slot, const float *logits) noexcept nogil:
@@ -286,10 +288,10 @@ cdef class GameRunner:
         cdef float policy[256]
         if not self.trees.network_policy(slot, logits, policy):
             return False
-        self._learner_plays(slot, policy, False, -1)
+        self._learner_plays(slot, policy, False, -1, NAN)
         return True
 
-    cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action) noexcept nogil:
+    cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value) noexcept nogil:
         """Keep the position where wanted, and step by the action; -1: one sampled from the policy."""
         cdef uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
@@ -298,6 +300,7 @@ cdef class GameRunner:
         if self.record:
             memcpy(&self.kept_states[number, at, 0], state, self.game.state_size)
             self.kept_movers[number, at] = <int8_t>self.game.to_move(state)
+            self.kept_values[number, at] = value
             if is_target:
                 memcpy(&self.kept_policies[number, at, 0], policy, self.game.num_actions * sizeof(float))
             else:
@@ -385,6 +388,11 @@ cdef class GameRunner:
         kept = np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
         outcomes = np.where(movers == 0, 1, -1) * np.asarray(self.ends)[:, None]
         return np.asarray(self.kept_states)[kept], np.asarray(self.kept_policies)[kept], outcomes[kept].astype(np.int8)
+
+    def values_kept(self):
+        """The search's values of `positions_kept`, exact ones where solved, float32 [k]; NaN without a search."""
+        kept = np.arange(np.asarray(self.kept_movers).shape[1])[None, :] < np.asarray(self.kept)[:, None]
+        return np.asarray(self.kept_values)[kept]
 
     def margins_kept(self):
         """Final margins for the movers of `positions_kept`, int32 [k]: their score less the other's."""
