@@ -90,7 +90,7 @@ def test_batches_without_heads_are_as_before(scrambled: Any) -> None:
     window = ReplayWindow(5000)
     window.add(generated(scrambled))
     plain = window.sample(8, np.random.default_rng(1))
-    assert set(plain) == {"observations", "legal_mask", "policy", "outcome"}
+    assert set(plain) == {"observations", "legal_mask", "policy", "outcome", "search_value"}
 
 
 # ---------------------------------------------------------------------- the replay window
@@ -309,7 +309,7 @@ def test_margins_come_from_workers(scrambled: Any) -> None:
     pool, network = OpponentPool([], 1.0, 0.0), mlp()
     settings = GenerationSettings("beasty_bar", 0, SearchSettings(), "torch", 64, 1)
     generator = AsynchronousGenerator(
-        network, pool, settings, games_per_iteration=8, workers=1, worker_threads=1, device="cpu", max_staleness=2,
+        network, pool, settings, games_per_iteration=8, workers=1, device="cpu", max_staleness=2,
         seed=5, rank=0, start_iteration=0,
     )  # fmt: skip
     try:

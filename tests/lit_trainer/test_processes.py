@@ -28,6 +28,7 @@ def window(count: int, owner: int, added: int | None = None) -> dict[str, Any]:
         "policies": states[:, :1].to(torch.int16).expand(count, actions).contiguous() * 1000 - 500,
         "outcomes": states[:, 0].to(torch.int8) - 1,
         "margins": states[:, 1].to(torch.int16) * 300 - owner,
+        "values": states[:, 1].to(torch.int16) * 200 + owner,
         "added": count if added is None else added,
     }
 
@@ -46,6 +47,7 @@ def test_windows_are_shared_out_whole_and_evenly(counts: tuple[int, ...], world:
         assert torch.equal(part["policies"][:, 0].int(), part["states"][:, 0].int() * 1000 - 500)
         assert torch.equal(part["outcomes"].int(), part["states"][:, 0].int() - 1)
         assert torch.equal(part["margins"].int(), part["states"][:, 1].int() * 300 - part["states"][:, 0].int())
+        assert torch.equal(part["values"].int(), part["states"][:, 1].int() * 200 + part["states"][:, 0].int())
         loaded = ReplayWindow(4)
         loaded.load_state_dict(part)
         kept = min(4, len(ages))
@@ -103,7 +105,7 @@ def test_windows_of_three_processes_arrive_on_the_first(tmp_path: Path) -> None:
             same = torch.equal(got, value) if isinstance(value, torch.Tensor) else got == value
             assert same and type(got) is type(value), (rank, key)
     saved = (tmp_path / "gathered0.pt").stat().st_size
-    assert saved < 138 * 107 + 10_000, "each window's bytes once"
+    assert saved < 138 * 111 + 10_000, "each window's bytes once"
 
 
 class Rank(SelfPlayDataModule):

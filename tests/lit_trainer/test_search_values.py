@@ -34,7 +34,7 @@ def test_they_are_those_of_the_search_and_exact_where_solved(scrambled: Any) -> 
     assert (games.values[solved] != games.outcomes[solved]).any()
     # the search draws from the game's own stream, so a search of the position alone comes out near it, not equal
     again = search(batch.take(np.flatnonzero(~solved)), scrambled, 256, seed=5).value
-    assert np.corrcoef(games.values[~solved], again)[0, 1] > 0.6
+    assert np.corrcoef(games.values[~solved], again)[0, 1] > 0.35
     assert np.abs(games.values).max() <= 1
 
 
