@@ -8,8 +8,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
 Z95 = 1.959963984540054
 """The normal distribution's quantile of a two-sided 95 % interval."""
+ELO = 400.0 / math.log(10.0)
+"""Elo a natural unit of rating."""
 
 
 def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
@@ -76,3 +83,69 @@ def mean_interval(n: int, mean: float, squares: float, z: float = Z95) -> tuple[
         return -math.inf, math.inf
     half = z * math.sqrt(squares / (n - 1) / n)
     return mean - half, mean + half
+
+
+def bradley_terry(points: Floats, games: Floats, tolerance: float = 1e-10) -> Floats:
+    """Ratings by which a player's expected points are those it made (Bradley and Terry 1952): maximum likelihood.
+
+    i's expected score against j is 1 / (1 + exp(r_j - r_i)); a draw is half a point for either.
+
+    Args:
+        points: i's points against j, [n, n].
+        games: games of i and j, symmetric [n, n], the diagonal 0.
+        tolerance: largest difference between points expected and made.
+
+    Returns:
+        ratings [n] in natural units, of mean 0; times `ELO` they are Elo.
+
+    Raises:
+        ValueError: some players' games do not tie their ratings to the others': there are none, or one side won all.
+    """
+    n = len(points)
+    # reaches[i, j]: i made points against j, maybe by way of others; ratings are finite if everybody reaches everybody
+    reaches = (points > 0) | np.eye(n, dtype=bool)
+    for k in range(n):
+        reaches |= reaches[:, k : k + 1] & reaches[k]
+    if not reaches.all():
+        raise ValueError("points: no finite ratings, expected games that tie all players together, none winning all")
+
+    def log_likelihood(ratings: Floats) -> float:
+        return float(-(points * np.logaddexp(0.0, ratings[None, :] - ratings[:, None])).sum())
+
+    ratings = np.zeros(n)
+    for _ in range(200):
+        expected, information = _expectations(ratings, games)
+        missing = points.sum(axis=1) - expected.sum(axis=1)
+        if np.abs(missing).max() < tolerance * max(1.0, games.sum()):
+            break
+        step, before = np.linalg.solve(information + 1.0 / n, missing), log_likelihood(ratings)
+        while log_likelihood(ratings + step) < before and np.abs(step).max() > 1e-12:
+            step = step / 2  # too far from a flat place: Newton's step overshoots
+        ratings = ratings + step - (ratings + step).mean()
+    return ratings
+
+
+def _expectations(ratings: Floats, games: Floats) -> tuple[Floats, Floats]:
+    """Expected points [n, n], and Fisher's information of the ratings [n, n]."""
+    share = 1.0 / (1.0 + np.exp(ratings[None, :] - ratings[:, None]))
+    weights = games * share * (1.0 - share)
+    return games * share, np.diag(weights.sum(axis=1)) - weights
+
+
+def rating_errors(ratings: Floats, games: Floats, variances: Floats) -> Floats:
+    """Standard errors [n] of `bradley_terry`'s ratings about their mean, in natural units.
+
+    The sandwich of Fisher's information and the variance that points were seen to have: with independent games without
+    draws it is Fisher's alone.
+
+    Args:
+        ratings: of the players, [n].
+        games: as for `bradley_terry`.
+        variances: of i's points against j, symmetric [n, n], the diagonal 0.
+    """
+    n = len(ratings)
+    inverse = np.linalg.inv(_expectations(ratings, games)[1] + 1.0 / n)
+    inverse -= inverse.mean(axis=0, keepdims=True)  # about the mean of all
+    spread = np.diag(variances.sum(axis=1)) - variances
+    errors: Floats = np.sqrt(np.maximum(np.diag(inverse @ spread @ inverse.T), 0.0))
+    return errors

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lit_trainer.statistics import mean_interval, paired_interval, wilson_interval
+from lit_trainer.statistics import (
+    ELO,
+    bradley_terry,
+    mean_interval,
+    paired_interval,
+    rating_errors,
+    wilson_interval,
+)
 
 Floats = NDArray[np.float64]
 
@@ -82,3 +89,74 @@ def test_a_mean_s_interval() -> None:
     low, high = mean_interval(4, values.mean(), ((values - values.mean()) ** 2).sum())
     assert (low + high) / 2 == pytest.approx(4.5)
     assert high - low == pytest.approx(2 * 1.959963984540054 * values.std(ddof=1) / 2)
+
+
+def table(pairings: dict[tuple[int, int], tuple[float, float]], n: int) -> tuple[Floats, Floats]:
+    """Points and games of pairings (i, j) to (i's points, games)."""
+    points, games = np.zeros((n, n)), np.zeros((n, n))
+    for (i, j), (made, played) in pairings.items():
+        points[i, j], points[j, i], games[i, j], games[j, i] = made, played - made, played, played
+    return points, games
+
+
+def test_ratings_are_where_a_search_of_the_likelihood_finds_them() -> None:
+    """A gradient of the wrong sign, draws that count otherwise, or games that are counted twice."""
+    points, games = table({(0, 1): (33.5, 40), (0, 2): (12.0, 60), (1, 2): (5.5, 20)}, 3)
+    found = bradley_terry(points, games)
+    best, centre, width = -math.inf, (0.0, 0.0), 4.0
+    for _ in range(12):  # a grid that closes in
+        axis = np.linspace(-width, width, 21)
+        for a, b in ((centre[0] + x, centre[1] + y) for x in axis for y in axis):
+            ratings = (a, b, -a - b)
+            value = sum(
+                points[i, j] * math.log(1 / (1 + math.exp(ratings[j] - ratings[i])))
+                for i in range(3)
+                for j in range(3)
+                if i != j
+            )
+            if value > best:
+                best, at = value, (a, b)
+        centre, width = at, width / 4
+    assert found == pytest.approx([*centre, -sum(centre)], abs=1e-5)
+
+
+def test_two_players_have_the_elo_of_their_score() -> None:
+    ratings = bradley_terry(*table({(0, 1): (640.0, 1000)}, 2))
+    assert ELO * (ratings[0] - ratings[1]) == pytest.approx(400 * math.log10(0.64 / 0.36))
+    extreme = bradley_terry(*table({(0, 1): (999.5, 1000)}, 2))  # Newton's first step is far too long
+    assert extreme[0] - extreme[1] == pytest.approx(math.log(999.5 / 0.5))
+
+
+@pytest.mark.parametrize(
+    "pairings",
+    [
+        {(0, 1): (10, 10), (1, 2): (5, 10), (0, 2): (10, 10)},
+        {(0, 1): (5, 10), (2, 3): (5, 10)},
+        {(0, 1): (5, 10), (2, 3): (5, 10), (0, 2): (10, 10)},
+    ],
+)
+def test_ratings_that_games_do_not_bound_are_refused(pairings: dict[tuple[int, int], tuple[float, float]]) -> None:
+    with pytest.raises(ValueError, match=r"^points: "):
+        bradley_terry(*table(pairings, 1 + max(max(pair) for pair in pairings)))
+
+
+@pytest.mark.parametrize("luck", [0.0, 3.0, -1.5])
+def test_a_rating_s_interval_holds_the_truth_as_often_as_it_says(luck: float) -> None:
+    """Errors that take games as independent would hold too often with luck above 0, too seldom below."""
+    rng = np.random.default_rng(8)
+    skills, pairs, matches = [0.0, 0.3, 0.9, 1.4], 100, 600
+    pairings = [(i, j) for i in range(4) for j in range(i)]
+    truth_points, truth_games = table(
+        {(i, j): (1e5 * played(rng, 1, 100_000, skills[i] - skills[j], luck, 0.1).mean(), 1e5) for i, j in pairings}, 4
+    )
+    truth = bradley_terry(truth_points, truth_games)
+    scores = {(i, j): played(rng, matches, pairs, skills[i] - skills[j], luck, 0.1).mean(axis=2) for i, j in pairings}
+    held = []
+    for match in range(matches):
+        of_pairs = {pair: scores[pair][match] for pair in pairings}
+        points, games = table({pair: (2 * values.sum(), 2 * pairs) for pair, values in of_pairs.items()}, 4)
+        variances = table({pair: (4 * pairs * values.var(ddof=1), 0) for pair, values in of_pairs.items()}, 4)[0]
+        found = bradley_terry(points, games)
+        errors = rating_errors(found, games, np.abs(variances))
+        held.append(np.abs(found - truth) <= 1.96 * errors)
+    assert 0.93 <= np.mean(held) <= 0.97
