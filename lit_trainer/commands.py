@@ -47,7 +47,9 @@ def run_command(name: str, args: Sequence[str]) -> None:
     texts = {entry.arg_name: entry.description for entry in parse_docstring(function.__doc__ or "").params}
     for name_of_list, required in lists.items():
         parser.add_argument(f"--{name_of_list}", type=str, nargs="+", required=required, help=texts.get(name_of_list))
-    values = parser.instantiate_classes(parser.parse_args(list(args))).as_dict()
+    # the method's name from jsonargparse 4.49 on, and the one before
+    instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
+    values = instantiate(parser.parse_args(list(args))).as_dict()
     values.pop("config", None)
     try:
         function(**values)

@@ -108,9 +108,10 @@ def load_contestants(specs: Sequence[str], game: str | None, device: str = "cpu"
             )
     seen: dict[str, str] = {}
     for contestant in contestants:
-        other = seen.setdefault(contestant.identity, contestant.spec)
-        if other is not contestant.spec:
+        if contestant.identity in seen:
+            other = seen[contestant.identity]
             raise ValueError(f"agents: {other!r} and {contestant.spec!r} are the same player, expected it once")
+        seen[contestant.identity] = contestant.spec
     return game, contestants
 
 
