@@ -82,9 +82,11 @@ def measure(table: Table, title: str, cases: Sequence[Case], runs: int, seconds:
             remarks.insert(0, f"ours {times:.2f} times as fast")
         table.add_row(
             case.what,
-            f"{statistics.median(each.clock for each in one):,.0f}",
-            f"{statistics.median(each.clock for each in two):,.0f}" if two else "",
-            f"{statistics.median(each.processor for each in one):,.0f}",
+            *(
+                f"{statistics.median(getattr(each, clock) for each in speeds):,.0f}" if speeds else ""
+                for clock in Speed._fields
+                for speeds in (one, two)
+            ),
             "; ".join(remarks),
         )
 
@@ -93,7 +95,7 @@ def new_table(title: str) -> Table:
     """Its columns are those that `measure` fills."""
     table = Table(title=title)
     table.add_column("what a second")
-    for name in ("1 thread", "2 threads", "1 thread, processor time"):
+    for name in ("1 thread", "2 threads", "1 thread, processor time", "2 threads, processor time"):
         table.add_column(name, justify="right")
     table.add_column("remark")
     return table

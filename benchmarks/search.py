@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from cases import Case, Speed, Work, measure, new_table
 from engine import neutral
-from evaluators import forms
+from evaluators import own_products
 from peers import PEERS, install_hint, is_installed, one_core, peer_cases
 from rich.console import Console
 
@@ -112,7 +112,7 @@ def network_cases(games: int, simulations: int, kinds: list[str]) -> list[Case]:
     torch.manual_seed(0)
     network = ResidualMLP(width=256, blocks=4).eval()
     cases = [_with_network(network, kind, games, simulations) for kind in kinds]
-    multiply = forms(network)["matrix products alone, the evaluator's own"](games)
+    multiply = own_products(network)(games)
 
     def products() -> int:
         multiply()
@@ -177,7 +177,7 @@ def main(
         runs: the median of these is shown.
         seconds: of each measurement.
     """
-    console, table = Console(width=150), new_table(f"Search, medians of {runs} runs")
+    console, table = Console(width=160), new_table(f"Search, medians of {runs} runs")
     made: dict[str, tuple[str, Callable[[], list[Case]]]] = {
         "tree": (f"Tree alone, {games:,} games, simulations", lambda: tree_cases(games, simulations)),
         "endgame": (

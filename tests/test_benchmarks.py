@@ -68,7 +68,7 @@ def test_ours_twice_as_fast_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
         cases.Case("theirs", lambda: counts(1), lambda: counts(1), ours="ours"),
     ]
     cases.measure(table, "a section", rows, 5, 0.01)
-    what, _, two, _, remarks = (list(column.cells) for column in table.columns)
+    what, _, two, _, _, remarks = (list(column.cells) for column in table.columns)
     assert what == ["[bold]a section[/bold]", "ours", "theirs"]
     assert two[1] == "" and int(two[2].replace(",", "")) > 0
     times = re.fullmatch(r"ours ([\d.]+) times as fast", remarks[2])
