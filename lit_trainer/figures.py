@@ -12,12 +12,14 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from lit_trainer.calibration import Calibration, calibrate
+from lit_trainer.insight import calibration, calibration_gap
 from lit_trainer.metrics import WinRateResult
 from lit_trainer.reporting import EvaluationHistory
 
 _MOST_TICKS = 12
+_Bins = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 
 
 def _iterations(history: Mapping[str, Mapping[int, float]]) -> list[int]:
@@ -56,7 +58,7 @@ def score_intervals(results: Mapping[str, WinRateResult], iteration: int) -> Fig
     axes = figure.subplots()
     scores, low, high = (100 * np.array(column) for column in zip(*(r[3:6] for r in results.values()), strict=True))
     rows = np.arange(len(results))
-    axes.errorbar(scores, rows, xerr=np.clip([scores - low, high - scores], 0, None), fmt="o", capsize=3)
+    axes.errorbar(scores, rows, xerr=np.clip([scores - low, high - scores], 0, None), fmt="o", capsize=3, clip_on=False)
     axes.axvline(50, color="grey", linewidth=0.8, linestyle=":")
     axes.set_yticks(rows, list(results))
     axes.invert_yaxis()
@@ -77,16 +79,20 @@ def weights_over_iterations(history: Mapping[str, Mapping[int, float]]) -> Figur
     return figure
 
 
-def calibration_plot(calibration: Calibration, iteration: int) -> Figure:
-    """Mean outcome against predicted value, and below how many positions each bin holds."""
+def calibration_plot(
+    predicted: NDArray[np.float64], came: NDArray[np.float64], counts: NDArray[np.int64], iteration: int
+) -> Figure:
+    """Mean outcome against predicted value, and below how many positions each bin holds: see `calibration`."""
     figure = Figure(figsize=(5.5, 6.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    some = counts > 0
     above.plot((-1, 1), (-1, 1), color="grey", linewidth=0.8, linestyle=":")
-    above.plot(calibration.predicted, calibration.outcome, marker="o")
-    title = f"Value head at iteration {iteration}: calibration error {calibration.error:.3f}"
+    above.plot(predicted[some], came[some], marker="o", clip_on=False)
+    gap = calibration_gap(predicted, came, counts)
+    title = f"Value head at iteration {iteration}: calibration error {gap:.3f}"
     above.set(xlim=(-1, 1), ylim=(-1, 1), ylabel="mean outcome", title=title)
     above.grid(alpha=0.25)
-    below.bar(calibration.predicted, calibration.counts, width=0.04)
+    below.bar(predicted[some], counts[some], width=0.04)
     below.set(xlabel="predicted value", ylabel="positions")
     return figure
 
@@ -183,9 +189,9 @@ class EvaluationFigures(EvaluationHistory):
             figures["evaluation/scores"] = score_intervals(results, iteration)
         if self.weights:
             figures["opponents/weights"] = weights_over_iterations(self.weights)
-        if calibration := self._calibration(trainer, pl_module, iteration):
-            figures["value/calibration"] = calibration_plot(calibration, iteration)
-            error = {"val/value_calibration_error": calibration.error, "epoch": trainer.current_epoch}
+        if bins := self._calibration(trainer, pl_module, iteration):
+            figures["value/calibration"] = calibration_plot(*bins, iteration)
+            error = {"val/value_calibration_error": calibration_gap(*bins), "epoch": trainer.current_epoch}
             for logger in trainer.loggers:
                 logger.log_metrics(error, step=trainer.global_step)
         for name, figure in figures.items():
@@ -193,7 +199,7 @@ class EvaluationFigures(EvaluationHistory):
                 log_figure(logger, name, figure, trainer.global_step)
 
     @torch.no_grad()
-    def _calibration(self, trainer: Trainer, pl_module: LightningModule, iteration: int) -> Calibration | None:
+    def _calibration(self, trainer: Trainer, pl_module: LightningModule, iteration: int) -> _Bins | None:
         replay = getattr(getattr(trainer, "datamodule", None), "replay", None)
         if not self.calibration_positions or not replay:
             return None
@@ -204,7 +210,7 @@ class EvaluationFigures(EvaluationHistory):
         _, values = pl_module(batch["observations"].to(pl_module.device))
         for module in training:
             module.training = True
-        predicted = values.float().clamp(-1.0, 1.0).cpu().numpy()
+        predicted = values.float().cpu().numpy()
         if not np.isfinite(predicted).all():
             return None  # a network that diverged: the losses say so, a figure ends no run
-        return calibrate(predicted, batch["outcome"].numpy(), self.calibration_bins)
+        return calibration(predicted, batch["outcome"].numpy().astype(np.int8), self.calibration_bins)
