@@ -89,6 +89,17 @@ def calibration(
     return means[0], means[1], counts
 
 
+def calibration_gap(predicted: NDArray[np.float64], came: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
+    """Expected calibration error (Naeini et al. 2015) of what `calibration` returns: the mean absolute gap of
+    prediction and outcome, over all positions.
+
+    >>> round(calibration_gap(*calibration(np.float32([-0.9, 0.8, 1.0]), np.int8([-1, 1, 0]), bins=2)), 6)
+    0.3
+    """
+    some = counts > 0
+    return float((np.abs(predicted[some] - came[some]) * counts[some]).sum() / counts.sum())
+
+
 def play_shares(thoughts: Thoughts) -> NDArray[np.float64]:
     """How often an animal is played when it is held, [12 animals, 12 own turns]; NaN where it never is."""
     shares = np.full((len(LETTERS), OWN_TURNS), np.nan)

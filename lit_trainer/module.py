@@ -146,6 +146,10 @@ class AlphaZeroModule(LightningModule):
         self.log("iteration", float(self.current_epoch + 1))
         stats = getattr(getattr(self.trainer, "datamodule", None), "generation_stats", {})
         self.log_dict({f"selfplay/{name}": value for name, value in stats.items()})
+        if self.device.type == "cuda":
+            # of this process's learner; its iteration alone, so that a rise shows where it began
+            self.log("gpu/peak_memory_gib", torch.cuda.max_memory_allocated(self.device) / 2**30, rank_zero_only=True)
+            torch.cuda.reset_peak_memory_stats(self.device)
 
     def configure_optimizers(self) -> Any:
         optimizer, scheduler = self._new_optimizer()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lit_trainer.checkpoint import build_network, iterations_done, read_checkpoint
 from lit_trainer.evaluators import make_evaluator
 from lit_trainer.generation import opponent_player
-from lit_trainer.insight import OWN_TURNS, Thoughts, calibration, holding_worth, play_shares, think
+from lit_trainer.insight import OWN_TURNS, Thoughts, calibration, calibration_gap, holding_worth, play_shares, think
 from lit_trainer.players import NetworkPlayer, Player
 from sim_core import ACTIONS, GameBatch
 
@@ -73,10 +73,7 @@ def calibration_errors(thoughts: Thoughts) -> dict[str, dict[str, float]]:
         now = (thoughts.plies >= low) & (thoughts.plies < high)
         row: dict[str, float] = {}
         for kind, values in (("network", thoughts.network_values), ("search", thoughts.search_values)):
-            predicted, came, counts = calibration(values[now], thoughts.outcomes[now], bins=16)
-            some = counts > 0
-            gap = np.abs(predicted[some] - came[some]) * counts[some] / counts.sum()
-            row[f"{kind}_gap"] = float(gap.sum())
+            row[f"{kind}_gap"] = calibration_gap(*calibration(values[now], thoughts.outcomes[now], bins=16))
             row[f"{kind}_squared_error"] = float(((values[now] - thoughts.outcomes[now]) ** 2).mean())
         found[name] = row
     return found
