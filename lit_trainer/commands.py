@@ -21,7 +21,10 @@ class Command(NamedTuple):
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {"tournament": Command("lit_trainer.tournament:tournament", "Elo ratings from a round robin of players.")}
+    {
+        "report": Command("lit_trainer.report:report", "What an agent thinks: calibration, animals, annotated games."),
+        "tournament": Command("lit_trainer.tournament:tournament", "Elo ratings from a round robin of players."),
+    }
 )
 """Name to command; a further one needs only its line here."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -40,6 +39,9 @@ log = logging.getLogger(__name__)
 SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
 """Self-play's search, where nothing else is asked for."""
 
+PLAY_SEARCH = SearchSettings()
+"""Evaluation's: docs/search.md says why it may differ from what teaches best."""
+
 
 def _check_asynchronous(pool: OpponentPool) -> None:
     """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
@@ -63,7 +65,7 @@ class SelfPlayDataModule(LightningDataModule):
         simulations: search simulations a move in self-play; 0 plays the network's policy, which then has no target
             to learn from (the value learns on).
         temperature: of the visit shares that self-play samples from; `TemperatureScheduleCallback` drives it.
-        search: how searches choose; root noise is for self-play only.
+        search: how self-play's searches choose.
         evaluator: how self-play asks the network, e.g. "torch", or "onnx_int8": twice as fast on a CPU, in 8-bit whole
             numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
@@ -72,6 +74,7 @@ class SelfPlayDataModule(LightningDataModule):
             N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
         evaluation_simulations: simulations a move in validation; 0 is the policy alone.
+        evaluation_search: how searches choose in validation and test, where the best move is wanted and no target.
         test_opponents: opponents of `test`, any of those kinds. None: `evaluation_opponents`.
         test_games: games of `test` against each, half from either seat.
         test_simulations: simulations a move that `test` measures the player with, each against all opponents.
@@ -106,6 +109,7 @@ class SelfPlayDataModule(LightningDataModule):
         evaluation_opponents: Sequence[str] | None = None,
         evaluation_games: int = 200,
         evaluation_simulations: int = 0,
+        evaluation_search: SearchSettings = PLAY_SEARCH,
         test_opponents: Sequence[str] | None = None,
         test_games: int = 1000,
         test_simulations: Sequence[int] = (0, 16, 64, 256),
@@ -186,6 +190,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.simulations = simulations
         self.temperature = temperature
         self.search = search
+        self.evaluation_search = evaluation_search
         self.evaluator = evaluator
         self.parallel_games = parallel_games
         self.threads = threads
@@ -397,7 +402,7 @@ class SelfPlayDataModule(LightningDataModule):
                 temperature=0.0,
                 seed=derive_seed(seed, "search"),
                 threads=self.threads,
-                settings=dataclasses.replace(self.search, dirichlet_fraction=0.0),
+                settings=self.evaluation_search,
             )
             opponent = opponent_player(
                 match.opponent, derive_seed(seed, "opponent"), self.opponent_pool.agents, threads=self.threads

@@ -110,7 +110,7 @@ def record(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
         for field in ("game", "seed", "test_games", "threads", "parallel_games"):
             facts[field] = getattr(data, field)
         facts["processes"] = trainer.world_size
-        facts["search"] = dataclasses.asdict(data.search) | {"dirichlet_fraction": 0.0}
+        facts["search"] = dataclasses.asdict(data.evaluation_search)
     facts["ms_per_move"] = {name: time._asdict() for name, time in times.items()}
     facts["results"] = [
         {"simulations": simulations, "opponent": name, "games": result.games, **result._asdict()}

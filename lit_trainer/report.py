@@ -40,7 +40,9 @@ def animals_picture(thoughts: Thoughts) -> Figure:
         axes.set_xticklabels([str(turn + 1) for turn in range(table.shape[1])])
         for (row, column), value in np.ndenumerate(table):
             if np.isfinite(value):
-                axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color="black")
+                dark = sum(image.cmap(image.norm(value))[:3]) < 1.3
+                colour = "white" if dark else "black"
+                axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color=colour)
         figure.colorbar(image, ax=axes)
     return figure
 
