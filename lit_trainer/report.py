@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from lit_trainer.checkpoint import build_network, iterations_done, read_checkpoint
 from lit_trainer.evaluators import make_evaluator
+from lit_trainer.files import save_figure, write_json
 from lit_trainer.generation import opponent_player
 from lit_trainer.insight import OWN_TURNS, Thoughts, calibration, calibration_gap, holding_worth, play_shares, think
 from lit_trainer.players import NetworkPlayer, Player
@@ -142,12 +142,6 @@ def game_as_markdown(turns: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _save(figure: Figure, path: Path) -> None:
-    partial = path.with_name(f".{path.stem}.partial.png")
-    figure.savefig(partial, dpi=100)
-    partial.replace(path)
-
-
 def report(
     ckpt_path: str,
     out: str = "report",
@@ -180,8 +174,8 @@ def report(
 
     # a game plays one line at temperature 0, but each has a deal of its own
     thoughts = think(player(simulations), games, seed, network.game)
-    _save(animals_picture(thoughts), folder / "animals.png")
-    _save(calibration_picture(thoughts), folder / "calibration.png")
+    save_figure(folder / "animals.png", animals_picture(thoughts))
+    save_figure(folder / "calibration.png", calibration_picture(thoughts))
     facts: dict[str, Any] = {
         "iteration": iterations_done(checkpoint),
         "simulations": simulations,
@@ -202,7 +196,7 @@ def report(
         turns = annotated_game(sides, names, player(16 * simulations), seed + number, network.game)
         text.append(f"## Against {name}\n\n{game_as_markdown(turns)}")
     (folder / "games.md").write_text("\n".join(text))
-    (folder / "report.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_json(folder / "report.json", facts)
 
 
 def _rows(table: NDArray[np.float64], turns: int) -> dict[str, list[float | None]]:
