@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.cli import instantiate_class
 from torch import Tensor
 
+from lit_trainer.frozen import FrozenCheckpoint, make_frozen
 from lit_trainer.ismcts import ismcts_iterations
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.players import Agent
@@ -67,7 +68,7 @@ class OpponentPool:
 
     Args:
         opponents: names: built-in ones of any game (the data module checks that they are its game's), keys of
-            `agents`, or ``ismcts:N`` for tree search of N iterations a move. None: Beasty Bar's ten.
+            `agents` or `checkpoints`, or ``ismcts:N`` for tree search of N iterations a move. None: Beasty Bar's ten.
         self_play_share: share of games against itself.
         past_share: share of games against past checkpoints; self-play's until there is one.
         max_past: past checkpoints kept, the newest.
@@ -75,6 +76,8 @@ class OpponentPool:
         agents: opponents written in Python, by name: each an object with ``select_action(state, legal_actions)``, or a
             ``{class_path: ..., init_args: {...}}`` of one, as a YAML gives it.
         weights: shares of the named opponents among themselves, summing to one; None: equal.
+        checkpoints: opponents that are networks and never change, by name: each ``{path: FILE.ckpt, simulations: 0,
+            temperature: 0.0}``; simulations a move (0: the policy alone), temperature of its moves (0: the best).
 
     The rest, ``1 - self_play_share - past_share``, goes to the named opponents by weight (to self-play where there
     are none).
@@ -94,25 +97,31 @@ class OpponentPool:
         snapshot_every: int = 50,
         agents: dict[str, Any] | None = None,
         weights: dict[str, float] | None = None,
+        checkpoints: dict[str, Any] | None = None,
     ) -> None:
+        self.checkpoints = {name: make_frozen(name, given) for name, given in (checkpoints or {}).items()}
         self.agents: dict[str, Agent] = {name: make_agent(name, agent) for name, agent in (agents or {}).items()}
         self.agent_sources: dict[str, Any] = dict(agents or {})
         """What each of `agents` was given as, so that other processes can make it again."""
         builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
-        for name in self.agents:
-            if name == SELF_PLAY or name.startswith(past_name("")):
-                raise ValueError(
-                    f"agents: {name} stands for self-play or a past checkpoint; give the agent another name"
-                )
-            if name in builtin:
-                raise ValueError(f"agents: {name} is the name of a built-in opponent; give the agent another")
-            if ismcts_iterations("agents", name) is not None:
-                raise ValueError(f"agents: {name} stands for tree search; give the agent another name")
+        for field, names in (("agents", self.agents), ("checkpoints", self.checkpoints)):
+            for name in names:
+                if name == SELF_PLAY or name.startswith(past_name("")):
+                    raise ValueError(f"{field}: {name} stands for self-play or a past checkpoint; give another name")
+                if name in builtin:
+                    raise ValueError(f"{field}: {name} is the name of a built-in opponent; give another")
+                if ismcts_iterations(field, name) is not None:
+                    raise ValueError(f"{field}: {name} stands for tree search; give another name")
+        if both := sorted(self.agents.keys() & self.checkpoints.keys()):
+            raise ValueError(f"checkpoints: {both[0]} is the name of an agent; give another")
         self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
         for name in self.opponents:
-            if name not in builtin and name not in self.agents and ismcts_iterations("opponents", name) is None:
-                known = ", ".join((*builtin, *self.agents, "ismcts:N"))
-                raise ValueError(f"opponents: {name!r} is not known; known are {known}; add others by `agents`")
+            known = (*builtin, *self.agents, *self.checkpoints)
+            if name not in known and ismcts_iterations("opponents", name) is None:
+                raise ValueError(
+                    f"opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N; add others by `agents` "
+                    "or `checkpoints`"
+                )
         if len(set(self.opponents)) != len(self.opponents):
             raise ValueError(f"opponents: a name stands twice in {', '.join(self.opponents)}")
         self.self_play_share = _share("self_play_share", self_play_share)
@@ -149,6 +158,23 @@ class OpponentPool:
             if value < self.MIN_WEIGHT - 1e-9:
                 raise ValueError(f"weights.{name}: {value} given, below the floor of {self.MIN_WEIGHT}")
         return values
+
+    def check_names(self, game: str, field: str, names: Sequence[str]) -> None:
+        """Raise ValueError, for that setting, where a name is twice there or is no opponent in that game."""
+        known = (*get_game(game).opponents, *self.agents, *self.checkpoints)
+        if len(set(names)) != len(names):
+            raise ValueError(f"{field}: a name stands twice in {', '.join(names)}")
+        for name in names:
+            if name not in known and ismcts_iterations(field, name) is None:
+                raise ValueError(f"{field}: {name!r} is no opponent of {game}; known are {', '.join(known)}, ismcts:N")
+            if name in self.checkpoints and self.checkpoints[name].network.game != game:
+                raise ValueError(f"{field}: {name} plays {self.checkpoints[name].network.game}, expected {game}")
+
+    def checkpoints_on(self, device: torch.device) -> dict[str, FrozenCheckpoint]:
+        """`checkpoints`, once their networks are on that device."""
+        for frozen in self.checkpoints.values():
+            frozen.network.to(device)
+        return self.checkpoints
 
     def plan(self, games: int) -> dict[str, int]:
         """How many of `games` to play against whom: `SELF_PLAY`, past checkpoints, named opponents."""
@@ -228,8 +254,9 @@ class AdaptiveOpponentPool(OpponentPool):
         weights: dict[str, float] | None = None,
         rule: Literal["linear", "pfsp_hard", "pfsp_even"] = "linear",
         power: float = 2.0,
+        checkpoints: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(opponents, self_play_share, past_share, max_past, snapshot_every, agents, weights)
+        super().__init__(opponents, self_play_share, past_share, max_past, snapshot_every, agents, weights, checkpoints)
         if not self.opponents:
             raise ValueError("opponents: none given, expected at least one to adapt to")
         if rule not in RULES:
