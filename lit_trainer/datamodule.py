@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ from torch.utils.data import DataLoader
 
 from lit_trainer.evaluation import EvaluationDataset, Match, play_match
 from lit_trainer.evaluators import EVALUATORS, TorchEvaluator, make_evaluator
+from lit_trainer.frozen import FrozenCheckpoint
 from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import GenerationSettings, opponent_player, play_games
-from lit_trainer.ismcts import IsmctsPlayer, ismcts_iterations
+from lit_trainer.ismcts import IsmctsPlayer
 from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
@@ -47,9 +48,10 @@ def _check_asynchronous(pool: OpponentPool) -> None:
     """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
     if os.name != "posix":
         raise ValueError("asynchronous: true given, expected false: worker processes need a POSIX system")
-    from lit_trainer.workers import pickled_agents
+    from lit_trainer.workers import pickled_agents, pickled_checkpoints
 
     pickled_agents(pool.agent_sources)
+    pickled_checkpoints(pool.checkpoints)
 
 
 class SelfPlayDataModule(LightningDataModule):
@@ -65,13 +67,16 @@ class SelfPlayDataModule(LightningDataModule):
         simulations: search simulations a move in self-play; 0 plays the network's policy, which then has no target
             to learn from (the value learns on).
         temperature: of the visit shares that self-play samples from; `TemperatureScheduleCallback` drives it.
+        value_target: what the value learns: "outcome", of the game as it was played, or "endgame", the exact value of
+            the game's first position that can be solved, as if both sides played perfectly from there on. Where
+            self-play searches they differ only in games against others.
         search: how self-play's searches choose.
         evaluator: how self-play asks the network, e.g. "torch", or "onnx_int8": twice as fast on a CPU, in 8-bit whole
             numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
         threads: of self-play and evaluation, for trees and network together; workers have as many each.
-        evaluation_opponents: opponents of validation: the game's, the pool's agents, or ``ismcts:N`` for tree search of
-            N iterations a move. None: the pool's, or all built-in ones.
+        evaluation_opponents: opponents of validation: the game's, the pool's agents and checkpoints, or ``ismcts:N``
+            for tree search of N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
         evaluation_simulations: simulations a move in validation; 0 is the policy alone.
         evaluation_search: how searches choose in validation and test, where the best move is wanted and no target.
@@ -102,6 +107,7 @@ class SelfPlayDataModule(LightningDataModule):
         replay_positions: int = 250_000,
         simulations: int = 32,
         temperature: float = 1.0,
+        value_target: Literal["outcome", "endgame"] = "outcome",
         search: SearchSettings = SELF_PLAY_SEARCH,
         evaluator: str = "torch",
         parallel_games: int = 1024,
@@ -146,6 +152,8 @@ class SelfPlayDataModule(LightningDataModule):
             raise ValueError(f"test_simulations: {list(test_simulations)} given, expected at least one, none twice")
         if not 0.0 <= temperature < float("inf"):
             raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
+        if value_target not in ("outcome", "endgame"):
+            raise ValueError(f"value_target: {value_target!r} given, expected outcome or endgame")
         if evaluator not in EVALUATORS:
             raise ValueError(f"evaluator: {evaluator!r} given, expected one of {', '.join(EVALUATORS)}")
         if worker_device != "auto":
@@ -157,10 +165,7 @@ class SelfPlayDataModule(LightningDataModule):
                 ) from None
         self.game = game
         self.opponent_pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
-        known = (*rules.opponents, *self.opponent_pool.agents)
-        for name in self.opponent_pool.opponents:
-            if name not in known and ismcts_iterations("opponent_pool", name) is None:
-                raise ValueError(f"opponent_pool: {name!r} is no opponent of {game}; known are {', '.join(known)}")
+        self.opponent_pool.check_names(game, "opponent_pool", self.opponent_pool.opponents)
         if asynchronous:
             _check_asynchronous(self.opponent_pool)
         self.evaluation_opponents = tuple(
@@ -169,15 +174,8 @@ class SelfPlayDataModule(LightningDataModule):
             else self.opponent_pool.opponents or rules.opponents
         )
         self.test_opponents = self.evaluation_opponents if test_opponents is None else tuple(test_opponents)
-        for field, names in (
-            ("evaluation_opponents", self.evaluation_opponents),
-            ("test_opponents", self.test_opponents),
-        ):
-            if len(set(names)) != len(names):
-                raise ValueError(f"{field}: a name stands twice in {', '.join(names)}")
-            for name in names:
-                if name not in known and ismcts_iterations(field, name) is None:
-                    raise ValueError(f"{field}: {name!r} is not known; known are {', '.join(known)}, ismcts:N")
+        self.opponent_pool.check_names(game, "evaluation_opponents", self.evaluation_opponents)
+        self.opponent_pool.check_names(game, "test_opponents", self.test_opponents)
         for name in self.evaluation_opponents:
             if isinstance(self.opponent_pool, AdaptiveOpponentPool) and name not in self.opponent_pool.opponents:
                 raise ValueError(
@@ -189,6 +187,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.simulations = simulations
         self.temperature = temperature
+        self.value_target = value_target
         self.search = search
         self.evaluation_search = evaluation_search
         self.evaluator = evaluator
@@ -230,6 +229,10 @@ class SelfPlayDataModule(LightningDataModule):
         """This process's rank and how many there are."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
+    @property
+    def _frozen(self) -> dict[str, FrozenCheckpoint]:
+        return self.opponent_pool.checkpoints_on(next(self._network.parameters()).device)
+
     def _iteration(self) -> int:
         assert self.trainer is not None
         return int(self.trainer.current_epoch)
@@ -255,6 +258,7 @@ class SelfPlayDataModule(LightningDataModule):
             evaluator=self.evaluator,
             parallel_games=self.parallel_games,
             threads=self.threads,
+            value_target=self.value_target,
         )
 
     def _play(self, iteration: int) -> GeneratedGames:
@@ -269,6 +273,7 @@ class SelfPlayDataModule(LightningDataModule):
             seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
             past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
             agents=pool.agents,
+            checkpoints=self._frozen,
             memory=self._memory,
             on_progress=self._report_progress,
         )
@@ -405,12 +410,16 @@ class SelfPlayDataModule(LightningDataModule):
                 settings=self.evaluation_search,
             )
             opponent = opponent_player(
-                match.opponent, derive_seed(seed, "opponent"), self.opponent_pool.agents, threads=self.threads
+                match.opponent,
+                derive_seed(seed, "opponent"),
+                self.opponent_pool.agents,
+                threads=self.threads,
+                checkpoints=self._frozen,
             )
             assert opponent is not None
             if timed and rank == 0:
                 self._time(f"sims:{match.simulations}", player)
-                if isinstance(opponent, IsmctsPlayer):
+                if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
                     self._time(match.opponent, opponent)
             return play_match(
                 player,

@@ -37,8 +37,11 @@ class AlphaZeroModule(LightningModule):
         margin_coef: weight of the squared error to the game's final margin of points; as `hand_coef`, this needs a
             network with `auxiliary: true`, whose heads learn on the side and are not asked in play.
         hand_coef: weight of the cross-entropy to the other's hidden hand, a number for each card that may be in it.
+        initial_weights: a checkpoint whose network's weights a new run begins with; of the optimizer, the replay window
+            and the iterations it takes nothing. `ckpt_path` goes before it.
 
     Raises:
+        FileNotFoundError: there is no such checkpoint.
         ValueError: names the argument that is out of range.
     """
 
@@ -53,6 +56,7 @@ class AlphaZeroModule(LightningModule):
         search_value_share: float = 0.0,
         margin_coef: float = 0.0,
         hand_coef: float = 0.0,
+        initial_weights: str | None = None,
     ) -> None:
         super().__init__()
         for name, value in (
@@ -73,6 +77,8 @@ class AlphaZeroModule(LightningModule):
                 )
         if hand_coef and not get_game(network.game).hidden_size:
             raise ValueError(f"hand_coef: {hand_coef!r} given, expected 0: {network.game} has no hidden hand to learn")
+        if initial_weights is not None:
+            checkpoints.load_initial_weights(network, initial_weights, "initial_weights")
         # no save_hyperparameters: what a checkpoint remembers must not win over a resumed run's configuration
         self.network = network
         self._optimizer = optimizer

@@ -26,6 +26,7 @@ class GameRunner:
         controllers: ArrayLike,
         opponents: Sequence[tuple[str | None, int]] = (),
         record: bool = False,
+        value_target: str = "outcome",
     ) -> None: ...
     def advance(self, threads: int = 1) -> int: ...
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,9 @@ def test_every_configuration_trains(name: str, overlay: str | None, iter600: Pat
     resumes = name == "iter600_to_1000.yaml" and overlay != "transformer.yaml"
     first = 600 if resumes else 0
     overlays = config(f"profiles/{overlay}") if overlay else []
+    if name == "best_response.yaml":
+        Path("checkpoints").mkdir()
+        shutil.copy(iter600, "checkpoints/iter600.ckpt")
     run(
         "fit",
         *config(name),
@@ -157,6 +161,33 @@ def test_a_flag_beats_yaml_and_checkpoint(iter600: Path) -> None:
     assert cli.model.value_coef == 0.7
 
 
+def test_parts_of_learning_are_settings(iter600: Path) -> None:
+    """A setting of the command line that does not reach the network, the loss, the games or the start."""
+    cli = trained(
+        "fit",
+        *config("quickstart.yaml"),
+        *TINY,
+        "--trainer.max_epochs=1",
+        "--trainer.limit_val_batches=0",
+        "--model.network.init_args.auxiliary=true",
+        "--model.margin_coef=0.2",
+        "--model.hand_coef=0.1",
+        "--model.optimizer.init_args.lr=0.0",
+        "--model.optimizer.init_args.weight_decay=0.0",
+        f"--model.initial_weights={iter600}",
+        "--data.value_target=endgame",
+    )
+    saved = torch.load(iter600, weights_only=True)["state_dict"]
+    assert all(torch.equal(value, cli.model.state_dict()[key]) for key, value in saved.items())
+    assert cli.datamodule._generation_settings.value_target == "endgame"
+    folder = latest("quickstart")
+    terms = {name: metrics(folder, f"train/{name}")[0] for name in ("margin_loss", "hand_loss", "loss", "value_loss")}
+    assert terms["margin_loss"] > 0.05 and 0.3 < terms["hand_loss"] < 1.5
+    policy, bonus = metrics(folder, "train/policy_loss")[0], 0.02 * metrics(folder, "train/entropy")[0]
+    expected = policy + terms["value_loss"] - bonus + 0.2 * terms["margin_loss"] + 0.1 * terms["hand_loss"]
+    assert terms["loss"] == pytest.approx(expected, rel=1e-4)
+
+
 REFUSALS = {
     "misspelt key": (["--data.gamez=3"], "gamez"),
     "misspelt key of a class": (["--model.network.init_args.widht=3"], "widht"),
@@ -189,6 +220,21 @@ REFUSALS = {
     "not a number": (["--data.simulations=many"], "simulations"),
     "another game": (["--model.network.init_args.game=connect_four"], "connect_four"),
     "twice": (["--data.evaluation_opponents=[random,random]"], "twice"),
+    "a margin that no head learns": (["--model.margin_coef=0.1"], "margin_coef"),
+    "a rule that is not there": (
+        ["--data.opponent_pool=lit_trainer.AdaptiveOpponentPool", "--data.opponent_pool.rule=pfsp"],
+        "rule",
+    ),
+    "a frozen checkpoint that is not there": (
+        [
+            "--data.opponent_pool=lit_trainer.OpponentPool",
+            "--data.opponent_pool.opponents=[frozen]",
+            "--data.opponent_pool.checkpoints={frozen: {path: nowhere.ckpt}}",
+        ],
+        "checkpoints.frozen: there is no file 'nowhere.ckpt'",
+    ),
+    "initial weights that are not there": (["--model.initial_weights=nowhere.ckpt"], "initial_weights: "),
+    "a target that is not there": (["--data.value_target=end"], "value_target"),
     "unknown game": (["--data.game=chess"], "chess"),
 }
 
