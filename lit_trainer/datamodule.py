@@ -420,7 +420,7 @@ class SelfPlayDataModule(LightningDataModule):
             if timed and rank == 0:
                 timing = self.game, derive_seed(self.seed, "timing")
                 self.move_times.measure(f"sims:{match.simulations}", player, *timing)
-                if isinstance(opponent, IsmctsPlayer):
+                if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
                     self.move_times.measure(match.opponent, opponent, *timing)
             return play_match(
                 player,
