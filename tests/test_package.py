@@ -142,7 +142,7 @@ def test_the_callbacks_alone_install_without_a_compiler(tmp_path: Path) -> None:
     )
     site = str(tmp_path / "site")
     subprocess.run(
-        [sys.executable, "-c", program, site], check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": site},
+        [sys.executable, "-c", program, site], check=True, cwd=site, env={**os.environ, "PYTHONPATH": site},
         timeout=120,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,9 @@ def test_accumulation(tmp_path: Path) -> None:
     columns = logged(tmp_path, "accumulation")
     assert columns["train/accumulate"] == [1, 1, 2, 2, 4, 4]
     assert columns["train/steps"] == [16, 16, 8, 8, 4, 4]
-    assert len(columns[PRE]) == sum(columns["train/steps"])  # one norm a step, not a batch
     unclipped = columns["train/grad_norm_unclipped"]
+    # one norm a step; in batches without a step Lightning writes the last one again
+    assert len(list(groupby(unclipped))) == sum(columns["train/steps"])
     assert max(unclipped) > 1.0
     assert columns[POST] == pytest.approx([min(norm, 1.0) for norm in unclipped], rel=1e-4)
 
