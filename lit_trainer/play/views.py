@@ -79,7 +79,7 @@ def action_view(state: State, action: Action, viewer: int | None) -> View:
 def _owned(letter: str, viewer: int | None) -> str:
     """An animal of the line by name, with its owner."""
     owner = int(letter.islower())
-    whose = f"player {owner}'s" if viewer is None else "your own" if owner == viewer else "the opponent's"
+    whose = f"player {owner}'s" if viewer is None else "your" if owner == viewer else "the opponent's"
     return f"{whose} {ANIMALS[letter.upper()]}"
 
 
