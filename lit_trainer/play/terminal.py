@@ -177,9 +177,10 @@ class _Table:
             raise ValueError(f"{line[:50]!r}: the game is over; say review, undo, save FILE, help or quit")
         legal = self.session.state.legal_actions()
         if self._numbered() and line.isascii() and line.isdigit():
-            if not 1 <= int(line[:9]) <= len(legal):
+            number = int(line) if len(line) < 4 else 0
+            if not 1 <= number <= len(legal):
                 raise ValueError(f"{line[:20]!r} is no move's number; there are 1 to {len(legal)}")
-            self.session.play(legal[int(line) - 1])
+            self.session.play(legal[number - 1])
         else:
             self.session.play(self._named(line))
         self._tell(self.session.turns - 1)
