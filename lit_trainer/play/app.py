@@ -112,7 +112,9 @@ class Application:
         self._threads = anyio.CapacityLimiter(THINKING)
         middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)] if hosts else []
         self.asgi = Starlette(
-            routes=self._routes(), middleware=middleware, exception_handlers={HTTPException: _failed, Exception: _broken}
+            routes=self._routes(),
+            middleware=middleware,
+            exception_handlers={HTTPException: _failed, Exception: _broken},
         )
 
     def _routes(self) -> list[BaseRoute]:

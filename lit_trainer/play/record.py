@@ -48,9 +48,7 @@ class Record:
         """The text that `parse` reads. It holds the deal: whoever reads it can learn what is hidden."""
         deal = str(self.start) if self.seed is None else f"seed {self.seed}"
         lines = [MAGIC]
-        lines += [
-            f"{key}: {value}" for key, value in zip(_HEAD, (self.start.game, *self.players, deal), strict=True)
-        ]
+        lines += [f"{key}: {value}" for key, value in zip(_HEAD, (self.start.game, *self.players, deal), strict=True)]
         lines += [f"{number}: {move}" for number, move in enumerate(self.moves, 1)]
         last = self.states()[-1]
         if last.is_terminal:
@@ -75,7 +73,8 @@ class Record:
         with reader.blames("game"):
             get_game(game.value)
         start, seed = _dealt(deal, game.value)
-        moves, state = [], start
+        moves: list[Action] = []
+        state = start
         for line in reader.rest():
             if line.key == "end":
                 _check_end(line, state)

@@ -96,7 +96,7 @@ class Session:
         if not turns:
             raise ValueError("undo: you have not moved yet" if self.seat is not None else "undo: this is the beginning")
         for part in (self._states, self._moves, self._thoughts):
-            del part[-turns:]  # type: ignore[attr-defined]
+            del part[-turns:]
 
     def record(self) -> Record:
         """The game so far; its text holds the deal."""
@@ -151,7 +151,11 @@ class Session:
             if not (hidden and self._face.gives_away(thought.action, action))
         ]
         chance = thought.win_chance
-        return {"action": str(thought.action), "shares": shown, "win_chance": None if chance is None else round(chance, 4)}
+        return {
+            "action": str(thought.action),
+            "shares": shown,
+            "win_chance": None if chance is None else round(chance, 4),
+        }
 
 
 def seat_in(record: Record) -> int | None:

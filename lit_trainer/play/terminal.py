@@ -156,7 +156,9 @@ class _Table:
             return
         state, seat = self.session.state, self.session.seat
         winner = state.winner()
-        verdict = "The game is over: " if seat is None or winner is None else "You win: " if winner == seat else "You lose: "
+        verdict = (
+            "The game is over: " if seat is None or winner is None else "You win: " if winner == seat else "You lose: "
+        )
         self._say(f"{verdict}{result_text(state)}. Now: review, undo, save FILE or quit.")
 
     def _obey(self, line: str) -> None:

@@ -163,7 +163,15 @@ def test_no_game_begins_out_of_nonsense(client: TestClient, body: Any, status: i
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/games/unknown", "/api/games/..%2f..%2fapp.py", "/../app.py", "/%2e%2e/app.py", "/static/page.js", "/etc/passwd"]
+    "path",
+    [
+        "/api/games/unknown",
+        "/api/games/..%2f..%2fapp.py",
+        "/../app.py",
+        "/%2e%2e/app.py",
+        "/static/page.js",
+        "/etc/passwd",
+    ],
 )
 def test_nothing_else_is_there(client: TestClient, path: str) -> None:
     answer = client.get(path)

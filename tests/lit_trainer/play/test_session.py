@@ -99,7 +99,9 @@ def test_reasons_tell_no_card_until_the_game_is_over() -> None:
 @pytest.mark.parametrize("agent", ["checkpoint", "policy", "ismcts:50", "noisy"])
 def test_agents_think_the_same_whatever_the_hidden_cards_are(agent: str, checkpoint_path: Path) -> None:
     simulations = 0 if agent == "policy" else 8
-    thinker = make_thinker(str(checkpoint_path) if agent in ("checkpoint", "policy") else agent, simulations=simulations)
+    thinker = make_thinker(
+        str(checkpoint_path) if agent in ("checkpoint", "policy") else agent, simulations=simulations
+    )
     for seed in range(12):
         state = random_state("beasty_bar", seed, 2 * seed)
         thought = thinker.think(state, seed)
@@ -144,7 +146,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         session.parse_move("L")
     with pytest.raises(ValueError, match="turn: 1 given, expected 0 to 0"):
         session.view(1)
-    with pytest.raises(ValueError, match="agent: 'nobody' is neither a file nor known; .* ismcts:N, or one of "):
+    with pytest.raises(ValueError, match=r"agent: 'nobody' is neither a file nor known; .* ismcts:N, or one of "):
         make_thinker("nobody")
     with pytest.raises(ValueError, match="simulations: -1 given"):
         make_thinker("random", simulations=-1)
