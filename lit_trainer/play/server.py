@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lit_trainer.play.terminal import complaints
 from lit_trainer.play.thinkers import ADVISER, Thinker, builtin_names, default_agent, make_thinker
 from lit_trainer.play.views import playable
 
@@ -43,20 +42,23 @@ def web(
         simulations: search simulations a move, of checkpoints; 0 plays their policy.
         port: to listen on.
         host: address to listen on; anyone who reaches another than the default can play, and use this machine's time.
-    """
-    with complaints("web"):
-        if not 0 < port < 65_536:
-            raise ValueError(f"port: {port} given, expected 1 to 65535")
-        try:
-            import uvicorn
 
-            from lit_trainer.play.app import LOCAL, Application
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(f"{error}; {NEEDS}") from None
-        agents = [agent] if isinstance(agent, str) else agent or [default_agent(playable()[0])]
-        if not agent:
-            print(f"No --agent given: the first on offer is {agents[0]}.")
-        thinkers = offered(agents, simulations)
+    Raises:
+        ValueError: names the argument that is wrong.
+        ModuleNotFoundError: without the packages of the extra ``web``.
+    """
+    if not 0 < port < 65_536:
+        raise ValueError(f"port: {port} given, expected 1 to 65535")
+    try:
+        import uvicorn
+
+        from lit_trainer.play.app import LOCAL, Application
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}; {NEEDS}") from None
+    agents = [agent] if isinstance(agent, str) else agent or [default_agent(playable()[0])]
+    if not agent:
+        print(f"No --agent given: the first on offer is {agents[0]}.")
+    thinkers = offered(agents, simulations)
     application = Application(thinkers, next(iter(thinkers)), hosts=LOCAL if host in LOCAL else None)
     print(f"Play on http://{host}:{port}/ ; Ctrl-C ends it.", flush=True)
     # more requests at once than this are told to come back

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -30,16 +27,6 @@ help                this
 quit                leave; an unsaved game is lost"""
 
 
-@contextmanager
-def complaints(command: str) -> Iterator[None]:
-    """What is wrong with the arguments ends the command in one line."""
-    try:
-        yield
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        print(f"lit-trainer {command}: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
 def play(
     agent: str | None = None,
     simulations: int = 64,
@@ -57,20 +44,23 @@ def play(
         seed: of the deal; by default one that nobody knows.
         load: a saved game to go on with.
         game: a registered game's name; a loaded game brings its own.
+
+    Raises:
+        ValueError: names the argument that is wrong, or the line of the saved game.
+        OSError: the saved game cannot be read.
     """
     console = Console(highlight=False)
-    with complaints("play"):
-        record = _read(load) if load else None
-        game = record.start.game if record else game
-        face_of(game)
-        if agent is None:
-            agent = default_agent(game)
-            console.print(f"No --agent given: you play {agent}.", markup=False, soft_wrap=True)
-        seed = record.seed if record and record.seed is not None else secrets.randbits(32) if seed is None else seed
-        thinker = make_thinker(agent, simulations=simulations)
-        if game not in thinker.games:
-            raise ValueError(f"agent: {agent!r} given, but it does not play {game}")
-        session = _session(record, thinker, seat, seed, game)
+    record = _read(load) if load else None
+    game = record.start.game if record else game
+    face_of(game)
+    if agent is None:
+        agent = default_agent(game)
+        console.print(f"No --agent given: you play {agent}.", markup=False, soft_wrap=True)
+    seed = record.seed if record and record.seed is not None else secrets.randbits(32) if seed is None else seed
+    thinker = make_thinker(agent, simulations=simulations)
+    if game not in thinker.games:
+        raise ValueError(f"agent: {agent!r} given, but it does not play {game}")
+    session = _session(record, thinker, seat, seed, game)
     _Table(console, session, thinker, seed).run()
 
 

@@ -43,6 +43,7 @@ class Thinker:
         name: as a person reads it.
         games: names of the games that it plays.
         choose: answers for a batch of one position.
+        has_reasons: whether it says more than its move.
     """
 
     def __init__(self, name: str, games: tuple[str, ...], choose: _Choose, has_reasons: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli_tools import run
 from starlette.testclient import TestClient
 
-from lit_trainer.play import Record, Thinker, make_thinker
+from lit_trainer.play import Record, Session, Thinker, make_thinker
 from lit_trainer.play.app import LARGEST_BODY, Application
 from lit_trainer.play.server import offered
 from lit_trainer.play.store import Hosted, Store
@@ -254,10 +256,8 @@ def test_games_are_bounded_in_number_and_age() -> None:
     adviser = make_thinker("ismcts:1")
 
     def add() -> str:
-        session = Record(State.initial(1), ("a", "b"))
-        from lit_trainer.play import Session
-
-        return store.add(Hosted("watch", Session(session), (adviser, adviser), adviser, 0))
+        session = Session(Record(State.initial(1), ("a", "b")))
+        return store.add(Hosted("watch", session, (adviser, adviser), adviser, 0))
 
     first, second, third = add(), add(), add()
     assert store.get(first)
@@ -268,3 +268,26 @@ def test_games_are_bounded_in_number_and_age() -> None:
     assert store.get(first)
     now[0] = 150.0
     assert store.get(third) is None and store.get(first) and len(store) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "missing", "says"),
+    [
+        ([], "uvicorn", "pip install 'lit-alphazero[web]'"),
+        (["--port", "0"], "", "port: 0 given, expected 1 to 65535"),
+        (["--agent", "nobody"], "", "agent: 'nobody' is neither a file nor known"),
+    ],
+)
+def test_the_command_refuses_in_a_line(
+    flags: list[str],
+    missing: str,
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(SystemExit) as stopped:
+        run("web", *flags)
+    assert stopped.value.code == 2
+    assert says in capsys.readouterr().err
