@@ -160,8 +160,8 @@ def test_a_game_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.name") == "seat"
-    page.keyboard.press("ArrowDown")  # second
-    page.keyboard.press("Enter") if page.evaluate("document.activeElement.value") != "second" else None
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.value") == "second"
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert wait_for_turn(page) == "person"
@@ -219,9 +219,9 @@ def test_two_agents_are_watched_and_the_game_is_looked_at_again(page: Page) -> N
     text = saved(page).text()
     page.keyboard.press("n")
     page.get_by_label("look at a saved game").check()
-    page.locator("[name=record]").fill(text.replace("1: ", "1: W", 1))
+    page.locator("[name=record]").fill(text.replace("\n1: ", "\n1: W", 1))
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#message")).to_contain_text("record: line ")
+    expect(page.locator("#message")).to_contain_text("record: line 6: action: ")
     page.locator("[name=record]").fill(text)
     page.get_by_role("button", name="Start").click()
     page.locator(f"{IDLE} #game[data-turn='0'][data-turns='24']").wait_for()
