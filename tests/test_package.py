@@ -54,7 +54,8 @@ def test_the_sdist_holds_every_source(dist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for pattern in (
         "sim_core/*.py*",
-        "lit_trainer/*.py*",
+        "lit_trainer/**/*.py*",
+        "lit_trainer/play/static/*",
         "callbacks/*.py*",
         "configs/**/*.yaml",
         "tests/**/*.py",
@@ -153,7 +154,7 @@ def test_sim_core_alone_imports_neither_torch_nor_lightning() -> None:
 
 
 def test_no_file_is_longer_than_can_be_read() -> None:
-    for pattern in ("sim_core/*.py*", "lit_trainer/*.py", "callbacks/*.py", "tests/**/*.py"):
+    for pattern in ("sim_core/*.py*", "lit_trainer/**/*.py", "callbacks/*.py", "tests/**/*.py"):
         for path in ROOT.glob(pattern):
             if path.suffix in (".py", ".pyx", ".pxd"):
                 assert len(path.read_text().splitlines()) <= 500, path
