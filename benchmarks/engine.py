@@ -6,19 +6,18 @@ import statistics
 import time
 from collections.abc import Callable
 
+import jsonargparse
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from sim_core import OPPONENTS, GameBatch, get_game, search
 
-RUNS = 7
 
-
-def median_rate(work: Callable[[], int]) -> float:
+def median_rate(work: Callable[[], int], runs: int) -> float:
     """Median over runs of (what `work` counts) a second."""
     rates = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         start = time.perf_counter()
         count = work()
         rates.append(count / (time.perf_counter() - start))
@@ -85,7 +84,7 @@ def endgames(player: str, n: int = 2_000) -> list[bytes]:
     return [row.tobytes() for row in batch.packed()]
 
 
-def endgame_microseconds(states: list[bytes], solve: Callable[[bytes], object]) -> float:
+def endgame_microseconds(states: list[bytes], solve: Callable[[bytes], object], runs: int) -> float:
     """For one position; a quarter of a microsecond of it is Python's."""
 
     def work() -> int:
@@ -93,11 +92,16 @@ def endgame_microseconds(states: list[bytes], solve: Callable[[bytes], object]) 
             solve(state)
         return len(states)
 
-    return 1e6 / median_rate(work)
+    return 1e6 / median_rate(work, runs)
 
 
-def main() -> None:
-    table = Table(title=f"Engine, medians of {RUNS} runs")
+def main(runs: int = 7) -> None:
+    """Measure each row `runs` times and print medians.
+
+    Args:
+        runs: the median of these is shown.
+    """
+    table = Table(title=f"Engine, medians of {runs} runs")
     table.add_column("what")
     table.add_column("a second", justify="right")
     dealt, actions = turns()
@@ -115,15 +119,15 @@ def main() -> None:
         *((f"games of {name} against random, 1 thread", lambda name=name: against_random(name)) for name in OPPONENTS),
     ]
     for label, work in rows:
-        table.add_row(label, f"{median_rate(work):,.0f}")
+        table.add_row(label, f"{median_rate(work, runs):,.0f}")
     rules = get_game("beasty_bar")
     for player in ("random", "outcome_heuristic"):
         states = endgames(player)
         for what, solve in (("endgame", rules.solve), ("all best actions", rules.optimal_actions)):
-            spent = endgame_microseconds(states, solve)
+            spent = endgame_microseconds(states, solve, runs)
             table.add_row(f"{what} at ply 16, {player} play, microseconds", f"{spent:.1f}")
     Console(width=100).print(table)
 
 
 if __name__ == "__main__":
-    main()
+    jsonargparse.auto_cli(main)

@@ -41,12 +41,17 @@ def eager(network: ResidualMLP, observations: np.ndarray) -> object:
         return logits.numpy(), values.numpy()
 
 
-def forms(network: ResidualMLP) -> dict[str, Callable[[int], Call]]:
-    """What is measured: a name, and from rows to a call that one thread makes again and again."""
+def own_products(network: ResidualMLP) -> Callable[[int], Call]:
+    """From rows to the network's matrix products alone, by the library that the `torch` evaluator uses, in fp32."""
     weights = weights_of(network)
     kernels = kernels_for(torch.device("cpu"), torch.float32)
     bias = {layer.weight.shape: layer for layer in (weights.stem, weights.policy, weights.value_hidden, weights.value)}
     bias |= {block.inner.weight.shape: block.inner for block in weights.blocks}
+    return lambda rows: products(network, rows, lambda x, w, _: kernels.linear(x, bias[w.shape]))
+
+
+def forms(network: ResidualMLP) -> dict[str, Callable[[int], Call]]:
+    """What is measured: a name, and from rows to a call that one thread makes again and again."""
 
     def evaluator(kind: str) -> Callable[[int], Call]:
         evaluate = make_evaluator(network, kind)
@@ -65,9 +70,7 @@ def forms(network: ResidualMLP) -> dict[str, Callable[[int], Call]]:
 
     return {
         ROOFLINE: lambda rows: products(network, rows, lambda x, w, out: torch.mm(x, w.t(), out=out)),
-        "matrix products alone, the evaluator's own": lambda rows: products(
-            network, rows, lambda x, w, _: kernels.linear(x, bias[w.shape])
-        ),
+        "matrix products alone, the evaluator's own": own_products(network),
         "the module's forward": eagerly,
         **{kind: evaluator(kind) for kind in EVALUATORS},
     }

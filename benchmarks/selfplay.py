@@ -6,7 +6,7 @@ import statistics
 
 import jsonargparse
 import torch
-from evaluators import forms, rate
+from evaluators import own_products, rate
 from rich.console import Console
 from rich.table import Table
 
@@ -71,7 +71,7 @@ def main(
     plan = {SELF_PLAY: games}
     if opponents:
         plan = {SELF_PLAY: games // 2} | {name: games // 2 // len(OPPONENTS) for name in OPPONENTS}
-    products = forms(network)["matrix products alone, the evaluator's own"]
+    products = own_products(network)
     rooflines: list[float] = []
     stats: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
     for seed in range(runs):

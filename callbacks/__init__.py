@@ -1,9 +1,10 @@
-"""Lightning callbacks for any project: two schedules, adaptive opponents, gradient norms."""
+"""Lightning callbacks for any project: schedules of any attribute, adaptive opponents, gradient norms."""
 
 from callbacks.adaptive_opponents import AdaptiveOpponentCallback
 from callbacks.entropy import EntropyScheduleCallback
 from callbacks.grad_norm import GradNormCallback
-from callbacks.schedules import DecayType, get_entropy_coef, get_temperature
+from callbacks.schedule_callback import ScheduleCallback
+from callbacks.schedules import DecayType, ScheduleType, get_entropy_coef, get_temperature
 from callbacks.temperature import TemperatureScheduleCallback
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "DecayType",
     "EntropyScheduleCallback",
     "GradNormCallback",
+    "ScheduleCallback",
+    "ScheduleType",
     "TemperatureScheduleCallback",
     "get_entropy_coef",
     "get_temperature",

@@ -1,5 +1,6 @@
 """Reweights a pool of opponents by the win rates of the validation that has just ended."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,22 +10,19 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from callbacks._targets import Target
 
-_LOG_PREFIX = "opponents/weight/"
 _DATALOADER_SUFFIX = "/dataloader_idx_"
 
 
 class AdaptiveOpponentCallback(Callback):
     """Hands the win rates of each validation to a pool of opponents, which draws its opponents accordingly.
 
+    Any rates by name will do, and anything that shares out work by them: opponents, tasks, levels of a curriculum.
+
     After a validation during `fit` (not after the sanity check, nor after `trainer.validate`), every metric
     logged in this validation whose name starts with `metric_prefix` goes to
-    `pool.update_weights_from_win_rates`, in one dict from the rest of the name to a float. The resulting
-    `pool.weights` are logged as `opponents/weight/<name>`.
-
-    The pool can be any object with
-
-    - `update_weights_from_win_rates(win_rates: dict[str, float])`, and
-    - `weights`, a mapping from name to share.
+    `pool.update_weights_from_win_rates`, in one dict from the rest of the name to a float. The pool can be any
+    object with that method. Where it has `weights`, a mapping from name to share, the new ones are logged as
+    `opponents/weight/<name>`.
 
     The weights are the pool's own state, so this callback saves nothing: whoever owns the pool puts it in a
     checkpoint (a data module in its `state_dict`). A pool that nobody saves starts anew in a resumed run and
@@ -37,12 +35,12 @@ class AdaptiveOpponentCallback(Callback):
     Args:
         pool: Dotted path of the pool, from `trainer` or `pl_module`.
         metric_prefix: What the names of the win rates start with; the opponent's name follows.
+        log_prefix: What the names of the logged weights start with; tells two pools apart.
 
     Raises:
-        ValueError: The path or the prefix is malformed.
-        MisconfigurationException: When training is set up: the pool does not exist or lacks one of the two.
-            After a validation: it logged no metric with the prefix, or one with a data loader's index in its
-            name.
+        ValueError: The path or a prefix is malformed.
+        MisconfigurationException: When training is set up: the pool does not exist or lacks the method. After a
+            validation: it logged no metric with the prefix, or one with a data loader's index in its name.
 
     Example:
         >>> import lightning.pytorch as pl
@@ -67,14 +65,24 @@ class AdaptiveOpponentCallback(Callback):
         {'easy': 0.0, 'hard': 1.0}
     """
 
-    def __init__(self, pool: str = "trainer.datamodule.opponent_pool", metric_prefix: str = "val/win_rate/") -> None:
+    def __init__(
+        self,
+        pool: str = "trainer.datamodule.opponent_pool",
+        metric_prefix: str = "val/win_rate/",
+        log_prefix: str = "opponents/weight/",
+    ) -> None:
         super().__init__()
         if not metric_prefix:
             raise ValueError(
                 "metric_prefix='' would take every metric for a win rate: give what their names start with."
             )
+        if not log_prefix:
+            raise ValueError(
+                "log_prefix='' would log the weights under the opponents' bare names: give what they start with."
+            )
         self.pool = pool
         self.metric_prefix = metric_prefix
+        self.log_prefix = log_prefix
         self._target = Target(pool, argument="pool")
         self._metrics_before: dict[str, torch.Tensor] = {}
 
@@ -87,11 +95,10 @@ class AdaptiveOpponentCallback(Callback):
         if stage != "fit":
             return
         pool = self._target.get(trainer, pl_module)
-        missing = [name for name in ("update_weights_from_win_rates", "weights") if not hasattr(pool, name)]
-        if missing:
+        if not callable(getattr(pool, "update_weights_from_win_rates", None)):
             raise MisconfigurationException(
-                f"{self._target} is a {type(pool).__name__} without {' and '.join(missing)}: a pool has"
-                " update_weights_from_win_rates(win_rates) and weights."
+                f"{self._target} is a {type(pool).__name__} without update_weights_from_win_rates: a pool is any"
+                " object with the method update_weights_from_win_rates(win_rates)."
             )
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -129,8 +136,9 @@ class AdaptiveOpponentCallback(Callback):
 
     def _log_weights(self, trainer: Trainer, pool: Any) -> None:
         # Straight to the loggers: on_validation_end is a hook in which Lightning refuses self.log.
-        if not trainer.is_global_zero:
+        weights = getattr(pool, "weights", None)
+        if not trainer.is_global_zero or not isinstance(weights, Mapping):
             return
-        weights = {_LOG_PREFIX + name: float(weight) for name, weight in pool.weights.items()}
+        weights = {self.log_prefix + name: float(weight) for name, weight in weights.items()}
         for logger in trainer.loggers:
             logger.log_metrics({**weights, "epoch": trainer.current_epoch}, step=trainer.global_step)

@@ -1,13 +1,15 @@
 """Schedules the coefficient of an entropy bonus."""
 
-from callbacks._schedule_callback import BaseScheduleCallback
-from callbacks.schedules import DecayType, get_entropy_coef
+from typing import ClassVar, get_args
+
+from callbacks.schedule_callback import ScheduleCallback
+from callbacks.schedules import DecayType
 
 _TARGET = "pl_module.entropy_coef"
 _LOG_NAME = "train/entropy_coef"
 
 
-class EntropyScheduleCallback(BaseScheduleCallback):
+class EntropyScheduleCallback(ScheduleCallback):
     """Sets the coefficient of an entropy bonus at the start of every epoch.
 
     The value is `get_entropy_coef` at `current_epoch - first_iteration` of `last_iteration -
@@ -45,6 +47,12 @@ class EntropyScheduleCallback(BaseScheduleCallback):
         0.02
     """
 
+    _ends: ClassVar[tuple[str, str]] = ("start_coef", "end_coef")
+    _lowest: ClassVar[float | None] = 0.0
+    _decay_types: ClassVar[tuple[str, ...]] = get_args(DecayType)
+    start_coef: float
+    end_coef: float
+
     def __init__(
         self,
         start_coef: float = 0.04,
@@ -55,12 +63,6 @@ class EntropyScheduleCallback(BaseScheduleCallback):
         target: str = _TARGET,
         log_name: str | None = None,
     ) -> None:
-        self.start_coef = start_coef
-        self.end_coef = end_coef
-        self.decay_type = decay_type
         if log_name is None and target == _TARGET:
             log_name = _LOG_NAME
-        super().__init__(first_iteration, last_iteration, target, log_name)
-
-    def _value(self, iteration: int, total_iterations: int) -> float:
-        return get_entropy_coef(iteration, total_iterations, self.start_coef, self.end_coef, self.decay_type)
+        super().__init__(target, start_coef, end_coef, decay_type, first_iteration, last_iteration, log_name=log_name)

@@ -1,13 +1,15 @@
 """Schedules the temperature at which actions are sampled."""
 
-from callbacks._schedule_callback import BaseScheduleCallback
-from callbacks.schedules import DecayType, get_temperature
+from typing import ClassVar, get_args
+
+from callbacks.schedule_callback import ScheduleCallback
+from callbacks.schedules import DecayType
 
 _TARGET = "trainer.datamodule.temperature"
 _LOG_NAME = "train/temperature"
 
 
-class TemperatureScheduleCallback(BaseScheduleCallback):
+class TemperatureScheduleCallback(ScheduleCallback):
     """Sets the temperature at which actions are sampled at the start of every epoch.
 
     The value is `get_temperature` at `current_epoch - first_iteration` of `last_iteration - first_iteration`,
@@ -47,6 +49,12 @@ class TemperatureScheduleCallback(BaseScheduleCallback):
         0.75
     """
 
+    _ends: ClassVar[tuple[str, str]] = ("start_temp", "end_temp")
+    _lowest: ClassVar[float | None] = 0.0
+    _decay_types: ClassVar[tuple[str, ...]] = get_args(DecayType)
+    start_temp: float
+    end_temp: float
+
     def __init__(
         self,
         start_temp: float = 1.0,
@@ -57,12 +65,6 @@ class TemperatureScheduleCallback(BaseScheduleCallback):
         target: str = _TARGET,
         log_name: str | None = None,
     ) -> None:
-        self.start_temp = start_temp
-        self.end_temp = end_temp
-        self.decay_type = decay_type
         if log_name is None and target == _TARGET:
             log_name = _LOG_NAME
-        super().__init__(first_iteration, last_iteration, target, log_name)
-
-    def _value(self, iteration: int, total_iterations: int) -> float:
-        return get_temperature(iteration, total_iterations, self.start_temp, self.end_temp, self.decay_type)
+        super().__init__(target, start_temp, end_temp, decay_type, first_iteration, last_iteration, log_name=log_name)

@@ -15,7 +15,7 @@ from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import OpponentPool
 from lit_trainer.shared_state import SharedState
 from lit_trainer.worker_process import Abandoned, WorkerSetup
-from lit_trainer.workers import WorkerPool, pickled_agents
+from lit_trainer.workers import WorkerPool, pickled_agents, pickled_checkpoints
 
 _POLL = 0.2
 """Seconds between looks at whether the run shall end, while games are waited for."""
@@ -93,6 +93,7 @@ class AsynchronousGenerator:
                 settings=settings,
                 network=pickled_network,
                 agents=agents,
+                checkpoints=pickled_checkpoints(pool.checkpoints),
                 seed=seed,
                 rank=rank,
                 start_iteration=start_iteration,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             partial.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike[str], field: str = "ckpt_path") -> dict[str, Any]:
     """Load a checkpoint's tensors and plain values; code in it is never run (``weights_only``).
+
+    Args:
+        path: of the file.
+        field: the setting that named it, for messages.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is truncated, damaged or not a checkpoint.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"ckpt_path: there is no file {os.fspath(path)!r}")
+        raise FileNotFoundError(f"{field}: there is no file {os.fspath(path)!r}")
     try:
         if zipfile.is_zipfile(path):
             # torch does not compare the checksums that its own format holds
@@ -55,9 +60,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # damaged bytes lead the unpickler to an IndexError, a struct.error, ...
         reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
-        raise ValueError(f"ckpt_path: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})") from None
+        raise ValueError(f"{field}: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})") from None
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise ValueError(f"ckpt_path: {os.fspath(path)!r} is no Lightning checkpoint: it has no 'state_dict'")
+        raise ValueError(f"{field}: {os.fspath(path)!r} is no Lightning checkpoint: it has no 'state_dict'")
     return checkpoint
 
 
@@ -75,14 +80,14 @@ def describe(network: PolicyValueNetwork) -> dict[str, Any]:
     }
 
 
-def _saved(checkpoint: Mapping[str, Any], path: object) -> Mapping[str, Any]:
+def _saved(checkpoint: Mapping[str, Any], path: object, field: str) -> Mapping[str, Any]:
     """What `describe` wrote into a checkpoint, once it is sure to be of a format this version reads."""
     saved = checkpoint.get(KEY)
     if not isinstance(saved, Mapping):
-        raise ValueError(f"ckpt_path: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
+        raise ValueError(f"{field}: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
     version = saved.get("format")
     if not isinstance(version, int) or version > FORMAT:
-        raise ValueError(f"ckpt_path: {path} has format {version!r}, this version reads up to {FORMAT}")
+        raise ValueError(f"{field}: {path} has format {version!r}, this version reads up to {FORMAT}")
     network = saved.get("network")
     if (
         not isinstance(network, Mapping)
@@ -90,7 +95,7 @@ def _saved(checkpoint: Mapping[str, Any], path: object) -> Mapping[str, Any]:
         or not isinstance(network.get("init_args"), Mapping)
         or not {"rules_version", "observation_version"} <= saved.keys()
     ):
-        raise ValueError(f"ckpt_path: {path} is damaged: its {KEY!r} entry lacks versions, or the network's class")
+        raise ValueError(f"{field}: {path} is damaged: its {KEY!r} entry lacks versions, or the network's class")
     return saved
 
 
@@ -99,14 +104,31 @@ def iterations_done(checkpoint: Mapping[str, Any]) -> int:
     return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
 
 
-def check_fits(checkpoint: Mapping[str, Any], network: PolicyValueNetwork, path: object = "checkpoint") -> None:
+def check_fits(
+    checkpoint: Mapping[str, Any],
+    network: PolicyValueNetwork,
+    path: object = "checkpoint",
+    field: str = "ckpt_path",
+    heads_may_differ: bool = False,
+) -> None:
     """Refuse a checkpoint of another network, game, rules or observation.
+
+    Args:
+        checkpoint: as read.
+        network: that is to take its weights.
+        path: of the file, for messages.
+        field: the setting that named it, for messages.
+        heads_may_differ: whether one of the two may have auxiliary heads that the other lacks.
 
     Raises:
         ValueError: names what differs, what the checkpoint has and what is expected.
     """
-    saved, expected = _saved(checkpoint, path), describe(network)
+    saved, expected = _saved(checkpoint, path, field), describe(network)
     theirs, ours = saved["network"]["init_args"], expected["network"]["init_args"]
+    # an argument that was added since has its default: the network was built without it
+    theirs = _defaults(type(network), ours) | dict(theirs)
+    if heads_may_differ:
+        theirs = {**theirs, "auxiliary": ours.get("auxiliary")}
     facts = [
         ("network", saved["network"]["class_path"], expected["network"]["class_path"]),
         *((f"network {key}", theirs.get(key), ours.get(key)) for key in {**theirs, **ours}),
@@ -117,10 +139,19 @@ def check_fits(checkpoint: Mapping[str, Any], network: PolicyValueNetwork, path:
         f"{name}: the checkpoint has {has!r}, this run {wants!r}" for name, has, wants in facts if has != wants
     ]
     if differences:
-        raise ValueError(f"ckpt_path: {path} is of another network; " + "; ".join(differences))
+        raise ValueError(f"{field}: {path} is of another network; " + "; ".join(differences))
 
 
-def build_network(checkpoint: Mapping[str, Any], path: object = "checkpoint") -> PolicyValueNetwork:
+def _defaults(network_class: type[PolicyValueNetwork], names: Collection[str]) -> dict[str, Any]:
+    """Defaults of those of the class's arguments that are named and have one."""
+    parameters = inspect.signature(network_class).parameters
+    found = {name: parameters[name].default for name in names if name in parameters}
+    return {name: default for name, default in found.items() if default is not inspect.Parameter.empty}
+
+
+def build_network(
+    checkpoint: Mapping[str, Any], path: object = "checkpoint", field: str = "ckpt_path"
+) -> PolicyValueNetwork:
     """The checkpoint's network with its weights, on the CPU, in evaluation mode.
 
     Only classes of this package, or of modules already imported, are built: a file cannot make others be loaded.
@@ -128,22 +159,53 @@ def build_network(checkpoint: Mapping[str, Any], path: object = "checkpoint") ->
     Raises:
         ValueError: the checkpoint is of another library, or its network's class, arguments or weights do not fit.
     """
-    saved = _saved(checkpoint, path)["network"]
+    saved = _saved(checkpoint, path, field)["network"]
     candidates = {f"{c.__module__}.{c.__qualname__}": c for c in _subclasses(PolicyValueNetwork)}
     network_class = candidates.get(saved["class_path"])
     if network_class is None:
         raise ValueError(
-            f"ckpt_path: {path} holds a {saved['class_path']}; import its module first, so that it can be built"
+            f"{field}: {path} holds a {saved['class_path']}; import its module first, so that it can be built"
         )
-    prefix = "network."
-    weights = {key[len(prefix) :]: value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)}
     try:
         network = network_class(**saved["init_args"])
-        network.load_state_dict(weights)
+        network.load_state_dict(_weights(checkpoint))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"ckpt_path: {path} is damaged: its network cannot be built ({error})") from None
-    check_fits(checkpoint, network, path)
+        raise ValueError(f"{field}: {path} is damaged: its network cannot be built ({error})") from None
+    check_fits(checkpoint, network, path, field)
     return network.eval().requires_grad_(False)
+
+
+def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The network's part of a checkpoint's state."""
+    prefix = "network."
+    return {key[len(prefix) :]: value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)}
+
+
+def load_initial_weights(network: PolicyValueNetwork, path: str | os.PathLike[str], field: str) -> None:
+    """Give a network a checkpoint's weights to begin with: nothing else of it, no optimizer and no replay window.
+
+    Auxiliary heads that the checkpoint lacks begin anew; those that the network lacks are left out.
+
+    Args:
+        network: of the checkpoint's class, arguments and game, but for auxiliary heads.
+        path: of the checkpoint.
+        field: the setting that named it, for messages.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or of another network.
+    """
+    checkpoint = read_checkpoint(path, field)
+    check_fits(checkpoint, network, repr(os.fspath(path)), field, heads_may_differ=True)
+    own, weights = network.state_dict(), _weights(checkpoint)
+    heads = "auxiliary_heads."
+    taken = {key: value for key, value in weights.items() if key in own or not key.startswith(heads)}
+    if any(key.startswith(heads) for key in own) and not any(key.startswith(heads) for key in weights):
+        taken |= {key: value for key, value in own.items() if key.startswith(heads)}
+    try:
+        network.load_state_dict(taken)
+    except RuntimeError as error:
+        raise ValueError(f"{field}: {os.fspath(path)!r} is damaged: its weights do not fit ({error})") from None
 
 
 def _subclasses(cls: type[PolicyValueNetwork]) -> set[type[PolicyValueNetwork]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
@@ -13,6 +14,7 @@ from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, iterations_done, read_checkpoint
+from lit_trainer.commands import COMMANDS, overview, run_command
 from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.module import AlphaZeroModule
 from lit_trainer.progress import SelfPlayProgressBar
@@ -32,7 +34,11 @@ class LitTrainerCLI(LightningCLI):
             save_config_kwargs={"overwrite": True},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            parser_kwargs={"prog": "lit-trainer", "description": "Train and measure an AlphaZero agent."},
+            parser_kwargs={
+                "prog": "lit-trainer",
+                "description": "Train and measure an AlphaZero agent.",
+                "epilog": overview(),
+            },
             args=args,
             run=run,
         )
@@ -49,6 +55,12 @@ class LitTrainerCLI(LightningCLI):
             default=False,
             help="Before a new run learns anything, evaluate its network, so that the curve shows where it began.",
         )
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "test":
+            parser.set_defaults(verbose=False)  # `EvaluationReport` prints tables in place of hundreds of lines
+        return parser
 
     def _parse_ckpt_path(self) -> None:
         """Take nothing from the checkpoint: Lightning would let its saved arguments win over the YAML and flags."""
@@ -121,6 +133,10 @@ def main(args: ArgsType = None) -> None:
     """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
+    given = sys.argv[1:] if args is None else args
+    if isinstance(given, list) and given and given[0] in COMMANDS:
+        run_command(given[0], given[1:])
+        return
     try:
         LitTrainerCLI(args)
     finally:

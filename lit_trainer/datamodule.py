@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -16,19 +15,21 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from lit_trainer.evaluation import EvaluationDataset, play_match
+from lit_trainer.evaluation import EvaluationDataset, Match, play_match
 from lit_trainer.evaluators import EVALUATORS, TorchEvaluator, make_evaluator
+from lit_trainer.frozen import FrozenCheckpoint
 from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import GenerationSettings, opponent_player, play_games
-from lit_trainer.ismcts import ismcts_iterations
+from lit_trainer.ismcts import IsmctsPlayer
 from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
-from lit_trainer.players import NetworkPlayer
+from lit_trainer.players import NetworkPlayer, Player
 from lit_trainer.processes import gather_stats, gather_windows, share_out_windows
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
+from lit_trainer.timing import POSITIONS, MoveTime, sample_positions, time_moves
 from sim_core import SearchSettings, get_game
 
 if TYPE_CHECKING:
@@ -39,14 +40,18 @@ log = logging.getLogger(__name__)
 SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
 """Self-play's search, where nothing else is asked for."""
 
+PLAY_SEARCH = SearchSettings()
+"""Evaluation's: docs/search.md says why it may differ from what teaches best."""
+
 
 def _check_asynchronous(pool: OpponentPool) -> None:
     """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
     if os.name != "posix":
         raise ValueError("asynchronous: true given, expected false: worker processes need a POSIX system")
-    from lit_trainer.workers import pickled_agents
+    from lit_trainer.workers import pickled_agents, pickled_checkpoints
 
     pickled_agents(pool.agent_sources)
+    pickled_checkpoints(pool.checkpoints)
 
 
 class SelfPlayDataModule(LightningDataModule):
@@ -62,15 +67,22 @@ class SelfPlayDataModule(LightningDataModule):
         simulations: search simulations a move in self-play; 0 plays the network's policy, which then has no target
             to learn from (the value learns on).
         temperature: of the visit shares that self-play samples from; `TemperatureScheduleCallback` drives it.
-        search: how searches choose; root noise is for self-play only.
+        value_target: what the value learns: "outcome", of the game as it was played, or "endgame", the exact value of
+            the game's first position that can be solved, as if both sides played perfectly from there on. Where
+            self-play searches they differ only in games against others.
+        search: how self-play's searches choose.
         evaluator: how self-play asks the network, e.g. "torch", or "onnx_int8": twice as fast on a CPU, in 8-bit whole
             numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
         threads: of self-play and evaluation, for trees and network together; workers have as many each.
-        evaluation_opponents: opponents of validation and test: the game's, the pool's agents, or ``ismcts:N`` for tree
-            search of N iterations a move. None: the pool's, or all built-in ones.
+        evaluation_opponents: opponents of validation: the game's, the pool's agents and checkpoints, or ``ismcts:N``
+            for tree search of N iterations a move. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
-        evaluation_simulations: simulations a move in evaluation; 0 is the policy alone.
+        evaluation_simulations: simulations a move in validation; 0 is the policy alone.
+        evaluation_search: how searches choose in validation and test, where the best move is wanted and no target.
+        test_opponents: opponents of `test`, any of those kinds. None: `evaluation_opponents`.
+        test_games: games of `test` against each, half from either seat.
+        test_simulations: simulations a move that `test` measures the player with, each against all opponents.
         asynchronous: let worker processes play while the trainer learns, with weights that are an iteration or so
             behind. The games then depend on how fast each side is: two runs with one seed differ.
         workers: worker processes of each process; asynchronous generation only, as the next two.
@@ -95,6 +107,7 @@ class SelfPlayDataModule(LightningDataModule):
         replay_positions: int = 250_000,
         simulations: int = 32,
         temperature: float = 1.0,
+        value_target: Literal["outcome", "endgame"] = "outcome",
         search: SearchSettings = SELF_PLAY_SEARCH,
         evaluator: str = "torch",
         parallel_games: int = 1024,
@@ -102,6 +115,10 @@ class SelfPlayDataModule(LightningDataModule):
         evaluation_opponents: Sequence[str] | None = None,
         evaluation_games: int = 200,
         evaluation_simulations: int = 0,
+        evaluation_search: SearchSettings = PLAY_SEARCH,
+        test_opponents: Sequence[str] | None = None,
+        test_games: int = 1000,
+        test_simulations: Sequence[int] = (0, 16, 64, 256),
         asynchronous: bool = False,
         workers: int = 1,
         max_staleness: int = 2,
@@ -121,15 +138,22 @@ class SelfPlayDataModule(LightningDataModule):
             ("threads", threads, 1),
             ("evaluation_games", evaluation_games, 2),
             ("evaluation_simulations", evaluation_simulations, 0),
+            ("test_games", test_games, 2),
+            *(("test_simulations", number, 0) for number in test_simulations),
             ("workers", workers, 1),
             ("max_staleness", max_staleness, 1),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 raise ValueError(f"{name}: {value!r} given, expected a whole number of at least {lowest}")
-        if evaluation_games % 2:
-            raise ValueError(f"evaluation_games: {evaluation_games} given, expected an even number (two seats a deal)")
+        for name, value in (("evaluation_games", evaluation_games), ("test_games", test_games)):
+            if value % 2:
+                raise ValueError(f"{name}: {value} given, expected an even number (two seats a deal)")
+        if not test_simulations or len(set(test_simulations)) != len(test_simulations):
+            raise ValueError(f"test_simulations: {list(test_simulations)} given, expected at least one, none twice")
         if not 0.0 <= temperature < float("inf"):
             raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
+        if value_target not in ("outcome", "endgame"):
+            raise ValueError(f"value_target: {value_target!r} given, expected outcome or endgame")
         if evaluator not in EVALUATORS:
             raise ValueError(f"evaluator: {evaluator!r} given, expected one of {', '.join(EVALUATORS)}")
         if worker_device != "auto":
@@ -141,10 +165,7 @@ class SelfPlayDataModule(LightningDataModule):
                 ) from None
         self.game = game
         self.opponent_pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
-        known = (*rules.opponents, *self.opponent_pool.agents)
-        for name in self.opponent_pool.opponents:
-            if name not in known and ismcts_iterations("opponent_pool", name) is None:
-                raise ValueError(f"opponent_pool: {name!r} is no opponent of {game}; known are {', '.join(known)}")
+        self.opponent_pool.check_names(game, "opponent_pool", self.opponent_pool.opponents)
         if asynchronous:
             _check_asynchronous(self.opponent_pool)
         self.evaluation_opponents = tuple(
@@ -152,11 +173,10 @@ class SelfPlayDataModule(LightningDataModule):
             if evaluation_opponents is not None
             else self.opponent_pool.opponents or rules.opponents
         )
-        if len(set(self.evaluation_opponents)) != len(self.evaluation_opponents):
-            raise ValueError(f"evaluation_opponents: a name stands twice in {', '.join(self.evaluation_opponents)}")
+        self.test_opponents = self.evaluation_opponents if test_opponents is None else tuple(test_opponents)
+        self.opponent_pool.check_names(game, "evaluation_opponents", self.evaluation_opponents)
+        self.opponent_pool.check_names(game, "test_opponents", self.test_opponents)
         for name in self.evaluation_opponents:
-            if name not in known and ismcts_iterations("evaluation_opponents", name) is None:
-                raise ValueError(f"evaluation_opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N")
             if isinstance(self.opponent_pool, AdaptiveOpponentPool) and name not in self.opponent_pool.opponents:
                 raise ValueError(
                     f"evaluation_opponents: {name!r} is not in the adaptive pool, which weighs by these evaluations; "
@@ -167,12 +187,18 @@ class SelfPlayDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.simulations = simulations
         self.temperature = temperature
+        self.value_target = value_target
         self.search = search
+        self.evaluation_search = evaluation_search
         self.evaluator = evaluator
         self.parallel_games = parallel_games
         self.threads = threads
         self.evaluation_games = evaluation_games
         self.evaluation_simulations = evaluation_simulations
+        self.test_games = test_games
+        self.test_simulations = tuple(test_simulations)
+        self.move_times: dict[str, MoveTime] = {}
+        """Of a test, in the first process: `sims:N` of the player, and opponents that search, to their time a move."""
         self.asynchronous = asynchronous
         self.workers = workers
         self.max_staleness = max_staleness
@@ -180,11 +206,12 @@ class SelfPlayDataModule(LightningDataModule):
         self.save_replay = save_replay
         self.seed = seed
         self._memory, self._evaluation_memory = LaneMemory(), LaneMemory()
+        self._games_tested = 0
         self._generator: AsynchronousGenerator | None = None
         self._resumed = False
         self.replay = ReplayWindow(replay_positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
-        """Called while games are generated with the games played so far and their total."""
+        """Called while games are generated, or played in a test, with the games played so far and their total."""
         self.generation_stats: dict[str, float] = {}
         """Of the newest iteration, over all processes: games a second, the forward pass's share of the time, ..."""
 
@@ -201,6 +228,10 @@ class SelfPlayDataModule(LightningDataModule):
     def _process(self) -> tuple[int, int]:
         """This process's rank and how many there are."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    @property
+    def _frozen(self) -> dict[str, FrozenCheckpoint]:
+        return self.opponent_pool.checkpoints_on(next(self._network.parameters()).device)
 
     def _iteration(self) -> int:
         assert self.trainer is not None
@@ -227,6 +258,7 @@ class SelfPlayDataModule(LightningDataModule):
             evaluator=self.evaluator,
             parallel_games=self.parallel_games,
             threads=self.threads,
+            value_target=self.value_target,
         )
 
     def _play(self, iteration: int) -> GeneratedGames:
@@ -241,6 +273,7 @@ class SelfPlayDataModule(LightningDataModule):
             seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
             past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
             agents=pool.agents,
+            checkpoints=self._frozen,
             memory=self._memory,
             on_progress=self._report_progress,
         )
@@ -316,9 +349,9 @@ class SelfPlayDataModule(LightningDataModule):
         # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
         self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 
-    def _report_progress(self, games: float) -> None:
+    def _report_progress(self, games: float, total: int | None = None) -> None:
         for report in self.on_progress:
-            report(games, self.games_per_iteration)
+            report(games, self.games_per_iteration if total is None else total)
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = SelfPlayDataset(
@@ -330,6 +363,7 @@ class SelfPlayDataModule(LightningDataModule):
             self.seed,
             self._process[0],
             self._check_workers,
+            auxiliary=self._network.auxiliary_heads is not None,
         )
         return DataLoader(dataset, batch_size=None)
 
@@ -338,23 +372,55 @@ class SelfPlayDataModule(LightningDataModule):
     def _play_evaluation(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """This process's share of the match against one opponent; the deals are the same at every iteration."""
         self._check_workers()
-        rank, world = self._process
-        deals = self.evaluation_games // 2
-        low, high = 2 * (deals * rank // world), 2 * (deals * (rank + 1) // world)
         seed = derive_seed(self.seed, "evaluation", name)
+        return self._play_match(Match(self.evaluation_simulations, name), self.evaluation_games, seed)
+
+    def _play_test(self, match: Match) -> tuple[np.ndarray, np.ndarray]:
+        """This process's share of a match; the deals are the same at every number of simulations."""
+        # not those of evaluation, by which a checkpoint may have been chosen
+        seed = derive_seed(self.seed, "test", match.opponent)
+        before, total = self._games_tested, self.test_games // self._process[1] * len(self.test_matches)
+        played = self._play_match(
+            match,
+            self.test_games,
+            seed,
+            timed=True,
+            on_progress=lambda games: self._report_progress(min(before + games, total), total),
+        )
+        self._games_tested += len(played[0])
+        return played
+
+    def _play_match(
+        self,
+        match: Match,
+        games: int,
+        seed: int,
+        timed: bool = False,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rank, world = self._process
+        low, high = 2 * (games // 2 * rank // world), 2 * (games // 2 * (rank + 1) // world)
         with TorchEvaluator(self._network) as evaluate:
             player = NetworkPlayer(
                 evaluate,
-                simulations=self.evaluation_simulations,
+                simulations=match.simulations,
                 temperature=0.0,
                 seed=derive_seed(seed, "search"),
                 threads=self.threads,
-                settings=dataclasses.replace(self.search, dirichlet_fraction=0.0),
+                settings=self.evaluation_search,
             )
             opponent = opponent_player(
-                name, derive_seed(seed, "opponent"), self.opponent_pool.agents, threads=self.threads
+                match.opponent,
+                derive_seed(seed, "opponent"),
+                self.opponent_pool.agents,
+                threads=self.threads,
+                checkpoints=self._frozen,
             )
             assert opponent is not None
+            if timed and rank == 0:
+                self._time(f"sims:{match.simulations}", player)
+                if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
+                    self._time(match.opponent, opponent)
             return play_match(
                 player,
                 opponent,
@@ -364,7 +430,18 @@ class SelfPlayDataModule(LightningDataModule):
                 first=low,
                 parallel_games=self.parallel_games,
                 memory=self._evaluation_memory,
+                on_progress=on_progress,
             )
+
+    def _time(self, name: str, player: Player) -> None:
+        if name not in self.move_times:
+            positions = sample_positions(self.game, POSITIONS, derive_seed(self.seed, "timing"))
+            self.move_times[name] = time_moves(player, positions)
+
+    @property
+    def test_matches(self) -> tuple[Match, ...]:
+        """The matches of `test`, in the order of its loaders."""
+        return tuple(Match(number, name) for number in self.test_simulations for name in self.test_opponents)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """One loader an opponent, in the order of `evaluation_opponents`."""
@@ -373,7 +450,13 @@ class SelfPlayDataModule(LightningDataModule):
             for name in self.evaluation_opponents
         ]
 
-    test_dataloader = val_dataloader
+    def test_dataloader(self) -> list[DataLoader[Any]]:
+        """One loader a match, in the order of `test_matches`."""
+        self.move_times, self._games_tested = {}, 0
+        return [
+            DataLoader(EvaluationDataset(match.opponent, partial(self._play_test, match)), batch_size=None)
+            for match in self.test_matches
+        ]
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
@@ -412,5 +495,10 @@ class SelfPlayDataModule(LightningDataModule):
             rank_zero_info(
                 f"The checkpoint holds the replay windows of {len(windows)} process(es), this run has {world}: "
                 f"their {sum(len(window['outcomes']) for window in windows)} positions are shared out anew."
+            )
+        if "margins" not in windows[0]:
+            rank_zero_info(
+                "The checkpoint's replay window is from before margins were kept: its positions teach none "
+                "(`margin_coef`) until new ones have taken their place."
             )
         self.replay.load_state_dict(windows[rank] if len(windows) == world else share_out_windows(windows, rank, world))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,14 @@ from torch.utils.data import IterableDataset
 
 from lit_trainer.lanes import LaneMemory, Schedule, play_schedule
 from lit_trainer.players import NetworkPlayer, Player
+
+
+class Match(NamedTuple):
+    """One match of a test."""
+
+    simulations: int
+    """A move, of the player that is measured."""
+    opponent: str
 
 
 def play_match(
@@ -23,6 +32,7 @@ def play_match(
     first: int = 0,
     parallel_games: int = 1024,
     memory: LaneMemory | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Games 2k and 2k + 1 share a deal: the player sits first in one seat, then in the other.
 
@@ -35,6 +45,7 @@ def play_match(
         first: number of the first game, so that several processes can share a match.
         parallel_games: games played side by side.
         memory: of the lanes, kept from one match to the next; None: of this match's own.
+        on_progress: told the games played so far, in part-games; what it raises ends the match.
 
     Returns:
         outcomes int8 [games], -1, 0 or 1 for the player; margins int32 [games], the player's score less the other's.
@@ -57,6 +68,7 @@ def play_match(
         seed=seed,
         parallel_games=parallel_games,
         memory=memory,
+        on_progress=on_progress,
     )
     sign = np.where(seats == 0, 1, -1)
     return (played.outcomes * sign).astype(np.int8), ((played.scores[:, 0] - played.scores[:, 1]) * sign).astype(

@@ -32,11 +32,15 @@ class GeneratedGames:
     policies: Floats
     """Policy targets [m, A]; rows of zeros where there is none."""
     outcomes: NDArray[np.int8]
-    """Outcome for the player to move [m]: -1, 0, 1."""
+    """Outcome for the player to move [m]: -1, 0, 1; an exact value where `value_target` says so."""
     results: dict[str, tuple[int, int, int]]
     """Opponent to the learner's (wins, draws, losses); of self-play, player 0's."""
     stats: dict[str, float] = field(default_factory=dict)
     """Games, positions and evaluations a second, and shares of the time."""
+    margins: NDArray[np.int32] | None = None
+    """Final margin for the player to move [m]: the own score less the other's. None: not known."""
+    values: Floats | None = None
+    """The search's values for the player to move [m], NaN where there was no search. None: not known."""
 
 
 def _schedule(
@@ -70,6 +74,7 @@ def generate_games_batched_by_opponent(
     seed: int,
     parallel_games: int = 1024,
     mirrored: bool = False,
+    value_target: str = "outcome",
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:
@@ -83,6 +88,8 @@ def generate_games_batched_by_opponent(
         game: name of the game.
         seed: of the deals; game i is dealt from stream i.
         parallel_games: games played side by side.
+        value_target: what positions learn as their value: "outcome", the game's as it was played, or "endgame", the
+            exact value of the game's first position that can be solved (of positions from there on, their own).
         mirrored: play each deal against an opponent twice, with the learner in either seat.
         memory: of the lanes, kept from one call to the next; None: of this call's own.
         on_progress: told the games played so far, in part-games, as they go on.
@@ -104,6 +111,7 @@ def generate_games_batched_by_opponent(
         seed=seed,
         parallel_games=parallel_games,
         record=True,
+        value_target=value_target,
         memory=memory,
         on_progress=on_progress,
     )
@@ -118,6 +126,8 @@ def generate_games_batched_by_opponent(
         outcomes=played.position_outcomes,
         results=results,
         stats=_stats(played),
+        margins=played.position_margins,
+        values=played.position_values,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lit_trainer.evaluators import TorchEvaluator, make_evaluator
+from lit_trainer.frozen import FrozenCheckpoint
 from lit_trainer.game_generator import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.ismcts import IsmctsPlayer, ismcts_iterations
 from lit_trainer.lanes import LaneMemory
@@ -29,6 +30,7 @@ class GenerationSettings:
     evaluator: str
     parallel_games: int
     threads: int
+    value_target: str = "outcome"
 
 
 def opponent_player(
@@ -38,21 +40,25 @@ def opponent_player(
     past: Mapping[str, PolicyValueNetwork] | None = None,
     temperature: float = 1.0,
     threads: int = 1,
+    checkpoints: Mapping[str, FrozenCheckpoint] | None = None,
 ) -> Player | None:
     """The player behind a name of a pool's plan; None for the learner itself.
 
     Args:
-        name: `SELF_PLAY`, a key of `past` or of `agents`, ``ismcts:N``, or a built-in opponent.
+        name: `SELF_PLAY`, a key of `past`, `agents` or `checkpoints`, ``ismcts:N``, or a built-in opponent.
         seed: of its random choices.
         agents: opponents written in Python, by name.
         past: past checkpoints' networks in evaluation mode, by name.
         temperature: a past checkpoint samples from its policy at; 0 stands for 1.
         threads: for opponents that search.
+        checkpoints: opponents that are networks and never change, by name.
     """
     if name == SELF_PLAY:
         return None
     if name in agents:
         return PythonPlayer(name, agents[name])
+    if checkpoints is not None and name in checkpoints:
+        return checkpoints[name].player(seed, threads)
     if past is not None and name in past:
         # the past plays its policy: as many kinds of games at a thirtieth of the cost
         return NetworkPlayer(TorchEvaluator(past[name]), simulations=0, temperature=temperature or 1.0, seed=seed)
@@ -70,6 +76,7 @@ def play_games(
     seed: int,
     past: Mapping[str, PolicyValueNetwork],
     agents: Mapping[str, Agent],
+    checkpoints: Mapping[str, FrozenCheckpoint] | None = None,
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:
@@ -83,12 +90,15 @@ def play_games(
         seed: of deals, searches and opponents; equal seeds play equal games.
         past: see `opponent_player`.
         agents: see `opponent_player`.
+        checkpoints: see `opponent_player`.
         memory: of the lanes, kept from one call to the next; None: of this call's own.
         on_progress: told the games played so far, in part-games; what it raises ends the games.
     """
     opponents = []
     for name, count in plan.items():
-        player = opponent_player(name, derive_seed(seed, name), agents, past, temperature, settings.threads)
+        player = opponent_player(
+            name, derive_seed(seed, name), agents, past, temperature, settings.threads, checkpoints
+        )
         opponents.append(OpponentGames(name, count, player))
     with make_evaluator(network, settings.evaluator) as evaluate:
         learner = NetworkPlayer(
@@ -105,6 +115,7 @@ def play_games(
             game=settings.game,
             seed=seed,
             parallel_games=settings.parallel_games,
+            value_target=settings.value_target,
             memory=memory,
             on_progress=on_progress,
         )
@@ -130,12 +141,16 @@ def join_games(parts: Sequence[GeneratedGames], workers: int) -> GeneratedGames:
         else:
             mean = sum(v * s for v, s in zip(values, seconds, strict=True)) / max(sum(seconds), 1e-9)
             stats[key] = mean * workers if key.endswith("_per_second") else mean
+    searched = [part.values for part in parts if part.values is not None]
+    margins = [part.margins for part in parts if part.margins is not None]
     return GeneratedGames(
         states=np.concatenate([part.states for part in parts]),
         policies=np.concatenate([part.policies for part in parts]),
         outcomes=np.concatenate([part.outcomes for part in parts]),
         results=results,
         stats=stats,
+        margins=np.concatenate(margins) if len(margins) == len(parts) else None,
+        values=np.concatenate(searched) if len(searched) == len(parts) else None,
     )
 
 

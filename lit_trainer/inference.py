@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_trainer.linear import Linear, onednn_computes
-from lit_trainer.networks import PolicyValueNetwork, ResidualMLP, _ResidualBlock
+from lit_trainer.networks import AuxiliaryHeads, PolicyValueNetwork, ResidualMLP, _ResidualBlock
 
 # A layer's activations take at most so much: glibc's malloc fetches larger blocks from the system and returns them
 # again and again, and their page faults cost up to a quarter of the time. Fewer rows than the floor would read the
@@ -69,6 +69,9 @@ def _stock_layers(network: ResidualMLP) -> dict[str, type[nn.Module]]:
         block = f"blocks.{k}"
         layers |= {block: _ResidualBlock, f"{block}.norm": nn.LayerNorm}
         layers |= {f"{block}.inner": Linear, f"{block}.outer": Linear}
+    heads = network.auxiliary_heads
+    if type(heads) is AuxiliaryHeads:  # not asked in play
+        layers |= {f"auxiliary_heads.{name}".rstrip("."): type(module) for name, module in heads.named_modules()}
     return layers
 
 

@@ -60,7 +60,11 @@ class PlayedGames:
     policies: Floats
     """Their policy targets [k, A]."""
     position_outcomes: NDArray[np.int8]
-    """Outcomes for their movers [k]."""
+    """Outcomes, or exact values, for their movers [k]; see `GameRunner`'s `value_target`."""
+    position_margins: NDArray[np.int32]
+    """Final margins for their movers [k]: the own score less the other's."""
+    position_values: Floats
+    """The search's values for their movers [k], exact ones where solved; NaN where there was no search."""
     evaluations: int
     """Positions the learner's network rated."""
     simulations: int
@@ -147,6 +151,7 @@ def play_schedule(
     seed: int,
     parallel_games: int,
     record: bool = False,
+    value_target: str = "outcome",
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> PlayedGames:
@@ -160,6 +165,7 @@ def play_schedule(
         seed: of the deals.
         parallel_games: games played side by side.
         record: keep the learner's positions and policy targets.
+        value_target: "outcome" or "endgame", what the positions' outcomes are; see `GameRunner`.
         memory: of the lanes, to be used again; None: of this call's own.
         on_progress: told the games played so far, in part-games, a few times a second, in the calling thread.
     """
@@ -185,6 +191,7 @@ def play_schedule(
             controllers=part.controllers,
             opponents=builtin,
             record=record,
+            value_target=value_target,
         )
         lanes.append(_Lane(runner, outside, locks))
     started = time.perf_counter()
@@ -254,6 +261,8 @@ def _collect(lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds:
         states=np.concatenate([part[0] for part in kept]),
         policies=np.concatenate([part[1] for part in kept]),
         position_outcomes=np.concatenate([part[2] for part in kept]),
+        position_margins=np.concatenate([lane.runner.margins_kept() for lane in lanes]),
+        position_values=np.concatenate([lane.runner.values_kept() for lane in lanes]),
         evaluations=sum(lane.evaluations for lane in lanes),
         simulations=sum(lane.runner.simulations_done for lane in lanes),
         seconds=seconds,

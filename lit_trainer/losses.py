@@ -16,6 +16,9 @@ class AlphaZeroLoss(NamedTuple):
     policy: Tensor
     value: Tensor
     entropy: Tensor
+    margin: Tensor | None = None
+    """Of networks with auxiliary heads, as the next."""
+    hand: Tensor | None = None
 
 
 def masked_log_softmax(logits: Tensor, legal_mask: Tensor) -> Tensor:
@@ -61,3 +64,18 @@ def alphazero_loss(
     entropy = policy_entropy(log_probabilities, legal_mask).mean()
     total = policy + value_coef * value_term - entropy_coef * entropy
     return AlphaZeroLoss(total, policy, value_term, entropy)
+
+
+def margin_loss(margin: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error to the final margin [B], over the positions whose margin is known (not NaN); else 0."""
+    known = ~target.isnan()
+    # replaced before the difference: NaN times zero would spoil the gradient
+    error = (margin - target.nan_to_num()) * known
+    return error.square().sum() / known.sum().clamp(min=1)
+
+
+def hidden_loss(logits: Tensor, answers: Tensor) -> Tensor:
+    """Mean cross-entropy, in nats, of the answers [B, H] 0 or 1; those of -1 are left out. 0 where none is left."""
+    asked = answers >= 0
+    cross_entropy = functional.binary_cross_entropy_with_logits(logits, answers.clamp(min=0), reduction="none")
+    return (cross_entropy * asked).sum() / asked.sum().clamp(min=1)

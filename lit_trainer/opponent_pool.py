@@ -5,18 +5,21 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.cli import instantiate_class
 from torch import Tensor
 
+from lit_trainer.frozen import FrozenCheckpoint, make_frozen
 from lit_trainer.ismcts import ismcts_iterations
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.players import Agent
 from sim_core import OPPONENTS, games, get_game
 
 SELF_PLAY = "self_play"
+RULES = ("linear", "pfsp_hard", "pfsp_even")
+"""By which `AdaptiveOpponentPool` weighs."""
 
 
 def past_name(iteration: int | str) -> str:
@@ -65,7 +68,7 @@ class OpponentPool:
 
     Args:
         opponents: names: built-in ones of any game (the data module checks that they are its game's), keys of
-            `agents`, or ``ismcts:N`` for tree search of N iterations a move. None: Beasty Bar's ten.
+            `agents` or `checkpoints`, or ``ismcts:N`` for tree search of N iterations a move. None: Beasty Bar's ten.
         self_play_share: share of games against itself.
         past_share: share of games against past checkpoints; self-play's until there is one.
         max_past: past checkpoints kept, the newest.
@@ -73,6 +76,8 @@ class OpponentPool:
         agents: opponents written in Python, by name: each an object with ``select_action(state, legal_actions)``, or a
             ``{class_path: ..., init_args: {...}}`` of one, as a YAML gives it.
         weights: shares of the named opponents among themselves, summing to one; None: equal.
+        checkpoints: opponents that are networks and never change, by name: each ``{path: FILE.ckpt, simulations: 0,
+            temperature: 0.0}``; simulations a move (0: the policy alone), temperature of its moves (0: the best).
 
     The rest, ``1 - self_play_share - past_share``, goes to the named opponents by weight (to self-play where there
     are none).
@@ -92,25 +97,31 @@ class OpponentPool:
         snapshot_every: int = 50,
         agents: dict[str, Any] | None = None,
         weights: dict[str, float] | None = None,
+        checkpoints: dict[str, Any] | None = None,
     ) -> None:
+        self.checkpoints = {name: make_frozen(name, given) for name, given in (checkpoints or {}).items()}
         self.agents: dict[str, Agent] = {name: make_agent(name, agent) for name, agent in (agents or {}).items()}
         self.agent_sources: dict[str, Any] = dict(agents or {})
         """What each of `agents` was given as, so that other processes can make it again."""
         builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
-        for name in self.agents:
-            if name == SELF_PLAY or name.startswith(past_name("")):
-                raise ValueError(
-                    f"agents: {name} stands for self-play or a past checkpoint; give the agent another name"
-                )
-            if name in builtin:
-                raise ValueError(f"agents: {name} is the name of a built-in opponent; give the agent another")
-            if ismcts_iterations("agents", name) is not None:
-                raise ValueError(f"agents: {name} stands for tree search; give the agent another name")
+        for field, names in (("agents", self.agents), ("checkpoints", self.checkpoints)):
+            for name in names:
+                if name == SELF_PLAY or name.startswith(past_name("")):
+                    raise ValueError(f"{field}: {name} stands for self-play or a past checkpoint; give another name")
+                if name in builtin:
+                    raise ValueError(f"{field}: {name} is the name of a built-in opponent; give another")
+                if ismcts_iterations(field, name) is not None:
+                    raise ValueError(f"{field}: {name} stands for tree search; give another name")
+        if both := sorted(self.agents.keys() & self.checkpoints.keys()):
+            raise ValueError(f"checkpoints: {both[0]} is the name of an agent; give another")
         self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
         for name in self.opponents:
-            if name not in builtin and name not in self.agents and ismcts_iterations("opponents", name) is None:
-                known = ", ".join((*builtin, *self.agents, "ismcts:N"))
-                raise ValueError(f"opponents: {name!r} is not known; known are {known}; add others by `agents`")
+            known = (*builtin, *self.agents, *self.checkpoints)
+            if name not in known and ismcts_iterations("opponents", name) is None:
+                raise ValueError(
+                    f"opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N; add others by `agents` "
+                    "or `checkpoints`"
+                )
         if len(set(self.opponents)) != len(self.opponents):
             raise ValueError(f"opponents: a name stands twice in {', '.join(self.opponents)}")
         self.self_play_share = _share("self_play_share", self_play_share)
@@ -147,6 +158,23 @@ class OpponentPool:
             if value < self.MIN_WEIGHT - 1e-9:
                 raise ValueError(f"weights.{name}: {value} given, below the floor of {self.MIN_WEIGHT}")
         return values
+
+    def check_names(self, game: str, field: str, names: Sequence[str]) -> None:
+        """Raise ValueError, for that setting, where a name is twice there or is no opponent in that game."""
+        known = (*get_game(game).opponents, *self.agents, *self.checkpoints)
+        if len(set(names)) != len(names):
+            raise ValueError(f"{field}: a name stands twice in {', '.join(names)}")
+        for name in names:
+            if name not in known and ismcts_iterations(field, name) is None:
+                raise ValueError(f"{field}: {name!r} is no opponent of {game}; known are {', '.join(known)}, ismcts:N")
+            if name in self.checkpoints and self.checkpoints[name].network.game != game:
+                raise ValueError(f"{field}: {name} plays {self.checkpoints[name].network.game}, expected {game}")
+
+    def checkpoints_on(self, device: torch.device) -> dict[str, FrozenCheckpoint]:
+        """`checkpoints`, once their networks are on that device."""
+        for frozen in self.checkpoints.values():
+            frozen.network.to(device)
+        return self.checkpoints
 
     def plan(self, games: int) -> dict[str, int]:
         """How many of `games` to play against whom: `SELF_PLAY`, past checkpoints, named opponents."""
@@ -189,10 +217,23 @@ class OpponentPool:
 
 
 class AdaptiveOpponentPool(OpponentPool):
-    """A pool that plays an opponent the more, the more the learner loses to it.
+    """A pool that weighs its opponents by the learner's win rate w against each.
 
-    The linear rule: an opponent's weight is the floor plus its share, by ``1 - win rate``, of what the floors leave;
-    so after normalising no opponent is under `MIN_WEIGHT`. Arguments as of `OpponentPool`.
+    An opponent's weight is the floor plus its share of what the floors leave; so after normalising no opponent is under
+    `MIN_WEIGHT`. Its share follows a rule, whose last two are AlphaStar's prioritised fictitious self-play (Vinyals et
+    al. 2019):
+
+    - "linear": by 1 - w, so the more, the more the learner loses to it;
+    - "pfsp_hard": by (1 - w) ** power, which for a power above 1 leaves almost nothing to those it beats;
+    - "pfsp_even": by w (1 - w), those about as strong as the learner.
+
+    Where the rule gives nobody anything (all are always beaten), all shares are equal.
+
+    Args:
+        rule: "linear", "pfsp_hard" or "pfsp_even".
+        power: of "pfsp_hard", above 0; 1 is the linear rule.
+
+    The others as of `OpponentPool`.
 
     >>> pool = AdaptiveOpponentPool(opponents=["random", "online"])
     >>> pool.update_weights_from_win_rates({"random": 0.9, "online": 0.6})
@@ -211,10 +252,19 @@ class AdaptiveOpponentPool(OpponentPool):
         snapshot_every: int = 50,
         agents: dict[str, Any] | None = None,
         weights: dict[str, float] | None = None,
+        rule: Literal["linear", "pfsp_hard", "pfsp_even"] = "linear",
+        power: float = 2.0,
+        checkpoints: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(opponents, self_play_share, past_share, max_past, snapshot_every, agents, weights)
+        super().__init__(opponents, self_play_share, past_share, max_past, snapshot_every, agents, weights, checkpoints)
         if not self.opponents:
             raise ValueError("opponents: none given, expected at least one to adapt to")
+        if rule not in RULES:
+            raise ValueError(f"rule: {rule!r} given, expected one of {', '.join(RULES)}")
+        if isinstance(power, bool) or not isinstance(power, (int, float)) or not 0.0 < power < math.inf:
+            raise ValueError(f"power: {power!r} given, expected a number above 0")
+        self.rule = rule
+        self.power = float(power)
         self.win_rates: dict[str, float] = {}
 
     def update_weights_from_win_rates(self, win_rates: dict[str, float]) -> None:
@@ -234,13 +284,19 @@ class AdaptiveOpponentPool(OpponentPool):
             if isinstance(rate, (str, bool)) or not 0.0 <= checked[name] <= 1.0:
                 raise ValueError(f"win_rates.{name}: {rate!r} given, expected a number from 0 to 1")
         self.win_rates |= checked
-        losses = {name: 1.0 - self.win_rates.get(name, 0.5) for name in self.opponents}
-        total = sum(losses.values())
+        wanted = {name: self._wanted(self.win_rates.get(name, 0.5)) for name in self.opponents}
+        total = sum(wanted.values())
         spare = 1.0 - len(self.opponents) * self.MIN_WEIGHT
         equal = 1.0 / len(self.opponents)
         self.weights = {
-            name: self.MIN_WEIGHT + spare * (loss / total if total > 0.0 else equal) for name, loss in losses.items()
+            name: self.MIN_WEIGHT + spare * (share / total if total > 0.0 else equal) for name, share in wanted.items()
         }
+
+    def _wanted(self, rate: float) -> float:
+        """What the rule gives an opponent against whom the learner has that win rate, before normalising."""
+        if self.rule == "pfsp_hard":
+            return float((1.0 - rate) ** self.power)
+        return rate * (1.0 - rate) if self.rule == "pfsp_even" else 1.0 - rate
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"win_rates": dict(self.win_rates)}

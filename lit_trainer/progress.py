@@ -18,13 +18,28 @@ class SelfPlayProgressBar(RichProgressBar):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._games_task: Any = None
+        self._label = "Self-play"
         self._started = 0.0
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        super().on_train_start(trainer, pl_module)
+    def _listen(self, trainer: Trainer, label: str) -> None:
+        self._label = label
         listeners = getattr(getattr(trainer, "datamodule", None), "on_progress", None)
         if listeners is not None and self._show_games not in listeners:
             listeners.append(self._show_games)
+
+    def _stop_listening(self, trainer: Trainer) -> None:
+        listeners = getattr(getattr(trainer, "datamodule", None), "on_progress", [])
+        if self._show_games in listeners:
+            listeners.remove(self._show_games)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._listen(trainer, "Self-play")
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_test_start(trainer, pl_module)
+        self._listen(trainer, "Matches")
+        self._started = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_epoch_start(trainer, pl_module)
@@ -34,12 +49,12 @@ class SelfPlayProgressBar(RichProgressBar):
         if self.progress is None or self.is_disabled:
             return
         if self._games_task is None:
-            self._games_task = self._add_task(total, "Self-play")
+            self._games_task = self._add_task(total, self._label)
         seconds = time.perf_counter() - self._started
         self.progress.update(
             self._games_task,
             completed=played,
-            description=f"Self-play, {played / max(seconds, 1e-9):,.0f} games/s",
+            description=f"{self._label}, {played / max(seconds, 1e-9):,.0f} games/s",
             visible=True,
         )
         if played >= total:
@@ -48,7 +63,9 @@ class SelfPlayProgressBar(RichProgressBar):
         self.refresh()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        listeners = getattr(getattr(trainer, "datamodule", None), "on_progress", [])
-        if self._show_games in listeners:
-            listeners.remove(self._show_games)
+        self._stop_listening(trainer)
         super().on_train_end(trainer, pl_module)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop_listening(trainer)
+        super().on_test_end(trainer, pl_module)

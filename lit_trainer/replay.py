@@ -6,19 +6,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_trainer.game_generator import GeneratedGames
 from sim_core import GameBatch, get_game
 
 _POLICY_SCALE = 65535.0
+_UNKNOWN = -(2**15)
+"""Stands for a margin or a search's value that is not known, e.g. of a window that an older version saved."""
+_VALUE_SCALE = 32767.0
 
 
 class ReplayWindow:
     """A ring of the newest `capacity` positions.
 
-    A position takes ``state_size + 2 A + 1`` bytes (107 for Beasty Bar: 800,000 take 86 MB): the packed state, the
-    policy target as 16-bit fractions, the outcome.
+    A position takes ``state_size + 2 A + 5`` bytes (111 for Beasty Bar: 800,000 take 89 MB): the packed state, the
+    policy target as 16-bit fractions, the outcome, the final margin (cut off at 32,767 either way), the search's value.
 
     Args:
         capacity: positions it holds, at least 1.
@@ -38,6 +42,8 @@ class ReplayWindow:
         self._states = np.empty((capacity, rules.state_size), dtype=np.uint8)
         self._policies = np.empty((capacity, rules.num_actions), dtype=np.uint16)
         self._outcomes = np.empty(capacity, dtype=np.int8)
+        self._margins = np.empty(capacity, dtype=np.int16)
+        self._values = np.empty(capacity, dtype=np.int16)
         self._added = 0
 
     def __len__(self) -> int:
@@ -46,26 +52,49 @@ class ReplayWindow:
     @property
     def nbytes(self) -> int:
         """Bytes the window takes when full."""
-        return self._states.nbytes + self._policies.nbytes + self._outcomes.nbytes
+        kept = (self._states, self._policies, self._outcomes, self._margins, self._values)
+        return sum(array.nbytes for array in kept)
 
     def add(self, games: GeneratedGames) -> None:
         """Put in the positions of `games`, over the oldest where the window is full."""
-        quantised = np.rint(games.policies[-self.capacity :] * _POLICY_SCALE).astype(np.uint16)
-        self._write(games.states[-self.capacity :], quantised, games.outcomes[-self.capacity :])
+        newest = slice(-self.capacity, None)
+        quantised = np.rint(games.policies[newest] * _POLICY_SCALE).astype(np.uint16)
+        margins = self._unknown(len(games.outcomes[newest]))
+        if games.margins is not None:
+            margins = np.clip(games.margins[newest], _UNKNOWN + 1, -_UNKNOWN - 1).astype(np.int16)
+        values = self._unknown(len(margins))
+        if games.values is not None:
+            found = np.nan_to_num(games.values[newest], nan=_UNKNOWN / _VALUE_SCALE)
+            values = np.rint(found * _VALUE_SCALE).astype(np.int16)
+        self._write(games.states[newest], quantised, games.outcomes[newest], margins, values)
 
-    def _write(self, states: Any, policies: Any, outcomes: Any) -> None:
+    @staticmethod
+    def _unknown(positions: int) -> NDArray[np.int16]:
+        return np.full(positions, _UNKNOWN, dtype=np.int16)
+
+    def _write(self, states: Any, policies: Any, outcomes: Any, margins: Any, values: Any) -> None:
         at = (self._added + np.arange(len(outcomes))) % self.capacity
         self._states[at] = states
         self._policies[at] = policies
         self._outcomes[at] = outcomes
+        self._margins[at] = margins
+        self._values[at] = values
         self._added += len(outcomes)
 
-    def sample(self, batch_size: int, generator: np.random.Generator) -> dict[str, Tensor]:
+    def sample(self, batch_size: int, generator: np.random.Generator, *, auxiliary: bool = False) -> dict[str, Tensor]:
         """A batch drawn uniformly with replacement.
+
+        Args:
+            batch_size: positions.
+            generator: draws them.
+            auxiliary: with the targets that networks learn on the side.
 
         Returns:
             observations float32 [B, OBSERVATION_SIZE], legal_mask bool [B, A], policy float32 [B, A] (rows of zeros:
-            no target), outcome float32 [B].
+            no target), outcome float32 [B], search_value float32 [B] (the outcome where no search was made);
+            where `auxiliary`, margin float32 [B], the final one in units of the
+            game's `margin_scale` (NaN: not known), and hidden float32 [B, H], what the mover could not see: 0 or 1
+            (-1: nothing to guess).
         """
         if not len(self):
             raise ValueError("replay: the window is empty, there is nothing to sample")
@@ -73,12 +102,24 @@ class ReplayWindow:
         batch = GameBatch.from_packed(self._states[rows], game=self.game)
         policy = self._policies[rows].astype(np.float32)
         policy /= np.maximum(policy.sum(axis=1, keepdims=True), 1.0)
-        return {
+        found = {
             "observations": torch.from_numpy(batch.observe()),
             "legal_mask": torch.from_numpy(batch.legal_mask()),
             "policy": torch.from_numpy(policy),
             "outcome": torch.from_numpy(self._outcomes[rows].astype(np.float32)),
+            "search_value": torch.from_numpy(self._search_values(rows)),
         }
+        if auxiliary:
+            margin = self._margins[rows].astype(np.float32) / np.float32(get_game(self.game).margin_scale)
+            margin[self._margins[rows] == _UNKNOWN] = np.nan
+            found["margin"] = torch.from_numpy(margin)
+            found["hidden"] = torch.from_numpy(batch.hidden_targets().astype(np.float32))
+        return found
+
+    def _search_values(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        known = self._values[rows] != _UNKNOWN
+        values = self._values[rows] / np.float32(_VALUE_SCALE)
+        return np.where(known, values, self._outcomes[rows]).astype(np.float32)
 
     def state_dict(self) -> dict[str, Any]:
         """The window, oldest position first, as tensors."""
@@ -91,11 +132,15 @@ class ReplayWindow:
             "states": torch.from_numpy(self._states[order]),
             "policies": torch.from_numpy(self._policies[order].view(np.int16)),
             "outcomes": torch.from_numpy(self._outcomes[order]),
+            "margins": torch.from_numpy(self._margins[order]),
+            "values": torch.from_numpy(self._values[order]),
             "added": self._added,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a saved window; of one larger than this, the newest positions.
+
+        Margins are not known of a window that was saved before they were kept.
 
         Raises:
             ValueError: it is of another game or of another version of its rules.
@@ -108,7 +153,10 @@ class ReplayWindow:
             )
         states, outcomes = state["states"].numpy(), state["outcomes"].numpy()
         policies = state["policies"].numpy().view(np.uint16)
+        margins = state["margins"].numpy() if "margins" in state else self._unknown(len(outcomes))
+        values = state["values"].numpy() if "values" in state else self._unknown(len(outcomes))
         keep = min(len(outcomes), self.capacity)
         # a full ring goes on at the same place, so that sampling after a resume meets the same rows
         self._added = int(state["added"]) - keep if keep == self.capacity else 0
-        self._write(states[len(states) - keep :], policies[len(states) - keep :], outcomes[len(states) - keep :])
+        newest = slice(len(outcomes) - keep, None)
+        self._write(states[newest], policies[newest], outcomes[newest], margins[newest], values[newest])

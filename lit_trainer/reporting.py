@@ -12,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lit_trainer.files import save_figure
+from lit_trainer.measurement import report
 from lit_trainer.metrics import WinRateResult
 
 
@@ -52,24 +54,16 @@ def learning_curve(history: dict[str, dict[int, float]], path: Path) -> None:
     )
     axes.grid(alpha=0.25)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial.png")
-    figure.savefig(partial, dpi=120)
-    partial.replace(path)
+    save_figure(path, figure)
 
 
-class EvaluationReport(Callback):
-    """After every evaluation: a table in the terminal and, in a run, ``learning_curve.png`` in its log folder.
+class EvaluationHistory(Callback):
+    """Keeps each opponent's score over the iterations, across a resume too: what is shown of it is a subclass's.
 
-    Works with any module that has `evaluation`, a dict of opponent to `WinRateResult`. The curve goes on across a
-    resume.
-
-    Args:
-        file_name: of the picture.
+    Works with any module that has `evaluation`, a dict of opponent to `WinRateResult`.
     """
 
-    def __init__(self, file_name: str = "learning_curve.png") -> None:
-        self.file_name = file_name
+    def __init__(self) -> None:
         self.history: dict[str, dict[int, float]] = {}
         """Opponent to iteration to score."""
 
@@ -78,6 +72,30 @@ class EvaluationReport(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = {name: dict(scores) for name, scores in state_dict["history"].items()}
+
+    def _iteration(self, trainer: Trainer, pl_module: LightningModule) -> int:
+        # within a run the weights evaluated are those at the epoch's end; outside the run's loops are not restored
+        fitting = trainer.state.fn == "fit"
+        return trainer.current_epoch + 1 if fitting else int(getattr(pl_module, "iterations_done", 0))
+
+    def _record(self, iteration: int, pl_module: LightningModule) -> None:
+        for name, result in getattr(pl_module, "evaluation", {}).items():
+            self.history.setdefault(name, {})[iteration] = result.score
+
+
+class EvaluationReport(EvaluationHistory):
+    """After every evaluation: a table in the terminal and, in a run, ``learning_curve.png`` in its log folder.
+
+    After a test: tables, ``test.json`` and ``test.png``. Works with any module that has `evaluation`, a dict of
+    opponent to `WinRateResult`, and `measurement`, for a test. The curve goes on across a resume.
+
+    Args:
+        file_name: of the picture.
+    """
+
+    def __init__(self, file_name: str = "learning_curve.png") -> None:
+        super().__init__()
+        self.file_name = file_name
 
     def _path(self, trainer: Trainer) -> Path:
         return Path(trainer.log_dir or trainer.default_root_dir) / self.file_name
@@ -92,18 +110,16 @@ class EvaluationReport(Callback):
         path = self._path(trainer)  # asks all processes, so before any of them leaves
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        # within a run the weights evaluated are those at the epoch's end; outside the run's loops are not restored
-        fitting = trainer.state.fn == "fit"
-        iteration = trainer.current_epoch + 1 if fitting else getattr(pl_module, "iterations_done", 0)
+        iteration = self._iteration(trainer, pl_module)
         self._print(pl_module, f"Evaluation at iteration {iteration}")
-        for name, result in getattr(pl_module, "evaluation", {}).items():
-            self.history.setdefault(name, {})[iteration] = result.score
-        if fitting and self.history:
+        self._record(iteration, pl_module)
+        if trainer.state.fn == "fit" and self.history:
             learning_curve(self.history, path)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.is_global_zero:
-            self._print(pl_module, "Test")
+        folder = self._path(trainer).parent  # asks all processes
+        if trainer.is_global_zero and getattr(pl_module, "measurement", {}):
+            report(trainer, pl_module, folder)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = self._path(trainer)

@@ -26,6 +26,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         seed: of the sampling.
         rank: this process's number; processes play and sample differently.
         check: called before each batch; what it raises ends the pass.
+        auxiliary: with the targets of a network's auxiliary heads.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         seed: int,
         rank: int = 0,
         check: Callable[[], None] = lambda: None,
+        auxiliary: bool = False,
     ) -> None:
         super().__init__()
         self.replay = replay
@@ -48,6 +50,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         self.seed = seed
         self.rank = rank
         self.check = check
+        self.auxiliary = auxiliary
 
     def __len__(self) -> int:
         return self.steps_per_iteration
@@ -58,4 +61,4 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         generator = np.random.Generator(np.random.PCG64(derive_seed(self.seed, "replay", iteration, self.rank)))
         for _ in range(self.steps_per_iteration):
             self.check()
-            yield self.replay.sample(self.batch_size, generator)
+            yield self.replay.sample(self.batch_size, generator, auxiliary=self.auxiliary)

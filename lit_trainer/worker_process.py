@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from lit_trainer.frozen import FrozenCheckpoint
 from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import ChunkPlanner, GenerationSettings, play_games
 from lit_trainer.lanes import LaneMemory
@@ -49,6 +50,8 @@ class WorkerSetup:
     max_past: int
     shared_fd: int
     trainer_pid: int
+    checkpoints: bytes = pickle.dumps({})
+    """Opponents that are networks and never change, by name, pickled."""
 
     def chunk_seed(self, chunk: int) -> int:
         """No two chunks of a run share deals, also not where it was resumed."""
@@ -93,6 +96,9 @@ class _Worker:
         self.shared = SharedState(self.network, setup.max_past, setup.shared_fd)
         self.network.to(torch.device(setup.device))
         self.agents = {name: self._agent(name, pickled) for name, pickled in setup.agents.items()}
+        self.checkpoints: dict[str, FrozenCheckpoint] = pickle.loads(setup.checkpoints)
+        for frozen in self.checkpoints.values():
+            frozen.network.to(torch.device(setup.device))
         self.past: dict[int, PolicyValueNetwork] = {}
         self.planner = ChunkPlanner()
         self.memory = LaneMemory()
@@ -129,6 +135,7 @@ class _Worker:
                 seed=setup.chunk_seed(chunk),
                 past={past_name(iteration): network for iteration, network in self.past.items()},
                 agents=self.agents,
+                checkpoints=self.checkpoints,
                 memory=self.memory,
                 on_progress=check,
             )

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from lit_trainer.frozen import FrozenCheckpoint
 from lit_trainer.worker_process import Abandoned, Chunk, Failed, WorkerSetup
 
 # Not multiprocessing's own start method: that imports the script of the parent again, which then needs a guard.
@@ -62,6 +63,21 @@ def pickled_agents(sources: Mapping[str, Any]) -> dict[str, bytes]:
                 "give it by class_path, or set asynchronous to false"
             ) from error
     return pickled
+
+
+def pickled_checkpoints(checkpoints: Mapping[str, FrozenCheckpoint]) -> bytes:
+    """Frozen opponents as workers get them: with their weights, so that a file written anew changes none.
+
+    Raises:
+        ValueError: names one whose network cannot be sent to another process.
+    """
+    for name, frozen in checkpoints.items():
+        if type(frozen.network).__module__ == "__main__":
+            raise ValueError(
+                f"checkpoints: {name} is a __main__.{type(frozen.network).__qualname__}, which worker processes cannot "
+                "import; move its class into a module, or set asynchronous to false"
+            )
+    return pickle.dumps({name: frozen.on_cpu() for name, frozen in checkpoints.items()})
 
 
 class _Worker:

@@ -235,6 +235,20 @@ cdef class GameBatch:
                 self.game.observe(self.at(i), &view[i, 0])
         return found if out is None else out
 
+    def hidden_targets(self):
+        """What each player to move cannot see, int8 [n, hidden_size]: 1 or 0, -1 where there is nothing to guess.
+
+        Never part of an observation; to learn from.
+        """
+        out = np.empty((self.n, self.game.hidden_size), dtype=np.int8)
+        cdef int8_t[:, ::1] view = out
+        cdef Py_ssize_t i
+        if self.game.hidden_size:
+            with nogil:
+                for i in range(self.n):
+                    self.game.hidden_targets(self.at(i), &view[i, 0])
+        return out
+
     def step(self, actions):
         """Play one action in each game, ids [n]; -1 leaves a game as it is.
 

@@ -1,5 +1,5 @@
 """Beasty Bar as a `Game`: observation, notation and the C functions of rules, endgame and opponents, registered."""
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memset
 
 from sim_core.endgame cimport is_solvable, solve, solve_actions
@@ -73,6 +73,16 @@ cdef void observe(const BeastyState *s, float *out) noexcept nogil:
         out[6 + s.ply] = 1.0
 
 
+cdef void hidden_hand(const BeastyState *s, int8_t *answers) noexcept nogil:
+    """For each species whether the other holds it in hand (1) or has it in the deck (0); -1 once it is played, and for
+    all where the deck is empty, since the mover then knows the hand."""
+    cdef int other = 1 - s.to_move, k
+    for k in range(NUM_SPECIES):
+        answers[k] = 1 if s.deck_size[other] and s.hand[other] >> k & 1 else -1
+    for k in range(s.deck_size[other]):
+        answers[s.deck[other][k]] = 0
+
+
 # The faces of the rules that `Game` asks for: the same functions over an opaque state.
 cdef bint is_valid_points_(const void *s) noexcept nogil:
     return is_valid(<const BeastyState *>s, SCORING_POINTS)
@@ -114,6 +124,9 @@ cdef void observe_(const void *s, float *out) noexcept nogil:
 cdef uint64_t private_key_(const void *s) noexcept nogil:
     return (<const BeastyState *>s).hand[(<const BeastyState *>s).to_move]
 
+cdef void hidden_targets_(const void *s, int8_t *answers) noexcept nogil:
+    hidden_hand(<const BeastyState *>s, answers)
+
 cdef void determinize_(void *s, Stream *stream) noexcept nogil:
     determinize(<BeastyState *>s, stream)
 
@@ -140,6 +153,8 @@ BEASTY_BAR.max_plies = NUM_PLIES
 BEASTY_BAR.observation_size = OBSERVATION_SIZE
 BEASTY_BAR.observation_version = 1
 BEASTY_BAR.num_opponents = <int>len(OPPONENTS)
+BEASTY_BAR.hidden_size = NUM_SPECIES
+BEASTY_BAR.margin_scale = 12
 BEASTY_BAR.is_valid = is_valid_points_
 BEASTY_BAR.initial = initial_points_
 BEASTY_BAR.legal_actions = legal_actions_
@@ -151,6 +166,7 @@ BEASTY_BAR.outcome = outcome_
 BEASTY_BAR.scores = scores_
 BEASTY_BAR.observe = observe_
 BEASTY_BAR.private_key = private_key_
+BEASTY_BAR.hidden_targets = hidden_targets_
 BEASTY_BAR.determinize = determinize_
 BEASTY_BAR.is_solvable = is_solvable_
 BEASTY_BAR.solve = solve_
@@ -159,6 +175,7 @@ BEASTY_BAR.opponent_action = opponent_action_
 
 cdef Game BEASTY_BAR_ANIMALS = BEASTY_BAR
 BEASTY_BAR_ANIMALS.name = b"beasty_bar_animals"
+BEASTY_BAR_ANIMALS.margin_scale = 4
 BEASTY_BAR_ANIMALS.is_valid = is_valid_animals_
 BEASTY_BAR_ANIMALS.initial = initial_animals_
 

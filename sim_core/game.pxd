@@ -2,7 +2,7 @@
 
 Batches, search and replay know games only through it; a second game is one more file that fills a `Game`.
 """
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 
 from sim_core.rng cimport Stream
 
@@ -17,6 +17,8 @@ cdef struct Game:
     int observation_size    # float32 numbers in an observation
     int observation_version # raised when the layout of the observation changes
     int num_opponents
+    int hidden_size         # questions that `hidden_targets` answers; 0: none
+    int margin_scale        # the scores' difference is learned as a multiple of this, about its usual size; 0: 1
     # Whether bytes from outside are a state; every other function may index by what a state holds.
     bint (*is_valid)(const void *state) noexcept nogil
     void (*initial)(void *state, Stream *stream, int first_player) noexcept nogil
@@ -30,6 +32,9 @@ cdef struct Game:
     void (*observe)(const void *state, float *observation) noexcept nogil      # what the player to move may know
     # What only the player to move knows, as a number (his hand, say). NULL: everything is public.
     uint64_t (*private_key)(const void *state) noexcept nogil
+    # What the mover cannot see, for learning to guess it: an answer (0 or 1) to each of `hidden_size` questions, -1 where
+    # the mover can tell or it does not arise. NULL: there is none.
+    void (*hidden_targets)(const void *state, int8_t *answers) noexcept nogil
     void (*determinize)(void *state, Stream *stream) noexcept nogil            # resample what the mover cannot see
     bint (*is_solvable)(const void *state) noexcept nogil                      # `solve` may be called
     # Exact value for the player to move within (alpha, beta), fail-soft, and a best action (NULL: not wanted).

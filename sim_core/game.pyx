@@ -1,5 +1,5 @@
 """The registry of games, and one state's rules for Python: every function takes and returns states as bytes."""
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 
 import numpy as np
 
@@ -43,6 +43,14 @@ cdef class GameHandle:
     @property
     def observation_size(self) -> int:
         return self.game.observation_size
+
+    @property
+    def hidden_size(self) -> int:
+        return self.game.hidden_size
+
+    @property
+    def margin_scale(self) -> int:
+        return max(self.game.margin_scale, 1)
 
     def __repr__(self):
         return f"<game {self.name}, version {self.version}>"
@@ -123,6 +131,15 @@ cdef class GameHandle:
         self.game.observe(self._view(state), &view[0])
         return out
 
+    def hidden_targets(self, bytes state not None):
+        """Answers int8 [hidden_size] to what the mover cannot see: 1 or 0; -1 where there is nothing to guess."""
+        out = np.empty(self.game.hidden_size, dtype=np.int8)
+        cdef int8_t[::1] view = out
+        cdef const uint8_t *at = self._view(state)
+        if self.game.hidden_size:
+            self.game.hidden_targets(at, &view[0])
+        return out
+
     def is_solvable(self, bytes state not None) -> bool:
         return bool(self.game.is_solvable(self._view(state)))
 
@@ -173,6 +190,8 @@ cdef GameHandle register_game(
     ):
         if not 0 < value <= highest:
             raise ValueError(f"{fact}: {value} given for {name}, expected 1 to {highest}")
+    if (game.hidden_targets == NULL) != (game.hidden_size == 0) or game.hidden_size < 0:
+        raise ValueError(f"hidden_size: {game.hidden_size} given for {name}, expected 0 where it has no `hidden_targets`")
     if name in _GAMES:
         raise ValueError(f"name: a game {name} is registered already")
     if len(actions) != game.num_actions:

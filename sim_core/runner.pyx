@@ -3,7 +3,7 @@
 A slot searches for its learner's moves, plays built-in opponents' and solved moves on the spot, and takes the next game
 of the schedule when its own is over. So the network's batches stay full, and no Python runs between two calls.
 """
-from libc.math cimport INFINITY, pow
+from libc.math cimport INFINITY, NAN, pow
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -28,6 +28,7 @@ cdef enum:
     ROOT = 2        # the position itself waits for the network
     LEAF = 3        # a leaf of its search waits for the network
     OUTSIDE = 4     # an opponent outside this module is to move
+    NOT_SOLVED = 2  # in place of an exact value
     LEARNER = 0     # the controller that searches; others are 1 + their place among the opponents
 
 
@@ -53,6 +54,8 @@ cdef class GameRunner:
         controllers: who plays which seat, int [m, 2]: 0 the learner, k the opponent number k - 1.
         opponents: (name, seed) of built-in opponents; (None, 0) of one outside, whose moves `play` brings.
         record: whether to keep the learner's positions and policy targets.
+        value_target: what a kept position's outcome is: "outcome", the game's as it was played, or "endgame", the exact
+            value of the game's first position that can be solved, and of each such position its own.
 
     Raises:
         ValueError: names the argument that is out of range.
@@ -64,7 +67,7 @@ cdef class GameRunner:
     cdef int simulations
     cdef double temperature
     cdef uint64_t seed, learner_seed
-    cdef bint record
+    cdef bint record, wants_exact
     cdef const int64_t[::1] streams
     cdef const int64_t[::1] first_player
     cdef const int64_t[:, ::1] controllers
@@ -77,7 +80,10 @@ cdef class GameRunner:
     cdef uint8_t[:, :, ::1] kept_states     # [m, max_plies, state_size]
     cdef float[:, :, ::1] kept_policies     # [m, max_plies, A]
     cdef int8_t[:, ::1] kept_movers         # [m, max_plies]
+    cdef float[:, ::1] kept_values          # [m, max_plies], of the search; NaN where there was none
+    cdef int8_t[:, ::1] kept_exact         # [m, max_plies], exact for player 0, or NOT_SOLVED
     cdef int32_t[::1] kept                  # [m], positions kept of each game
+    cdef int8_t[::1] solved                 # [m], exact values for player 0 of the games' endgames, or NOT_SOLVED
     cdef int8_t[::1] ends                   # [m], outcomes for player 0
     cdef int32_t[:, ::1] final_scores       # [m, 2]
     cdef int64_t[::1] searched          # [slots], moves searched for
@@ -85,7 +91,7 @@ cdef class GameRunner:
 
     def __cinit__(
         self, LeafBatch leaves not None, *, int simulations, settings, double temperature, seed, learner_seed, streams,
-        first_player, controllers, opponents=(), bint record=False,
+        first_player, controllers, opponents=(), bint record=False, value_target="outcome",
     ):
         handle = leaves.trees.handle
         if not 0.0 <= temperature < INFINITY:
@@ -101,6 +107,9 @@ cdef class GameRunner:
             "learner_seed", learner_seed, 0, 2**64 - 1, "an integer from 0 to 2**64 - 1"
         )
         self.record = record
+        if value_target not in ("outcome", "endgame"):
+            raise ValueError(f"value_target: {value_target!r} given, expected outcome or endgame")
+        self.wants_exact = record and value_target == "endgame"
         self.streams = np.array(_arguments.integers("streams", streams, None, 0, 2**63 - 1))
         cdef Py_ssize_t m = self.streams.shape[0]
         self.games = m
@@ -133,6 +142,9 @@ cdef class GameRunner:
         self.kept_states = np.empty((m, room, self.game.state_size), dtype=np.uint8)
         self.kept_policies = np.empty((m, room, self.game.num_actions), dtype=np.float32)
         self.kept_movers = np.full((m, room), -1, dtype=np.int8)
+        self.kept_values = np.empty((m, room), dtype=np.float32)
+        self.kept_exact = np.full((m, room), NOT_SOLVED, dtype=np.int8)
+        self.solved = np.full(m, NOT_SOLVED, dtype=np.int8)
         self.kept = np.zeros(m, dtype=np.int32)
         self.ends = np.zeros(m, dtype=np.int8)
         self.final_scores = np.zeros((m, 2), dtype=np.int32)
@@ -214,6 +226,8 @@ cdef class GameRunner:
             self.game.scores(state, &self.final_scores[number, 0])
             self.phase[slot] = EMPTY
             return
+        if self.wants_exact and self.solved[number] == NOT_SOLVED:
+            self.solved[number] = self._exact_value(state)
         controller = <int>self.controllers[number, self.game.to_move(state)]
         if controller != LEARNER:
             self._opponent(slot, controller - 1)
@@ -222,6 +236,14 @@ cdef class GameRunner:
         else:
             self.phase[slot] = ROOT
             self.trees.begin(slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH))
+
+    cdef int8_t _exact_value(self, const uint8_t *state) noexcept nogil:
+        """For player 0; NOT_SOLVED where the position cannot be solved yet."""
+        cdef int value
+        if not self.game.is_solvable(state):
+            return NOT_SOLVED
+        value = self.game.solve(state, -1, 1, NULL)
+        return <int8_t>(value if self.game.to_move(state) == 0 else -value)
 
     cdef inline Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
         """The stream of this game's ply, whatever the slot and the schedule's order."""
@@ -250,7 +272,7 @@ cdef class GameRunner:
         cdef float value
         cdef int settled = self.trees.finish(slot, counts, policy, &value)
         self.searched[slot] += 1
-        self._learner_plays(slot, policy, True, settled if self.trees.plays_settled() else -1)
+        self._learner_plays(slot, policy, True, settled if self.trees.plays_settled() else -1, value)
 
     cdef bint _play_solved(self, Py_ssize_t slot, const float *logits) noexcept nogil:
         """One of the actions that keep the exact value, by the network's prior where it was asked; False where that is
@@ -278,7 +300,7 @@ cdef class GameRunner:
         k = -1
         if self.temperature == 0.0:
             k = hardest_action(self.game, &self.states[slot, 0], actions, optimal, root.count)
-        self._learner_plays(slot, policy, True, k)
+        self._learner_plays(slot, policy, True, k, root.value)
         return True
 
     cdef bint _play_policy(self, Py_ssize_t slot, const float *logits) noexcept nogil:
@@ -286,10 +308,10 @@ cdef class GameRunner:
         cdef float policy[256]
         if not self.trees.network_policy(slot, logits, policy):
             return False
-        self._learner_plays(slot, policy, False, -1)
+        self._learner_plays(slot, policy, False, -1, NAN)
         return True
 
-    cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action) noexcept nogil:
+    cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value) noexcept nogil:
         """Keep the position where wanted, and step by the action; -1: one sampled from the policy."""
         cdef uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
@@ -298,6 +320,9 @@ cdef class GameRunner:
         if self.record:
             memcpy(&self.kept_states[number, at, 0], state, self.game.state_size)
             self.kept_movers[number, at] = <int8_t>self.game.to_move(state)
+            self.kept_values[number, at] = value
+            if self.wants_exact:
+                self.kept_exact[number, at] = self._exact_value(state)
             if is_target:
                 memcpy(&self.kept_policies[number, at, 0], policy, self.game.num_actions * sizeof(float))
             else:
@@ -380,11 +405,29 @@ cdef class GameRunner:
         return np.array(self.final_scores)
 
     def positions_kept(self):
-        """(states uint8 [k, state_size], policies float32 [k, A], outcomes for their movers int8 [k]), game by game."""
+        """(states uint8 [k, state_size], policies float32 [k, A], outcomes for their movers int8 [k]), game by game.
+
+        The outcomes are those of `value_target`.
+        """
         movers = np.asarray(self.kept_movers)
         kept = np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
-        outcomes = np.where(movers == 0, 1, -1) * np.asarray(self.ends)[:, None]
+        ends, solved, own = np.asarray(self.ends), np.asarray(self.solved), np.asarray(self.kept_exact)
+        exact = np.where(solved == NOT_SOLVED, ends, solved)[:, None]
+        outcomes = np.where(movers == 0, 1, -1) * np.where(own == NOT_SOLVED, exact, own)
         return np.asarray(self.kept_states)[kept], np.asarray(self.kept_policies)[kept], outcomes[kept].astype(np.int8)
+
+    def values_kept(self):
+        """The search's values of `positions_kept`, exact ones where solved, float32 [k]; NaN without a search."""
+        kept = np.arange(np.asarray(self.kept_movers).shape[1])[None, :] < np.asarray(self.kept)[:, None]
+        return np.asarray(self.kept_values)[kept]
+
+    def margins_kept(self):
+        """Final margins for the movers of `positions_kept`, int32 [k]: their score less the other's."""
+        movers = np.asarray(self.kept_movers)
+        kept = np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
+        scores = np.asarray(self.final_scores)
+        margins = np.where(movers == 0, 1, -1) * (scores[:, 0] - scores[:, 1])[:, None]
+        return margins[kept].astype(np.int32)
 
 
 cdef int sample(const float *policy, int num_actions, double temperature, Stream *stream) noexcept nogil:

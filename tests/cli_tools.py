@@ -19,6 +19,8 @@ TINY = [
     "--data.replay_positions=400",
     "--data.simulations=2",
     "--data.evaluation_games=2",
+    "--data.test_games=2",
+    "--data.test_simulations=[0,2]",
     "--data.threads=1",
 ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,9 @@ def test_every_configuration_trains(name: str, overlay: str | None, iter600: Pat
     resumes = name == "iter600_to_1000.yaml" and overlay != "transformer.yaml"
     first = 600 if resumes else 0
     overlays = config(f"profiles/{overlay}") if overlay else []
+    if name == "best_response.yaml":
+        Path("checkpoints").mkdir()
+        shutil.copy(iter600, "checkpoints/iter600.ckpt")
     run(
         "fit",
         *config(name),
@@ -156,11 +161,42 @@ def test_a_flag_beats_yaml_and_checkpoint(iter600: Path) -> None:
     assert cli.model.value_coef == 0.7
 
 
+def test_parts_of_learning_are_settings(iter600: Path) -> None:
+    """A setting of the command line that does not reach the network, the loss, the games or the start."""
+    cli = trained(
+        "fit",
+        *config("quickstart.yaml"),
+        *TINY,
+        "--trainer.max_epochs=1",
+        "--trainer.limit_val_batches=0",
+        "--model.network.init_args.auxiliary=true",
+        "--model.margin_coef=0.2",
+        "--model.hand_coef=0.1",
+        "--model.optimizer.init_args.lr=0.0",
+        "--model.optimizer.init_args.weight_decay=0.0",
+        f"--model.initial_weights={iter600}",
+        "--data.value_target=endgame",
+    )
+    saved = torch.load(iter600, weights_only=True)["state_dict"]
+    assert all(torch.equal(value, cli.model.state_dict()[key]) for key, value in saved.items())
+    assert cli.datamodule._generation_settings.value_target == "endgame"
+    folder = latest("quickstart")
+    terms = {name: metrics(folder, f"train/{name}")[0] for name in ("margin_loss", "hand_loss", "loss", "value_loss")}
+    assert terms["margin_loss"] > 0.05 and 0.3 < terms["hand_loss"] < 1.5
+    policy, bonus = metrics(folder, "train/policy_loss")[0], 0.02 * metrics(folder, "train/entropy")[0]
+    expected = policy + terms["value_loss"] - bonus + 0.2 * terms["margin_loss"] + 0.1 * terms["hand_loss"]
+    assert terms["loss"] == pytest.approx(expected, rel=1e-4)
+
+
 REFUSALS = {
     "misspelt key": (["--data.gamez=3"], "gamez"),
     "misspelt key of a class": (["--model.network.init_args.widht=3"], "widht"),
     "unknown opponent": (["--data.opponent_pool.init_args.opponents=[random,nobody]"], "nobody"),
     "unknown opponent in evaluation": (["--data.evaluation_opponents=[nobody]"], "nobody"),
+    "unknown opponent in a test": (["--data.test_opponents=[nobody]"], "test_opponents"),
+    "half a deal in a test": (["--data.test_games=3"], "test_games"),
+    "a test twice": (["--data.test_simulations=[4,4]"], "test_simulations"),
+    "a test with fewer than no simulations": (["--data.test_simulations=[-1]"], "test_simulations"),
     "unknown decay type": (
         [
             "--trainer.callbacks+=callbacks.EntropyScheduleCallback",
@@ -184,6 +220,21 @@ REFUSALS = {
     "not a number": (["--data.simulations=many"], "simulations"),
     "another game": (["--model.network.init_args.game=connect_four"], "connect_four"),
     "twice": (["--data.evaluation_opponents=[random,random]"], "twice"),
+    "a margin that no head learns": (["--model.margin_coef=0.1"], "margin_coef"),
+    "a rule that is not there": (
+        ["--data.opponent_pool=lit_trainer.AdaptiveOpponentPool", "--data.opponent_pool.rule=pfsp"],
+        "rule",
+    ),
+    "a frozen checkpoint that is not there": (
+        [
+            "--data.opponent_pool=lit_trainer.OpponentPool",
+            "--data.opponent_pool.opponents=[frozen]",
+            "--data.opponent_pool.checkpoints={frozen: {path: nowhere.ckpt}}",
+        ],
+        "checkpoints.frozen: there is no file 'nowhere.ckpt'",
+    ),
+    "initial weights that are not there": (["--model.initial_weights=nowhere.ckpt"], "initial_weights: "),
+    "a target that is not there": (["--data.value_target=end"], "value_target"),
     "unknown game": (["--data.game=chess"], "chess"),
 }
 
@@ -223,18 +274,39 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_validate_and_test_print_a_table(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for subcommand in ("validate", "test"):
-        run(
-            subcommand,
-            *config("iter0_to_600.yaml"),
-            *TINY,
-            f"--ckpt_path={iter600}",
-            "--data.evaluation_games=6",
-        )
-        printed = capsys.readouterr().out
-        for name in ("random", "outcome_heuristic", "distilled_outcome"):
-            assert name in printed
+def test_validate_prints_a_table(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("validate", *config("iter0_to_600.yaml"), *TINY, f"--ckpt_path={iter600}", "--data.evaluation_games=6")
+    printed = capsys.readouterr().out
+    for name in ("random", "outcome_heuristic", "distilled_outcome"):
+        assert name in printed
+
+
+def test_test_measures_a_checkpoint(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A match that is missing from the tables or the file, or a file that does not say what was measured."""
+    opponents = ["random", "outcome_heuristic", "ismcts:5"]
+    flags = ["--data.test_games=6", "--data.test_simulations=[0,3]", f"--data.test_opponents=[{','.join(opponents)}]"]
+    # its adaptive pool weighs ten opponents; a test may name others
+    run("test", *config("iter600_to_1000.yaml"), *TINY, *flags, f"--ckpt_path={iter600}")
+    printed = capsys.readouterr().out
+    assert "Policy alone" in printed and "3 simulations" in printed
+    assert printed.count("ismcts:5 ") == 2 and "test/win_rate" not in printed
+    folder = latest("iter600_to_1000")
+    assert (folder / "test.png").read_bytes().startswith(b"\x89PNG")
+    said = json.loads((folder / "test.json").read_text())
+    assert (said["checkpoint"], said["iteration"], said["seed"], said["game"]) == (str(iter600), 600, 42, "beasty_bar")
+    assert said["network"]["init_args"]["width"] == 256 and said["test_games"] == 6
+    assert said["search"]["dirichlet_fraction"] == 0.0
+    assert [(row["simulations"], row["opponent"]) for row in said["results"]] == [
+        (simulations, name) for simulations in (0, 3) for name in opponents
+    ]
+    assert set(said["ms_per_move"]) == {"sims:0", "sims:3", "ismcts:5"}
+    for row in said["results"]:
+        assert row["wins"] + row["draws"] + row["losses"] == row["games"] == 6
+        assert row["low"] <= row["score"] <= row["high"] and row["margin_low"] <= row["margin"] <= row["margin_high"]
+        name = f"test/sims_{row['simulations']}/win_rate/{row['opponent']}"
+        assert list(metrics(folder, name, "step").values()) == [pytest.approx(row["score"])]
+    first = next(row for row in said["results"] if row["opponent"] == "random")
+    assert list(metrics(folder, "test/win_rate/random", "step").values()) == [pytest.approx(first["score"])]
 
 
 def test_the_installed_command_and_the_module_answer() -> None:

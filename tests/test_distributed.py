@@ -17,7 +17,7 @@ from cli_tools import ROOT, TINY, config, every, metrics, trained
 from process_tools import alive, children, needs_proc, wait_for
 from test_resume import KEPT, assert_same
 
-from lit_trainer.metrics import wilson_interval
+from lit_trainer.statistics import wilson_interval
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +32,8 @@ FLAGS = [
     "--trainer.callbacks+=callbacks.AdaptiveOpponentCallback",
     "--model.network.init_args.width=16",
     "--model.network.init_args.blocks=1",
+    "--model.network.init_args.auxiliary=true",
+    "--model.hand_coef=0.1",  # margin_coef is 0: parameters that only weigh nothing must not stop DDP
     "--data.opponent_pool=lit_trainer.AdaptiveOpponentPool",
     f"--data.opponent_pool.opponents=[{','.join(OPPONENTS)}]",
     "--data.opponent_pool.past_share=0.3",
@@ -88,6 +90,7 @@ def test_processes_play_different_games_and_stay_equal(straight: list[dict[str, 
     first, second = straight
     rows = [{bytes(row.tolist()) for row in part["replay"]["states"]} for part in straight]
     assert len(rows[0]) > 100 and rows[0].isdisjoint(rows[1])
+    assert all((part["replay"]["margins"] > -100).all() for part in straight), "margins that are not known"
     assert first["steps"] == second["steps"] == 4 * 2
     for key in ("state_dict", "opponent_pool", "evaluation"):
         assert_same(first[key], second[key], key)

@@ -135,6 +135,33 @@ def test_two_pools(make_trainer: MakeTrainer, rated: Any, data: Any) -> None:
     assert data.opponent_pool.calls == [{"easy": 0.75, "boss/hard": 0.25}]
 
 
+def test_two_pools_log_apart(make_trainer: MakeTrainer, rated: Any, data: Any, tmp_path: Path) -> None:
+    module, logger = rated(), CSVLogger(tmp_path)
+    data.opponent_pool, module.pool = Pool(), Pool()
+    module.rates = ({"easy": 0.75, "hard": 0.25, "boss/hard": 0.0, "boss/easy": 0.5},)
+    second = AdaptiveOpponentCallback("pl_module.pool", "val/win_rate/boss/", log_prefix="bosses/")
+    make_trainer(AdaptiveOpponentCallback(), second, limit_val_batches=1, logger=logger).fit(module, data)
+    with open(Path(logger.log_dir) / "metrics.csv") as file:
+        logged = {name: value for row in csv.DictReader(file) for name, value in row.items() if value}
+    assert float(logged["bosses/easy"]) == pytest.approx(1 / 3)
+    assert float(logged["opponents/weight/easy"]) == pytest.approx(0.25 / 2.5)
+
+
+def test_a_pool_needs_one_method_alone(make_trainer: MakeTrainer, rated: Any, data: Any, tmp_path: Path) -> None:
+    """A curriculum that keeps its shares to itself."""
+
+    class Curriculum:
+        hardest = ""
+
+        def update_weights_from_win_rates(self, win_rates: dict[str, float]) -> None:
+            self.hardest = min(win_rates, key=win_rates.__getitem__)
+
+    data.opponent_pool, logger = Curriculum(), CSVLogger(tmp_path)
+    make_trainer(AdaptiveOpponentCallback(), limit_val_batches=1, logger=logger).fit(rated(), data)
+    assert data.opponent_pool.hardest == "hard"
+    assert "opponents/weight" not in (Path(logger.log_dir) / "metrics.csv").read_text()
+
+
 def test_no_metric_with_the_prefix(make_trainer: MakeTrainer, regression: Any, data: Any) -> None:
     data.opponent_pool = Pool()
     with pytest.raises(MisconfigurationException, match=r"metric_prefix='val/win_rate/'\. It logged: val/loss\."):
@@ -155,7 +182,7 @@ def test_a_loaders_index_in_the_name(make_trainer: MakeTrainer, regression: Any,
 
 def test_a_wrong_pool_is_said_before_training(make_trainer: MakeTrainer, rated: Any, data: Any) -> None:
     data.opponent_pool = object()
-    message = r"opponent_pool' is a object without update_weights_from_win_rates and weights"
+    message = r"opponent_pool' is a object without update_weights_from_win_rates: a pool is any"
     with pytest.raises(MisconfigurationException, match=message):
         make_trainer(AdaptiveOpponentCallback(), limit_val_batches=1).fit(rated(), data)
 
@@ -179,6 +206,7 @@ def test_the_pools_own_error_is_passed_on(make_trainer: MakeTrainer, rated: Any,
     [
         ({"pool": "datamodule.pool"}, "pool='datamodule.pool' is not a dotted path"),
         ({"metric_prefix": ""}, "metric_prefix=''"),
+        ({"log_prefix": ""}, "log_prefix=''"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:

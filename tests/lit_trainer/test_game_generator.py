@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lit_trainer.game_generator import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
+from lit_trainer.lanes import Schedule, play_schedule
 from lit_trainer.players import BuiltinPlayer, NetworkPlayer, PythonPlayer
 from sim_core import ACTIONS, Action, GameBatch, State, solve_endgame
 
@@ -119,6 +120,39 @@ def test_outcomes_are_what_perfect_play_secures() -> None:
     assert len(met) == 2 * 2 * 3
 
 
+@pytest.mark.parametrize("simulations", [0, 2])
+@pytest.mark.parametrize("seat", [None, 0, 1], ids=["self-play", "first", "second"])
+def test_endgame_values_are_those_of_the_first_position_that_can_be_solved(seat: int | None, simulations: int) -> None:
+    """The other player's sign, a later position's value, or a game's end that mistakes in the endgame brought about."""
+    differ, met = 0, set()
+    for number in range(25):
+        agent = Recorder()
+        controllers = np.zeros((1, 2), dtype=np.int64)
+        if seat is not None:
+            controllers[0, 1 - seat] = 1
+        learner = NetworkPlayer(neutral, simulations=simulations, temperature=1.0, seed=7)
+        schedule = Schedule(np.array([number]), np.array([0]), controllers)
+        arguments = {"game": "beasty_bar", "seed": 3, "parallel_games": 1, "record": True}
+        played, exact = (
+            play_schedule(learner, schedule, [PythonPlayer("recorder", agent)], value_target=target, **arguments)
+            for target in ("outcome", "endgame")
+        )
+        assert (played.states == exact.states).all() and (played.outcomes == exact.outcomes).all()
+        batch = GameBatch.from_packed(exact.states)
+        states = [batch.state(row) for row in range(len(batch))]
+        first = min((s for s in (*states, *agent.seen) if s.is_solvable), key=lambda s: s.ply)
+        assert first.ply == 16
+        value = solve_endgame(first)[0] * (1 if first.to_move == 0 else -1)
+        for state, found, end in zip(states, exact.position_outcomes, played.position_outcomes, strict=True):
+            own = solve_endgame(state)[0] if state.is_solvable else value * (1 if state.to_move == 0 else -1)
+            assert found == own
+            assert end == played.outcomes[0] * (1 if state.to_move == 0 else -1)
+            differ += found != end
+            met.add(int(found))
+    assert met == {-1, 0, 1}
+    assert (differ == 0) == (seat is None and simulations > 0), "self-play that searches is perfect from there on"
+
+
 def test_policies_are_search_targets_or_none(scrambled: Any) -> None:
     opponents = [OpponentGames("self_play", 4, None), built_in("random", 4)]
     played = generate(scrambled, opponents)
@@ -189,6 +223,8 @@ def test_what_is_refused(scrambled: Any) -> None:
         generate(scrambled, [built_in("random", -1)])
     with pytest.raises(ValueError, match=r"^game: "):
         generate(scrambled, [built_in("random", 2)], game="chess")
+    with pytest.raises(ValueError, match=r"^value_target: 'end' "):
+        generate(scrambled, [built_in("random", 2)], value_target="end")
 
 
 @pytest.mark.parametrize("opponents", [[], [OpponentGames("self_play", 0, None)]], ids=["none", "no games"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lit_trainer.metrics import WinRate, wilson_interval
+from lit_trainer.metrics import MatchScore, WinRate
+from lit_trainer.statistics import paired_interval, wilson_interval
 
 Z = 1.959963984540054
 OUTCOMES = st.lists(st.sampled_from([-1, 0, 1]), min_size=0, max_size=60)
@@ -84,4 +86,52 @@ def test_other_outcomes_are_refused(outcomes: list[float]) -> None:
     metric = WinRate()
     with pytest.raises(ValueError, match=r"^outcomes: "):
         metric.update(torch.tensor(outcomes))
+    assert metric.compute().games == 0
+
+
+PAIRS = st.lists(
+    st.tuples(*[st.tuples(st.sampled_from([-1, 0, 1]), st.integers(-40, 40))] * 2), min_size=0, max_size=40
+)
+
+
+def scored(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> MatchScore:
+    games = [game for pair in pairs for game in pair]
+    metric = MatchScore()
+    metric.update(
+        torch.tensor([outcome for outcome, _ in games], dtype=torch.int8),
+        torch.tensor([margin for _, margin in games], dtype=torch.int32),
+    )
+    return metric
+
+
+@given(PAIRS.filter(lambda pairs: len(pairs) > 1))
+def test_a_match_s_intervals_are_those_of_its_pairs(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
+    """Sums that stand for other than the mean of each pair, whatever the order of its games."""
+    result = scored(pairs).compute()
+    scores = np.array([(one[0] + other[0]) / 4 + 0.5 for one, other in pairs])
+    margins = np.array([(one[1] + other[1]) / 2 for one, other in pairs])
+    assert result.score == pytest.approx(scores.mean()) and result.margin == pytest.approx(margins.mean())
+    interval = paired_interval(len(pairs), scores.mean(), ((scores - scores.mean()) ** 2).sum())
+    assert (result.low, result.high) == pytest.approx(interval, abs=1e-6)
+    half = Z * margins.std(ddof=1) / math.sqrt(len(pairs))
+    assert result.margin_high - result.margin == pytest.approx(half, abs=1e-6)
+    assert result.margin - result.margin_low == pytest.approx(half, abs=1e-6)
+    assert result.games == 2 * len(pairs)
+    assert scored([pair[::-1] for pair in pairs]).compute() == result
+
+
+@given(PAIRS, PAIRS)
+def test_parts_of_a_match_merged_are_the_match(
+    first: list[tuple[tuple[int, int], tuple[int, int]]], second: list[tuple[tuple[int, int], tuple[int, int]]]
+) -> None:
+    part = scored(first)
+    part.merge_state(scored(second))
+    assert part.compute() == scored(first + second).compute()
+
+
+@pytest.mark.parametrize(("outcomes", "margins"), [([1], [3]), ([1, 2], [3, 4]), ([1, 0], [3])])
+def test_half_a_pair_and_other_outcomes_are_refused(outcomes: list[int], margins: list[int]) -> None:
+    metric = MatchScore()
+    with pytest.raises(ValueError, match=r"^outcomes"):
+        metric.update(torch.tensor(outcomes), torch.tensor(margins))
     assert metric.compute().games == 0

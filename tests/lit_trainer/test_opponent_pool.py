@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lit_trainer.networks import ResidualMLP
-from lit_trainer.opponent_pool import SELF_PLAY, AdaptiveOpponentPool, OpponentPool, apportion, past_name
+from lit_trainer.opponent_pool import RULES, SELF_PLAY, AdaptiveOpponentPool, OpponentPool, apportion, past_name
 from sim_core import OPPONENTS
 
 RATE = st.floats(0, 1)
@@ -281,6 +281,45 @@ def test_fixed_weights_are_the_configurations_and_adaptive_ones_keep_their_floor
     check_weights(adaptive)
 
 
+@given(st.sampled_from(RULES), st.floats(0.1, 9), st.integers(1, 20), st.data())
+@settings(max_examples=150, deadline=None)
+def test_every_rule_keeps_the_floor(rule: Any, power: float, count: int, data: st.DataObject) -> None:
+    pool = AdaptiveOpponentPool(**many(count), rule=rule, power=power)
+    for _ in range(3):
+        pool.update_weights_from_win_rates(
+            data.draw(st.dictionaries(st.sampled_from(pool.opponents), RATE, max_size=count))
+        )
+        check_weights(pool)
+
+
+@pytest.mark.parametrize(
+    ("rule", "power", "shares"),
+    [
+        ("linear", 2.0, (0.1, 0.5, 0.9)),
+        ("pfsp_hard", 1.0, (0.1, 0.5, 0.9)),
+        ("pfsp_hard", 2.0, (0.01, 0.25, 0.81)),
+        ("pfsp_hard", 3.0, (0.001, 0.125, 0.729)),
+        ("pfsp_even", 2.0, (0.09, 0.25, 0.09)),
+    ],
+)
+def test_rules_by_plain_arithmetic(rule: Any, power: float, shares: tuple[float, ...], tmp_path: Any) -> None:
+    names = ["random", "online", "skunk"]
+    pool = AdaptiveOpponentPool(names, rule=rule, power=power)
+    pool.update_weights_from_win_rates({"random": 0.9, "online": 0.5, "skunk": 0.1})
+    expected = [0.05 + 0.85 * share / sum(shares) for share in shares]
+    assert list(pool.weights.values()) == pytest.approx(expected)
+    resumed = AdaptiveOpponentPool(names, rule=rule, power=power)
+    resumed.load_state_dict(through_a_file(pool.state_dict(), tmp_path / "pool.pt"))
+    assert resumed.weights == pool.weights, "a resumed run went back to another rule"
+
+
+def test_a_rule_that_gives_nobody_anything_shares_equally() -> None:
+    for rule, rates in (("pfsp_hard", (1.0, 1.0)), ("pfsp_even", (1.0, 0.0)), ("linear", (1.0, 1.0))):
+        pool = AdaptiveOpponentPool(["random", "online"], rule=rule)  # type: ignore[arg-type]
+        pool.update_weights_from_win_rates(dict(zip(pool.opponents, rates, strict=True)))
+        assert pool.weights == pytest.approx({"random": 0.5, "online": 0.5})
+
+
 # ---------------------------------------------------------------------- what is refused
 
 
@@ -291,6 +330,9 @@ def test_fixed_weights_are_the_configurations_and_adaptive_ones_keep_their_floor
         ("opponents", lambda: OpponentPool(["random", "random"])),
         ("opponents", lambda: AdaptiveOpponentPool([])),
         ("opponents", lambda: AdaptiveOpponentPool(**many(21))),
+        ("rule", lambda: AdaptiveOpponentPool(["random"], rule="pfsp")),
+        ("power", lambda: AdaptiveOpponentPool(["random"], rule="pfsp_hard", power=0.0)),
+        ("power", lambda: AdaptiveOpponentPool(["random"], rule="pfsp_hard", power=math.nan)),
         ("self_play_share", lambda: OpponentPool(self_play_share=-0.1)),
         ("self_play_share", lambda: OpponentPool(self_play_share=math.nan)),
         ("past_share", lambda: OpponentPool(past_share=1.1)),

@@ -12,6 +12,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from lit_trainer import ResidualMLP, SelfPlayDataModule, processes
+from lit_trainer.evaluation import Match
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.replay import ReplayWindow
 
@@ -26,6 +27,8 @@ def window(count: int, owner: int, added: int | None = None) -> dict[str, Any]:
         "states": states,
         "policies": states[:, :1].to(torch.int16).expand(count, actions).contiguous() * 1000 - 500,
         "outcomes": states[:, 0].to(torch.int8) - 1,
+        "margins": states[:, 1].to(torch.int16) * 300 - owner,
+        "values": states[:, 1].to(torch.int16) * 200 + owner,
         "added": count if added is None else added,
     }
 
@@ -43,6 +46,8 @@ def test_windows_are_shared_out_whole_and_evenly(counts: tuple[int, ...], world:
         assert (ages.diff() <= 0).all(), "the oldest come first"
         assert torch.equal(part["policies"][:, 0].int(), part["states"][:, 0].int() * 1000 - 500)
         assert torch.equal(part["outcomes"].int(), part["states"][:, 0].int() - 1)
+        assert torch.equal(part["margins"].int(), part["states"][:, 1].int() * 300 - part["states"][:, 0].int())
+        assert torch.equal(part["values"].int(), part["states"][:, 1].int() * 200 + part["states"][:, 0].int())
         loaded = ReplayWindow(4)
         loaded.load_state_dict(part)
         kept = min(4, len(ages))
@@ -100,7 +105,7 @@ def test_windows_of_three_processes_arrive_on_the_first(tmp_path: Path) -> None:
             same = torch.equal(got, value) if isinstance(value, torch.Tensor) else got == value
             assert same and type(got) is type(value), (rank, key)
     saved = (tmp_path / "gathered0.pt").stat().st_size
-    assert saved < 138 * 107 + 10_000, "each window's bytes once"
+    assert saved < 138 * 111 + 10_000, "each window's bytes once"
 
 
 class Rank(SelfPlayDataModule):
@@ -135,3 +140,25 @@ def test_processes_share_an_evaluation_between_them(games: int) -> None:
         assert all(len(outcomes) % 2 == 0 for outcomes, _ in parts), "both seats of a deal"
         for k in (0, 1):
             np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), alone[k])
+
+
+def test_processes_share_a_test_between_them() -> None:
+    data = Rank(test_games=10, threads=1)
+    data.network = ResidualMLP(width=8, blocks=1)
+    match = Match(2, "ismcts:3")
+    alone = data._play_test(match)
+    data.world = 3
+    parts = []
+    for rank in range(3):
+        data.rank, data.move_times = rank, {}
+        parts.append(data._play_test(match))
+        assert set(data.move_times) == ({"sims:2", "ismcts:3"} if rank == 0 else set())
+    for k in (0, 1):
+        np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), alone[k])
+
+
+def test_a_test_plays_other_deals_than_validation() -> None:
+    """Deals by which a checkpoint may have been chosen would flatter it."""
+    data = Rank(evaluation_games=40, test_games=40, threads=1)
+    data.network = ResidualMLP(width=8, blocks=1)
+    assert (data._play_evaluation("online")[1] != data._play_test(Match(0, "online"))[1]).any()

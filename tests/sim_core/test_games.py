@@ -94,6 +94,22 @@ def test_outcomes_negate_and_say_who_wins(game: str) -> None:
     assert {-1, 1} <= ends
 
 
+def test_hidden_targets_ask_what_the_mover_cannot_tell(game: str) -> None:
+    """An answer that the mover knows, or one that resampling what is hidden leaves as it is wherever it is asked."""
+    rules = get_game(game)
+    given = positions(game)
+    answers = GameBatch.from_states(given).hidden_targets()
+    assert answers.shape == (len(given), rules.hidden_size) and answers.dtype == np.int8
+    assert (answers == np.stack([rules.hidden_targets(state.data) for state in given])).all()
+    assert np.isin(answers, (-1, 0, 1)).all()
+    changed = np.zeros(rules.hidden_size, bool)
+    for state, row in zip(given, answers, strict=True):
+        resampled = rules.hidden_targets(rules.determinize(state.data, 3))
+        assert ((resampled == -1) == (row == -1)).all()
+        changed |= resampled != row
+    assert changed.all()
+
+
 def test_step_leaves_its_state_alone(game: str) -> None:
     for state in positions(game):
         before = (state.data[:] + b"", str(state))

@@ -1,0 +1,208 @@
+"""Speed of the search alone, and of its peers beside it: ``python benchmarks/search.py``. Medians of several runs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from itertools import count
+from typing import Literal
+
+import jsonargparse
+import numpy as np
+import torch
+from cases import Case, Speed, Work, measure, new_table
+from engine import neutral
+from evaluators import own_products
+from peers import PEERS, install_hint, is_installed, one_core, peer_cases
+from rich.console import Console
+
+from lit_trainer import ResidualMLP, make_evaluator
+from sim_core import GameBatch, Searcher, SearchSettings, ismcts
+
+PUCT = SearchSettings(dirichlet_fraction=0.25)
+GUMBEL = SearchSettings(root_selection="gumbel", policy_target="completed_q", gumbel_scale=1.0)
+Section = Literal["tree", "endgame", "ismcts", "network", "peers"]
+
+
+def searches(
+    batch: GameBatch, simulations: int, settings: SearchSettings, searcher: Searcher | None = None, threads: int = 1
+) -> Work:
+    """Searches of the batch with an evaluator that costs nothing, one after the other in the same memory."""
+    searcher = searcher or Searcher(len(batch), simulations, game=batch.handle.name)
+    seeds = count()
+
+    def work() -> int:
+        searcher.search(batch, neutral, simulations, seed=next(seeds), threads=threads, settings=settings)
+        return len(batch) * simulations
+
+    return work
+
+
+def tree_cases(games: int, simulations: list[int]) -> list[Case]:
+    """The tree with nothing else, for both games."""
+    cases = []
+    for game in ("beasty_bar", "connect_four"):
+        for each in simulations:
+            batch = GameBatch(games, 3, game=game)
+            searcher = Searcher(games, each, game=game)
+            for name, settings in (("PUCT", PUCT), ("Gumbel, completed Q", GUMBEL)):
+                one, two = (searches(batch, each, settings, searcher, threads) for threads in (1, 2))
+                megabytes = f"trees {searcher.nbytes / 1e6:.1f} MB"
+                label = f"{game}, {each} simulations, {name}"
+                cases.append(Case(label, one, two, lambda _, text=megabytes: text))  # type: ignore[misc]
+    return cases
+
+
+def at_ply(ply: int, games: int) -> GameBatch:
+    """Positions of Beasty Bar as random play reaches them."""
+    batch = GameBatch(games, 3)
+    while batch.ply[0] < ply:
+        batch.step(batch.opponent_actions("random", 1))
+    return batch
+
+
+def endgame_cases(games: int, simulations: int) -> list[Case]:
+    """Searches that meet endgames, with the solver's values and without: what is left of the tree at such depths."""
+
+    def microseconds(speeds: list[Speed]) -> str:
+        return f"{1e6 / statistics.median(each.processor for each in speeds):.2f} microseconds each"
+
+    cases = []
+    for ply in (11, 13, 15):
+        batch = at_ply(ply, games)
+        for name, exact in (("exact leaves", True), ("none", False)):
+            settings = SearchSettings(dirichlet_fraction=0.25, exact_leaves=exact)
+            one, two = (searches(batch, simulations, settings, None, threads) for threads in (1, 2))
+            cases.append(Case(f"from ply {ply}, {simulations} simulations, {name}", one, two, microseconds))
+    return cases
+
+
+def rollouts(iterations: int, moves: int, game: str = "beasty_bar", threads: int = 1) -> Work:
+    """Plain information-set search with random rollouts, from the deal."""
+    batch, seeds = GameBatch(moves, 3, game=game), count()
+
+    def work() -> int:
+        ismcts(batch, iterations, seed=next(seeds), threads=threads)
+        return moves * iterations
+
+    return work
+
+
+def ismcts_cases(iterations: list[int], moves: int) -> list[Case]:
+    """The search without a network; `moves` are those of a batch, an even number for two threads."""
+
+    def milliseconds(each: int) -> Callable[[list[Speed]], str]:
+        return lambda speeds: f"{1e3 * each / statistics.median(one.processor for one in speeds):.2f} ms a move"
+
+    return [
+        Case(
+            f"{game}, {each:,} iterations",
+            rollouts(each, moves, game),
+            rollouts(each, moves, game, 2),
+            milliseconds(each),
+        )
+        for game in ("beasty_bar", "connect_four")
+        for each in iterations
+    ]
+
+
+def network_cases(games: int, simulations: int, kinds: list[str]) -> list[Case]:
+    """Searches from the deal with a real network, counted in rows it evaluates, beside its matrix products alone."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    network = ResidualMLP(width=256, blocks=4).eval()
+    cases = [_with_network(network, kind, games, simulations) for kind in kinds]
+    multiply = own_products(network)(games)
+
+    def products() -> int:
+        multiply()
+        return games
+
+    return [*cases, *(Case(f"fp32 products alone, beside {case.what}", products, ours=case.what) for case in cases[:1])]
+
+
+def _with_network(network: ResidualMLP, kind: str, games: int, simulations: int) -> Case:
+    batch, seeds, evaluate = GameBatch(games, 3), count(), make_evaluator(network, kind)
+    observations = evaluate.observation_buffer(games)
+    searcher = Searcher(games, simulations, observations=observations)
+    seconds = searcher.leaves.seconds
+    rows = moves = 0
+
+    def counted(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal rows
+        rows += len(observations)
+        return evaluate(observations, legal_mask)
+
+    def work() -> int:
+        nonlocal moves
+        before = rows
+        searcher.search(batch, counted, seed=next(seeds), settings=PUCT)
+        moves += games
+        return rows - before
+
+    def remark(speeds: list[Speed]) -> str:
+        each = statistics.median(one.processor for one in speeds) * moves / rows
+        share = seconds["forward"] / sum(seconds.values())
+        return f"{each:,.0f} moves, {each * simulations:,.0f} simulations; forward pass {share:.3f} of the time"
+
+    return Case(f"rows by {kind}, {games} games of {simulations} simulations", work, remark=remark)
+
+
+def main(
+    games: int = 1024,
+    simulations: list[int] = [8, 16, 32, 64],  # noqa: B006
+    iterations: list[int] = [200, 1000, 5000],  # noqa: B006
+    moves: int = 4,
+    network_games: int = 512,
+    network_simulations: int = 32,
+    kinds: list[str] = ["torch"],  # noqa: B006
+    sections: list[Section] = ["tree", "endgame", "ismcts", "network", "peers"],  # noqa: B006
+    runs: int = 7,
+    seconds: float = 0.2,
+) -> None:
+    """Measure the rows of each section in turn, `runs` times, and print medians.
+
+    What is compared with a peer is counted a second of processor time, on one core; a peer that is not installed is
+    named, with what installs it.
+
+    Args:
+        games: searched side by side, in trees that are kept from search to search.
+        simulations: a move, of the tree alone; the largest is that of the endgames.
+        iterations: a move, of the search without a network.
+        moves: searched in one call by that search.
+        network_games: searched side by side with the network.
+        network_simulations: a move, with the network and beside peers.
+        kinds: evaluators.
+        sections: what to measure.
+        runs: the median of these is shown.
+        seconds: of each measurement.
+    """
+    console, table = Console(width=160), new_table(f"Search, medians of {runs} runs")
+    made: dict[str, tuple[str, Callable[[], list[Case]]]] = {
+        "tree": (f"Tree alone, {games:,} games, simulations", lambda: tree_cases(games, simulations)),
+        "endgame": (
+            f"Trees that meet endgames, {games:,} games, simulations",
+            lambda: endgame_cases(games, max(simulations)),
+        ),
+        "ismcts": ("ismcts with random rollouts, iterations", lambda: ismcts_cases(iterations, moves)),
+        "network": (
+            "With the residual MLP, 256 wide, 4 blocks: rows",
+            lambda: network_cases(network_games, network_simulations, kinds),
+        ),
+    }
+    for name, (title, cases) in made.items():
+        if name in sections:
+            measure(table, title, cases(), runs, seconds)
+    missing = []
+    if "peers" in sections:
+        missing = [peer for peer in PEERS if not is_installed(peer)]
+        with one_core():
+            for title, beside in peer_cases(network_simulations, max(iterations), moves, seconds):
+                measure(table, title, beside, runs, seconds)
+    console.print(table)
+    for peer in missing:
+        console.print(f"{peer} is not installed, so nothing is beside it: {install_hint()}", markup=False)
+
+
+if __name__ == "__main__":
+    jsonargparse.auto_cli(main)

@@ -1,0 +1,137 @@
+"""What `lit-trainer test` leaves behind: tables in the terminal, ``test.json`` and a heat map ``test.png``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from matplotlib.figure import Figure
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from lit_trainer.checkpoint import describe
+from lit_trainer.datamodule import SelfPlayDataModule
+from lit_trainer.files import save_figure, write_json
+from lit_trainer.metrics import MatchResult
+from lit_trainer.networks import PolicyValueNetwork
+from lit_trainer.timing import MoveTime
+
+FORMAT = 1
+Measurement = Mapping[int, Mapping[str, MatchResult]]
+"""Simulations a move, then opponent, to result."""
+
+
+def player_name(simulations: int) -> str:
+    """How pictures and tables call the player at a number of simulations."""
+    return f"{simulations} simulations" if simulations else "policy alone"
+
+
+def move_time_text(time: MoveTime | None) -> str:
+    """A time a move in words, or nothing where it was not measured."""
+    return "" if time is None else f"{time.batched:.3g} ms a move batched, {time.alone:.3g} ms alone"
+
+
+def match_table(simulations: int, results: Mapping[str, MatchResult], times: Mapping[str, MoveTime]) -> Table:
+    """The matches at one number of simulations, a row an opponent."""
+    own = move_time_text(times.get(f"sims:{simulations}"))
+    table = Table(
+        title=f"{player_name(simulations).capitalize()}{f' ({own})' if own else ''}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in ("opponent", "won", "drawn", "lost", "score %", "95 %", "margin"):
+        table.add_column(column, justify="left" if column == "opponent" else "right", no_wrap=True)
+    for name, result in results.items():
+        table.add_row(
+            name,
+            *(str(count) for count in (result.wins, result.draws, result.losses)),
+            f"{100 * result.score:.1f}",
+            f"{100 * result.low:.1f} - {100 * result.high:.1f}",
+            f"{result.margin:+.2f} ± {(result.margin_high - result.margin_low) / 2:.2f}",
+        )
+    return table
+
+
+def heat_map(path: Path, measurement: Measurement, title: str) -> None:
+    """Draw the scores, opponents by numbers of simulations, into a picture, written whole or not at all."""
+    opponents = list(next(iter(measurement.values())))
+    scores = [[100 * results[name].score for results in measurement.values()] for name in opponents]
+    figure = Figure(figsize=(3.2 + 1.3 * len(measurement), 1.6 + 0.42 * len(opponents)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(scores, cmap="RdYlGn", vmin=0, vmax=100, aspect="auto")
+    axes.set_xticks(range(len(measurement)), [player_name(simulations) for simulations in measurement])
+    axes.set_yticks(range(len(opponents)), opponents)
+    axes.set_title(title, fontsize=10)
+    for column, results in enumerate(measurement.values()):
+        for row, name in enumerate(opponents):
+            half = 50 * (results[name].high - results[name].low)
+            score = scores[row][column]
+            colour = "black" if 12 < score < 88 else "white"  # the map is dark at its ends
+            axes.text(column, row, f"{score:.1f} ± {half:.1f}", ha="center", va="center", fontsize=8, color=colour)
+    figure.colorbar(image, label="score in % (wins and half the draws)")
+    save_figure(path, figure)
+
+
+def environment() -> dict[str, Any]:
+    """When and with what something was measured."""
+    try:
+        own = version("lit-alphazero")
+    except PackageNotFoundError:  # run from sources that are not installed
+        own = None
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "lit_alphazero": own,
+        "torch": str(torch.__version__),
+        "cpus": os.cpu_count(),
+    }
+
+
+def record(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+    """What ``test.json`` says: docs/measuring.md explains each field."""
+    data, network = getattr(trainer, "datamodule", None), getattr(module, "network", None)
+    measurement: Measurement = getattr(module, "measurement", {})
+    times: Mapping[str, MoveTime] = getattr(data, "move_times", {})
+    facts: dict[str, Any] = {"format": FORMAT, **environment(), "device": str(trainer.strategy.root_device)}
+    facts["checkpoint"] = None if trainer.ckpt_path is None else os.path.abspath(trainer.ckpt_path)
+    facts["iteration"] = getattr(module, "iterations_done", 0)
+    if isinstance(network, PolicyValueNetwork):
+        facts["network"] = describe(network)["network"] | {"parameters": sum(p.numel() for p in network.parameters())}
+        facts["rules_version"] = describe(network)["rules_version"]
+    if isinstance(data, SelfPlayDataModule):
+        for field in ("game", "seed", "test_games", "threads", "parallel_games"):
+            facts[field] = getattr(data, field)
+        facts["processes"] = trainer.world_size
+        facts["search"] = dataclasses.asdict(data.evaluation_search)
+    facts["ms_per_move"] = {name: time._asdict() for name, time in times.items()}
+    facts["results"] = [
+        {"simulations": simulations, "opponent": name, "games": result.games, **result._asdict()}
+        for simulations, results in measurement.items()
+        for name, result in results.items()
+    ]
+    return facts
+
+
+def report(trainer: Trainer, module: LightningModule, folder: Path) -> None:
+    """Print the tables, and write ``test.json`` and ``test.png`` into a folder."""
+    measurement: Measurement = getattr(module, "measurement", {})
+    times: Mapping[str, MoveTime] = getattr(getattr(trainer, "datamodule", None), "move_times", {})
+    facts = record(trainer, module)
+    console = Console(emoji=False, highlight=False)  # ismcts:100: is no picture
+    for simulations, results in measurement.items():
+        console.print(match_table(simulations, results, times))
+    for name, time in times.items():
+        if not name.startswith("sims:"):
+            console.print(f"{name}: {move_time_text(time)}")
+    source = Path(facts["checkpoint"]).name if facts["checkpoint"] else "untrained network"
+    write_json(folder / "test.json", facts)
+    heat_map(folder / "test.png", measurement, f"{source}, iteration {facts['iteration']}")
+    console.print(f"Written: {folder / 'test.json'}, {folder / 'test.png'}", soft_wrap=True)

@@ -1,0 +1,151 @@
+"""What games say of players, and how surely: intervals of a match, ratings of a round robin. Numpy alone.
+
+Two games of one deal with the seats exchanged are not independent: luck with the cards goes to one side in the first
+game and to the other in the second. The unit of every variance here is therefore the pair of games, not the game.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+Z95 = 1.959963984540054
+"""The normal distribution's quantile of a two-sided 95 % interval."""
+ELO = 400.0 / math.log(10.0)
+"""Elo a natural unit of rating."""
+
+
+def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
+    """Wilson score interval (Wilson 1927) of a share; the whole of 0 to 1 where n is 0.
+
+    For scores in which draws count half it is on the safe side: draws lower the variance that it assumes.
+
+    >>> low, high = wilson_interval(50, 100)
+    >>> round(low, 4), round(high, 4)
+    (0.4038, 0.5962)
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def pair_dispersion(pairs: int, score: float, squares: float) -> float:
+    """Variance of a pair's score as a share of `score * (1 - score)`, the most it could be.
+
+    Two independent games without draws have 1/2. One made-up pair with that variance is counted beside those played,
+    so that a match whose pairs all came out alike does not claim to know the score exactly.
+
+    Args:
+        pairs: pairs of games, 1 or more.
+        score: the mean score, 0 to 1.
+        squares: sum over pairs of the squared difference between the pair's score and the mean.
+    """
+    most = score * (1 - score)
+    return 0.5 if most <= 0 else (squares + 0.5 * most) / (pairs * most)
+
+
+def paired_interval(pairs: int, score: float, squares: float, z: float = Z95) -> tuple[float, float]:
+    """Interval of the score of a match played in pairs of games: Wilson's, with the pairs' own variance.
+
+    Wilson's interval for as many independent games as would have the variance that the pairs show: more games than
+    were played where the seats' luck cancels within pairs or games are drawn, fewer where both games of a pair go
+    together.
+
+    Args:
+        pairs: pairs of games; with 0 the interval is the whole of 0 to 1.
+        score: the mean score, 0 to 1.
+        squares: see `pair_dispersion`.
+        z: quantile of the normal distribution.
+
+    >>> low, high = paired_interval(50, 0.5, 50 * 0.125)  # as 100 independent games
+    >>> round(low, 2), round(high, 2)
+    (0.4, 0.6)
+    """
+    if pairs <= 0:
+        return 0.0, 1.0
+    games = pairs / pair_dispersion(pairs, score, squares)
+    return wilson_interval(score * games, games, z)
+
+
+def mean_interval(n: int, mean: float, squares: float, z: float = Z95) -> tuple[float, float]:
+    """Interval of a mean by its standard error, from n values whose squared differences from it sum to `squares`.
+
+    Without bounds where n is less than 2.
+    """
+    if n < 2:
+        return -math.inf, math.inf
+    half = z * math.sqrt(squares / (n - 1) / n)
+    return mean - half, mean + half
+
+
+def bradley_terry(points: Floats, games: Floats, tolerance: float = 1e-10) -> Floats:
+    """Ratings by which a player's expected points are those it made (Bradley and Terry 1952): maximum likelihood.
+
+    i's expected score against j is 1 / (1 + exp(r_j - r_i)); a draw is half a point for either.
+
+    Args:
+        points: i's points against j, [n, n].
+        games: games of i and j, symmetric [n, n], the diagonal 0.
+        tolerance: largest difference between points expected and made.
+
+    Returns:
+        ratings [n] in natural units, of mean 0; times `ELO` they are Elo.
+
+    Raises:
+        ValueError: some players' games do not tie their ratings to the others': there are none, or one side won all.
+    """
+    n = len(points)
+    # reaches[i, j]: i made points against j, maybe by way of others; ratings are finite if everybody reaches everybody
+    reaches = (points > 0) | np.eye(n, dtype=bool)
+    for k in range(n):
+        reaches |= reaches[:, k : k + 1] & reaches[k]
+    if not reaches.all():
+        raise ValueError("points: no finite ratings, expected games that tie all players together, none winning all")
+
+    def log_likelihood(ratings: Floats) -> float:
+        return float(-(points * np.logaddexp(0.0, ratings[None, :] - ratings[:, None])).sum())
+
+    ratings = np.zeros(n)
+    for _ in range(200):
+        expected, information = _expectations(ratings, games)
+        missing = points.sum(axis=1) - expected.sum(axis=1)
+        if np.abs(missing).max() < tolerance * max(1.0, games.sum()):
+            break
+        step, before = np.linalg.solve(information + 1.0 / n, missing), log_likelihood(ratings)
+        while log_likelihood(ratings + step) < before and np.abs(step).max() > 1e-12:
+            step = step / 2  # too far from a flat place: Newton's step overshoots
+        ratings = ratings + step - (ratings + step).mean()
+    return ratings
+
+
+def _expectations(ratings: Floats, games: Floats) -> tuple[Floats, Floats]:
+    """Expected points [n, n], and Fisher's information of the ratings [n, n]."""
+    share = 1.0 / (1.0 + np.exp(ratings[None, :] - ratings[:, None]))
+    weights = games * share * (1.0 - share)
+    return games * share, np.diag(weights.sum(axis=1)) - weights
+
+
+def rating_errors(ratings: Floats, games: Floats, variances: Floats) -> Floats:
+    """Standard errors [n] of `bradley_terry`'s ratings about their mean, in natural units.
+
+    The sandwich of Fisher's information and the variance that points were seen to have: with independent games without
+    draws it is Fisher's alone.
+
+    Args:
+        ratings: of the players, [n].
+        games: as for `bradley_terry`.
+        variances: of i's points against j, symmetric [n, n], the diagonal 0.
+    """
+    n = len(ratings)
+    inverse = np.linalg.inv(_expectations(ratings, games)[1] + 1.0 / n)
+    inverse -= inverse.mean(axis=0, keepdims=True)  # about the mean of all
+    spread = np.diag(variances.sum(axis=1)) - variances
+    errors: Floats = np.sqrt(np.maximum(np.diag(inverse @ spread @ inverse.T), 0.0))
+    return errors

@@ -1,0 +1,69 @@
+"""How long a player thinks about a move."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from lit_trainer.players import Player
+from sim_core import GameBatch, get_game
+
+POSITIONS = 256
+_ALONE = 32
+_REPEATS = 3
+_ENOUGH_SECONDS = 2.0
+
+
+class MoveTime(NamedTuple):
+    """Milliseconds a move."""
+
+    batched: float
+    """Where many positions are asked for together, as matches and self-play do: the time over the positions."""
+    alone: float
+    """Where one position is asked for, as when one game is played."""
+
+
+def sample_positions(game: str, n: int, seed: int) -> GameBatch:
+    """Positions before every ply alike, of games of random actions; fewer than n where games end early."""
+    plies = get_game(game).max_plies
+    last = np.arange(n) * plies // n
+    batch = GameBatch(n, seed, game=game, first_player=np.arange(n) % 2)
+    draws = np.random.default_rng(seed)
+    packed = []
+    for ply in range(plies):
+        here = last == ply
+        packed.append(batch.packed()[here])
+        going = np.flatnonzero(~here)
+        batch, last = batch.take(going), last[going]
+        if not len(batch):
+            break
+        legal = batch.legal_mask()
+        batch.step(np.where(legal, draws.random(legal.shape), -1.0).argmax(axis=1))
+        going = np.flatnonzero(~batch.is_terminal)
+        batch, last = batch.take(going), last[going]
+    return GameBatch.from_packed(np.concatenate(packed), game=game, seed=seed)
+
+
+def time_moves(player: Player, positions: GameBatch) -> MoveTime:
+    """Mean time of a move over the positions, each measured up to three times, of which the shortest counts.
+
+    Other work of the machine only ever makes a measurement longer. The player's own threads are used.
+    """
+    some = positions.take(np.arange(0, len(positions), max(1, len(positions) // _ALONE)))
+    singles = [some.take([row]) for row in range(len(some))]
+    player.act(singles[0])  # memory and kernels that are made at the first call
+    alone = [_shortest(player, single, _ENOUGH_SECONDS / len(singles)) for single in singles]
+    batched = _shortest(player, positions, _ENOUGH_SECONDS) / len(positions)
+    return MoveTime(1000 * batched, 1000 * sum(alone) / len(alone))
+
+
+def _shortest(player: Player, batch: GameBatch, enough: float) -> float:
+    """Seconds of the quickest of some calls; no more calls once they took `enough` seconds together."""
+    taken: list[float] = []
+    while len(taken) < _REPEATS and sum(taken) < enough:
+        start = time.perf_counter()
+        player.act(batch)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
