@@ -23,19 +23,12 @@ ONNX_PRECISIONS = ("fp32", "int8")
 
 
 class Evaluator(Protocol):
-    """Anything that rates positions for `sim_core.search`, which itself needs no more than the call."""
+    """Anything that rates positions for searches."""
 
     def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Observations [m, OBSERVATION_SIZE] and legal actions [m, A] to logits [m, A] and values [m].
 
         The arrays returned stay as they are until the same thread's next call.
-        """
-        ...
-
-    def observation_buffer(self, rows: int) -> Floats:
-        """Memory [rows, OBSERVATION_SIZE] of the calling thread to write observations into: the cheapest to call with.
-
-        Its contents are undefined at first; another call of the same thread may give the same memory again.
         """
         ...
 
@@ -168,7 +161,11 @@ class TorchEvaluator:
         self.network.train(self._modes.pop())
 
     def observation_buffer(self, rows: int) -> Floats:
-        """Memory [rows, OBSERVATION_SIZE] of the calling thread, page-locked where the network lies on a GPU."""
+        """Memory [rows, OBSERVATION_SIZE] of the calling thread to write observations into: the cheapest to call with.
+
+        Its contents are undefined at first; another call of the same thread may give the same memory again. It is
+        page-locked where the network lies on a GPU.
+        """
         buffer: Floats = self._buffers.observations(rows, self._weight.is_cuda).numpy()
         return buffer
 

@@ -174,7 +174,9 @@ def play_schedule(
     memories = (memory or LaneMemory()).lanes(game, slots, learner)
     builtin = [(p.name, p.seed) if isinstance(p, BuiltinPlayer) else (None, 0) for p in opponents]
     outside = {k: p for k, p in enumerate(opponents) if not isinstance(p, BuiltinPlayer)}
-    locks = {k: threading.Lock() for k in outside}
+    # one for each player, who may stand among the opponents twice
+    by_player = {id(player): threading.Lock() for player in outside.values()}
+    locks = {k: by_player[id(player)] for k, player in outside.items()}
     parts = _share_out(schedule, opponents, len(memories))
     lanes = []
     for leaves, rows in zip(memories, parts, strict=True):

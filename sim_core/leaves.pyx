@@ -101,5 +101,6 @@ cdef class LeafBatch:
         self.seconds["tree"] += time.perf_counter() - start
         if bad:
             raise ValueError(
-                "evaluate: returned NaN or infinity for a value or a legal action; have the network's weights diverged?"
+                "evaluate: returned NaN or infinity for a value or a legal action, or values too large to be added up; "
+                "have the network's weights diverged?"
             )

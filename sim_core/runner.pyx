@@ -213,7 +213,7 @@ cdef class GameRunner:
             return False
         self.phase[slot] = LEAF
         if not self.trees.run(slot):
-            self._play_searched(slot)
+            return self._play_searched(slot)
         return True
 
     cdef void _move(self, Py_ssize_t slot) noexcept nogil:
@@ -266,13 +266,17 @@ cdef class GameRunner:
 
     # -- the learner's moves -----------------------------------------------------------------------------------------
 
-    cdef void _play_searched(self, Py_ssize_t slot) noexcept nogil:
+    cdef bint _play_searched(self, Py_ssize_t slot) noexcept nogil:
+        """The move searched for; False where the search's values or policy are not finite."""
         cdef int32_t counts[256]
         cdef float policy[256]
         cdef float value
         cdef int settled = self.trees.finish(slot, counts, policy, &value)
+        if settled < 0:
+            return False
         self.searched[slot] += 1
         self._learner_plays(slot, policy, True, settled if self.trees.plays_settled() else -1, value)
+        return True
 
     cdef bint _play_solved(self, Py_ssize_t slot, const float *logits) noexcept nogil:
         """One of the actions that keep the exact value, by the network's prior where it was asked; False where that is

@@ -146,6 +146,7 @@ cdef class Searcher:
                 elif not self.trees.run(i):
                     leaves.waiting[i] = False
                     self.actions[i] = self.trees.finish(i, &self.counts[i, 0], &self.policy[i, 0], &self.value[i])
+                    bad += self.actions[i] < 0
         return bad
 
     def _determinized(self, GameBatch batch, evaluate, int simulations, seed, threads, settings):
@@ -162,12 +163,23 @@ cdef class Searcher:
             )
             if not repeated.game.is_terminal(repeated.at(i)):
                 repeated.game.determinize(repeated.at(i), &stream)
+        # the first trees take what does not divide
+        shares = np.full(copies, simulations // copies)
+        shares[:simulations % copies] += 1
         # of another shape; settings without determinizations, but with roots held fixed
-        cdef Searcher each = Searcher(repeated.n, simulations // copies, game=batch.handle.name)
+        cdef Searcher each = Searcher(repeated.n, shares[0], game=batch.handle.name)
         each.trees.fixed = True
-        found = each.search(
-            repeated, evaluate, seed=seed, threads=threads, settings=dataclasses.replace(settings, determinizations=0)
+        settings = dataclasses.replace(settings, determinizations=0)
+        shape = (repeated.n, batch.game.num_actions)
+        found = SearchResult(
+            np.zeros(shape, np.int32), np.zeros(shape, np.float32), np.zeros(repeated.n, np.float32),
+            np.zeros(repeated.n, np.int64),
         )
+        for share in np.unique(shares):
+            rows = np.flatnonzero(np.tile(shares, batch.n) == share)
+            part = each.search(repeated.take(rows), evaluate, share, seed=seed, threads=threads, settings=settings)
+            for whole, filled in zip(found, part):
+                whole[rows] = filled
         counts = found.visit_counts.reshape(batch.n, copies, batch.game.num_actions).sum(axis=1, dtype=np.int32)
         totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
         solved = batch.is_solvable & ~batch.is_terminal
@@ -175,7 +187,7 @@ cdef class Searcher:
         return SearchResult(
             counts,
             np.where(solved[:, None], first, (counts / totals).astype(np.float32)),
-            found.value.reshape(batch.n, copies).mean(axis=1),
+            (found.value.reshape(batch.n, copies) @ (shares / simulations)).astype(np.float32),
             np.where(
                 batch.is_terminal, -1,
                 np.where(solved, found.actions.reshape(batch.n, copies)[:, 0], counts.argmax(axis=1)),
@@ -200,7 +212,7 @@ def search(GameBatch batch not None, evaluate, simulations, *, seed=0, threads=1
         SearchResult(visit_counts int32 [n, A], policy float32 [n, A], value float32 [n], actions int64 [n]).
 
     Raises:
-        ValueError: an argument is out of range, or the evaluator returns wrong shapes, NaN or infinity.
+        ValueError: an argument is out of range, or the evaluator returns wrong shapes, NaN, infinity, or values too large to be added up.
     """
     settings = dataclasses.replace(SearchSettings() if settings is None else settings, **changes)
     searcher = Searcher(batch.n, simulations, game=batch.handle.name)

@@ -28,7 +28,8 @@ class SearchSettings:
         availability: PUCT counts how often an action was legal in place of its node's visits (Cowling et al. 2012).
         exact_leaves: leaves that can be solved take the solver's value in place of the network's.
         determinizations: 0: one tree for a fresh determinization each simulation; k: k trees of one determinization
-            each, in which both players see everything, with the simulations shared out and the visits summed.
+            each, in which both players see everything, with the simulations shared out (the first trees take what does
+            not divide) and the visits summed.
 
     Raises:
         ValueError: names the field, the value and what would be right.

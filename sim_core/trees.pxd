@@ -129,5 +129,5 @@ cdef class Trees:
     cdef int _best_edge(self, Py_ssize_t slot, int node_number, const uint8_t *legal, int count) noexcept nogil
     cdef int _gumbel_edge(self, Py_ssize_t slot, int considered) noexcept nogil
     cdef int _completed(self, Py_ssize_t slot, float *scores) noexcept nogil
-    cdef void _completed_policy(self, Py_ssize_t slot, float *policy) noexcept nogil
+    cdef bint _completed_policy(self, Py_ssize_t slot, float *policy) noexcept nogil
     cdef void _backup(self, Py_ssize_t slot) noexcept nogil

@@ -167,7 +167,10 @@ cdef class Trees:
         return False
 
     cdef int finish(self, Py_ssize_t slot, int32_t *counts, float *policy, float *value) noexcept nogil:
-        """Fill visit counts [A], the policy target [A] and the root's value; returns the action the root settled on."""
+        """Fill visit counts [A], the policy target [A] and the root's value; returns the action the root settled on.
+
+        -1: finite values of the network were too large for value or policy to be numbers.
+        """
         cdef Edge *edge
         cdef int number = self.node_at(slot, 0).first_edge, visits = 0, best = -1
         cdef float total = 0.0
@@ -182,8 +185,11 @@ cdef class Trees:
                 best = edge.action
             number = edge.next_edge
         value[0] = total / visits
+        if not isfinite(value[0]):
+            return -1
         if self.settings.completed_q:
-            self._completed_policy(slot, policy)
+            if not self._completed_policy(slot, policy):
+                return -1
         else:
             number = self.node_at(slot, 0).first_edge
             while number >= 0:
@@ -440,18 +446,21 @@ cdef class Trees:
             scores[k] = logf(max(edge.prior, 1e-12)) + scale * q
         return count
 
-    cdef void _completed_policy(self, Py_ssize_t slot, float *policy) noexcept nogil:
-        """Softmax of log prior + scaled completed Q."""
+    cdef bint _completed_policy(self, Py_ssize_t slot, float *policy) noexcept nogil:
+        """Softmax of log prior + scaled completed Q; False where one of these sums is not finite."""
         cdef float scores[256]
         cdef int k, count = self._completed(slot, scores)
         cdef float top = -INFINITY, total = 0.0
         for k in range(count):
+            if not isfinite(scores[k]):
+                return False
             top = max(top, scores[k])
         for k in range(count):
             scores[k] = expf(scores[k] - top)
             total += scores[k]
         for k in range(count):
             policy[self.edge_at(slot, k).action] = scores[k] / total
+        return True
 
     cdef void _backup(self, Py_ssize_t slot) noexcept nogil:
         """Add the leaf's value to every edge of its path, with the sign of the player who chose there."""

@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from cli_tools import ROOT, TINY, config, every, metrics, trained
+from process_tools import alive, children, needs_proc, wait_for
 from test_resume import KEPT, assert_same
 
 from lit_trainer.statistics import wilson_interval
@@ -40,23 +43,30 @@ FLAGS = [
 ]
 
 
-def fit(folder: Path, report: str, *flags: str, processes: int = 2) -> list[dict[str, Any]]:
-    """`lit-trainer fit` in so many processes, within a time; what each of them held at the end."""
+@contextmanager
+def fitting(folder: Path, report: str, *flags: str, processes: int = 2) -> Iterator[subprocess.Popen[bytes]]:
+    """`lit-trainer fit` in so many processes, while it runs; its output goes to a file."""
     command = [sys.executable, "-m", "lit_trainer", "fit", *FLAGS, f"--trainer.devices={processes}", *flags]
     command += ["--trainer.callbacks+=rank_report.RankReport", f"--trainer.callbacks.folder={report}"]
     environment = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "NODE_RANK")}
     environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
-    run = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    with open(folder / f"{report}.txt", "wb") as output:
+        run = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
     try:
-        output, _ = run.communicate(timeout=120)
+        yield run
     finally:
         if run.poll() is None:  # the launched processes with it
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
-    (folder / f"{report}.txt").write_bytes(output)
-    assert run.returncode == 0, output.decode()
+
+
+def fit(folder: Path, report: str, *flags: str, processes: int = 2, seconds: float = 120) -> list[dict[str, Any]]:
+    """`lit-trainer fit` in so many processes, within a time; what each of them held at the end."""
+    with fitting(folder, report, *flags, processes=processes) as run:
+        run.wait(seconds)
+    assert run.returncode == 0, (folder / f"{report}.txt").read_text()
     return [torch.load(folder / report / f"rank{rank}.pt", weights_only=True) for rank in range(processes)]
 
 
@@ -118,6 +128,7 @@ def test_self_play_is_logged_over_all_processes(folder: Path, straight: list[dic
     assert all(logged(name) % 2 == 0 for name in names), "both play one plan"
     assert logged("games_per_second") >= logged("games") / logged("seconds") * (1 - 1e-5)
     assert 0 < logged("forward_share") < 1
+    assert (folder / "straight.txt").read_text().count("Where the time went") == 1, "the first process's table alone"
 
 
 def test_nothing_to_act_on_is_warned_of(folder: Path, straight: list[dict[str, Any]]) -> None:
@@ -150,3 +161,56 @@ def test_one_process_goes_on_with_all_windows(folder: Path, straight: list[dict[
     assert held < {bytes(row.tolist()) for row in alone["replay"]["states"]}
     text = " ".join((folder / "alone.txt").read_text().split())
     assert f"replay windows of 2 process(es), this run has 1: their {len(held)} positions are shared out anew" in text
+
+
+# ---------------------------------------------------------------------- workers
+
+ASYNCHRONOUS = ["--data.asynchronous=true", "--evaluate_first=false", "--data.evaluation_games=4"]
+
+
+@pytest.fixture(scope="module")
+def asynchronous(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """Four iterations in two processes, each with a worker that plays for it."""
+    folder = tmp_path_factory.mktemp("asynchronous")
+    return folder, fit(folder, "straight", *ASYNCHRONOUS, "--trainer.max_epochs=4", seconds=300)
+
+
+def test_processes_with_workers_play_different_games_and_stay_equal(
+    asynchronous: tuple[Path, list[dict[str, Any]]],
+) -> None:
+    """Workers of two processes that draw one seed, weights that part, or one process's numbers alone."""
+    folder, (first, second) = asynchronous
+    rows = [{bytes(row.tolist()) for row in part["replay"]["states"]} for part in (first, second)]
+    assert len(rows[0]) > 100 and rows[0].isdisjoint(rows[1])
+    assert first["steps"] == second["steps"] == 4 * 2
+    for key in ("state_dict", "opponent_pool", "evaluation", "stats"):
+        assert_same(first[key], second[key], key)
+    assert list(first["opponent_pool"]["past"]) == [1, 2, 3]
+    logged = {name: metrics(run_folder(folder), f"selfplay/{name}") for name in ("games", "staleness", "wait_share")}
+    assert list(logged["games"].values()) == [20] * 4
+    assert logged["staleness"][0] == 0 and all(0 <= old <= 2 for old in logged["staleness"].values())
+    assert all(0 <= share <= 1 for share in logged["wait_share"].values())
+    assert (folder / "straight.txt").read_text().count("Where the time went") == 1
+
+
+@needs_proc
+def test_a_resumed_run_ends_with_its_second_process_s_worker(asynchronous: tuple[Path, list[dict[str, Any]]]) -> None:
+    """A first process that waits for ever for the second's gradients, or processes that outlive the run."""
+    folder, _ = asynchronous
+    flags = [f"--ckpt_path={run_folder(folder)}/checkpoints/last.ckpt", "--trainer.max_epochs=100000"]
+    with fitting(folder, "killed", *ASYNCHRONOUS, *flags, "--trainer.limit_val_batches=0") as run:
+
+        def learning() -> bool:
+            assert run.poll() is None, (folder / "killed.txt").read_text()
+            return (run_folder(folder, 1) / "checkpoints" / "last.ckpt").exists()
+
+        wait_for(learning, 300, "an iteration after the resume")
+        started = children(run.pid)
+        (worker,) = (child for process in started for child in children(process))  # the first's own has no children
+        assert len(started) == 2, "the second process and the first one's worker"
+        os.kill(worker, signal.SIGKILL)
+        assert run.wait(60) != 0
+        wait_for(lambda: not any(map(alive, [*started, worker])), 30, "the end of all processes")
+    output = (folder / "killed.txt").read_text()
+    assert f"(pid {worker}) was killed by SIGKILL" in output, output
+    assert "goes on at iteration 4" in " ".join(output.split())

@@ -16,7 +16,7 @@ from lit_trainer.evaluators import TorchEvaluator, make_evaluator
 from lit_trainer.game_generator import OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.lanes import LANES, LaneMemory, PlayedGames, Schedule, play_schedule
 from lit_trainer.networks import ResidualMLP
-from lit_trainer.players import BuiltinPlayer, NetworkPlayer, PythonPlayer
+from lit_trainer.players import BuiltinPlayer, Moves, NetworkPlayer, PythonPlayer
 from sim_core import Action, GameBatch, GameRunner, State, search
 
 pytestmark = pytest.mark.timeout(120)
@@ -164,6 +164,30 @@ def test_agents_in_python_meet_their_games_in_one_order(scrambled: Any, threads:
         met.append([agent.seen for agent in agents])
         assert [len(agent.seen) for agent in agents] == [160 // 5 * 12] * 2
     assert met[0] == met[1]
+
+
+class Touchy(NetworkPlayer):
+    """Notes whether it was asked while it was thinking."""
+
+    inside = 0
+    most = 0
+
+    def act(self, batch: GameBatch) -> Moves:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        time.sleep(0.002)
+        moves = super().act(batch)
+        self.inside -= 1
+        return moves
+
+
+def test_a_player_given_twice_is_asked_by_one_lane_at_a_time(scrambled: Any) -> None:
+    """Its trees are one: two lanes that ask it under two numbers would search in them together."""
+    twice = Touchy(scrambled, simulations=2, temperature=1.0, seed=4)
+    once = NetworkPlayer(scrambled, simulations=2, temperature=1.0, seed=4)
+    played = play(scrambled, [twice, twice], threads=2)
+    assert twice.most == 1
+    assert same(played, play(scrambled, [once, NetworkPlayer(scrambled, simulations=2, temperature=1.0, seed=4)]))
 
 
 # ---------------------------------------------------------------------- memory

@@ -390,6 +390,23 @@ def test_only_slots_that_wait_for_an_outside_opponent_can_be_played() -> None:
     assert (runner.positions(np.arange(8)).packed() == before).all()
 
 
+@pytest.mark.parametrize("settings", [NOISY, GUMBEL], ids=["visits", "completed_q"])
+def test_sums_that_overflow_are_named(settings: SearchSettings) -> None:
+    """Targets or values of NaN among the positions to learn from, where every answer was finite."""
+    wanted = plan("beasty_bar", 6, 8, settings)
+    leaves = leaves_for(wanted, 6)
+
+    def large(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
+        logits, values = scrambled(observations, legal_mask)
+        return logits, values * np.float32(3e38)
+
+    runner = runner_for(wanted, leaves)
+    with pytest.raises(ValueError, match=r"^evaluate: returned NaN .*too large to be added up"):
+        for _ in range(40):
+            leaves.evaluate(large, runner.advance(), 1)
+    assert np.isfinite(runner.positions_kept()[1]).all()
+
+
 # ---------------------------------------------------------------------- what is refused
 
 

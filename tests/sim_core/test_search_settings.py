@@ -105,17 +105,57 @@ def test_settings_cannot_be_changed() -> None:
         SearchSettings().c_puct = -1.0  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("determinizations", [1, 3, 8, 50])
+@pytest.mark.parametrize("determinizations", [1, 3, 5, 7, 23, 50])
 def test_determinizations_share_out_the_simulations(middle: GameBatch, determinizations: int) -> None:
     found = search(middle, scrambled, 24, seed=7, determinizations=determinizations)
-    copies = min(determinizations, 24)
-    assert (found.visit_counts.sum(axis=1) == 24 // copies * copies).all()
+    assert (found.visit_counts.sum(axis=1) == 24).all()
     assert np.abs(found.policy.sum(axis=1) - 1).max() < 1e-6
     assert (found.actions == found.visit_counts.argmax(axis=1)).all()
     assert (found.visit_counts[~middle.legal_mask()] == 0).all()
 
 
+def test_trees_that_get_the_rest_of_the_simulations_are_the_same_trees(middle: GameBatch) -> None:
+    """Games mixed up where trees of one size are searched together; 17 simulations in 5 trees are 4, 4, 3, 3, 3."""
+    found = search(middle, scrambled, 17, seed=7, determinizations=5)
+    fewer, more = (search(middle, scrambled, n, seed=7, determinizations=5).visit_counts for n in (15, 20))
+    assert (found.visit_counts.sum(axis=1) == 17).all()
+    differing = (found.visit_counts != fewer).any(axis=1) & (found.visit_counts != more).any(axis=1)
+    assert differing.mean() > 0.9
+    # a tree of four simulations has the visits of its first three
+    assert ((fewer <= found.visit_counts) & (found.visit_counts <= more)).all()
+    few = middle.take([3, 40])
+    alone = search(few, scrambled, 17, seed=7, determinizations=5)
+    assert all((a == b[[3, 40]]).all() for a, b in zip(alone, found, strict=True))
+    assert np.abs(found.value).max() <= 1
+
+
+def test_solved_roots_have_all_simulations_of_all_trees() -> None:
+    batch = GameBatch(20, 3)
+    while not batch.is_solvable.all():
+        batch.step(batch.opponent_actions("random", 5))
+    found = search(batch, scrambled, 17, seed=7, determinizations=5)
+    assert (found.visit_counts.sum(axis=1) == 17).all()
+    assert np.isin(found.value, (-1, 0, 1)).all()
+
+
 # ---------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+def test_completed_q_that_overflows_is_refused(middle: GameBatch, root: str) -> None:
+    """Finite values whose scaled sums are infinite: their differences, the policy, would be NaN."""
+
+    def large(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
+        logits, values = scrambled(observations, legal_mask)
+        return logits, values * np.float32(1e36)
+
+    options: dict[str, Any] = {"root_selection": root, "policy_target": "completed_q"}
+    start = GameBatch(20, 3)
+    with pytest.raises(ValueError, match=r"^evaluate: returned NaN .*too large to be added up"):
+        search(start, large, 16, seed=7, c_scale=100.0, **options)
+    found = search(start, large, 16, seed=7, c_scale=0.1, **options)
+    assert np.isfinite(found.policy).all() and np.abs(found.policy.sum(axis=1) - 1).max() < 1e-6
+
 
 NUMBERS = ("c_puct", "dirichlet_fraction", "dirichlet_alpha", "gumbel_scale", "c_visit", "c_scale")
 WRONG: list[tuple[str, Any]] = [
