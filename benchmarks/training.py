@@ -23,7 +23,7 @@ class Clock(Callback):
 
     def __init__(self) -> None:
         self.iterations: list[float] = []
-        self.generation: list[float] = []
+        self.stats: list[dict[str, float]] = []
         self._started = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -31,7 +31,11 @@ class Clock(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.iterations.append(time.perf_counter() - self._started)
-        self.generation.append(trainer.datamodule.generation_stats["seconds"])  # type: ignore[attr-defined]
+        self.stats.append(dict(trainer.datamodule.generation_stats))  # type: ignore[attr-defined]
+
+    def median(self, name: str) -> float:
+        """Of a number of self-play, without the first iteration's."""
+        return statistics.median(stats[name] for stats in self.stats[1:])
 
 
 def seconds_of(work: Any, times: int) -> float:
@@ -62,7 +66,7 @@ def main(
         simulations: a move.
         evaluator: of self-play.
         iterations: the first one is not counted.
-        asynchronous: let a worker play while the trainer learns.
+        asynchronous: let a worker play while the trainer learns, with one thread; the trainer keeps torch's.
     """
     warnings.filterwarnings("ignore")
     torch.manual_seed(0)
@@ -92,7 +96,12 @@ def main(
     )
     trainer.fit(module, datamodule=data)
     whole = statistics.median(clock.iterations[1:])
-    generation = statistics.median(clock.generation[1:])
+    # what the trainer spends on it: of a worker's games that is waiting for them
+    waiting = statistics.median(
+        stats.get("wait_share", 0.0) * seconds
+        for stats, seconds in zip(clock.stats[1:], clock.iterations[1:], strict=True)
+    )
+    generation = waiting if asynchronous else clock.median("seconds")
     generator = np.random.default_rng(0)
     sampling = steps * seconds_of(lambda: data.replay.sample(batch, generator), 20)
     rows = data.replay.sample(batch, generator)
@@ -110,16 +119,22 @@ def main(
     table.add_column("seconds", justify="right")
     table.add_column("share", justify="right")
     rest = whole - generation - sampling - learning
-    if asynchronous:
-        generation, rest = float("nan"), float("nan")
     for name, spent in (
         ("the whole iteration", whole),
-        ("playing the games", generation),
+        ("waiting for games" if asynchronous else "playing the games", generation),
         ("sampling and encoding batches", sampling),
         ("forward, backward and optimizer step", learning),
         ("the rest: Lightning, callbacks, replay", rest),
     ):
         table.add_row(name, f"{spent:.2f}", f"{spent / whole:.2f}")
+    table.add_section()
+    games_of = sum(stats["games"] for stats in clock.stats[1:])
+    table.add_row("games a second of the run", f"{games_of / sum(clock.iterations[1:]):,.0f}")
+    table.add_row("games a second of self-play", f"{clock.median('games_per_second'):,.0f}")
+    if asynchronous:
+        table.add_row("the trainer waits for games", "", f"{clock.median('wait_share'):.2f}")
+        table.add_row("staleness, iterations", f"{clock.median('staleness'):.2f}")
+        table.add_row("games dropped, in all", f"{sum(stats['dropped_games'] for stats in clock.stats):,.0f}")
     Console(width=100).print(table)
 
 

@@ -32,11 +32,11 @@ def test_every_benchmark_is_tried() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TINY)
-def test_a_benchmark_runs(name: str) -> None:
+@pytest.mark.parametrize(("name", "more"), [*((name, "") for name in TINY), ("training", " --asynchronous true")])
+def test_a_benchmark_runs(name: str, more: str) -> None:
     """An interface it uses that has changed."""
     done = subprocess.run(
-        [sys.executable, str(FOLDER / f"{name}.py"), *TINY[name].split()],
+        [sys.executable, str(FOLDER / f"{name}.py"), *(TINY[name] + more).split()],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
         capture_output=True,
@@ -45,6 +45,7 @@ def test_a_benchmark_runs(name: str) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"\d", done.stdout)
+    assert ("the trainer waits for games" in done.stdout) == bool(more)
     if name == "search":
         for peer in ("mctx", "pgx", "OpenSpiel"):
             # a row or, with brackets that no markup may swallow, what installs it
