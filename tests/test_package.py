@@ -97,9 +97,12 @@ def test_the_wheel_works_outside_the_checkout(dist: Path, tmp_path: Path) -> Non
     packages = next(path for path in map(Path, sys.path) if path.name == "site-packages")
     (site / "others.pth").write_text(f"{packages}\n")
     python = tmp_path / "venv" / "bin" / "python"
+    # a checkout on PYTHONPATH would be found before the wheel
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [python, "-c", PROGRAM.format(site=str(site))], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
+        [python, "-c", PROGRAM.format(site=str(site))],
+        cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "hc - X -/- -/- 1 1"
     # the engine's own fast tests, with the checkout's packages out of reach
@@ -109,7 +112,7 @@ def test_the_wheel_works_outside_the_checkout(dist: Path, tmp_path: Path) -> Non
     options = ["-q", "--import-mode=importlib", "-m", "not slow", "-o", "pythonpath=tests", "-o", "markers=slow"]
     done = subprocess.run(
         [python, "-m", "pytest", "--noconftest", "-p", "no:cacheprovider", *options, *engine],
-        cwd=tmp_path, capture_output=True, text=True, timeout=500,
+        cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert re.search(r"[3-9]\d\d passed", done.stdout), done.stdout[-300:]
