@@ -2,20 +2,25 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd)
 
-.PHONY: quickstart test lint sanitize clean
+.PHONY: quickstart test lint browser sanitize clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/lit-trainer fit --config configs/quickstart.yaml
 
-test: $(VENV)/.installed-dev lint
+test: $(VENV)/.installed-dev lint browser
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# the page's tests drive a real one: Debian's, or whatever the variable CHROMIUM names
+browser:
+	test -n "$(CHROMIUM)$$(command -v chromium)" || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes chromium; }
 
 # bounds checks, then AddressSanitizer and UBSan, in builds of their own
 sanitize: $(VENV)/.installed-dev

@@ -30,14 +30,14 @@ class Case:
         one: its work on one thread.
         two: its work on two threads, where that is measured.
         remark: of the speeds on one thread.
-        ours: the case of the same section that this is a peer of; the remark begins with how many times as fast it is.
+        ours: cases of the same section that this is a peer of; the remark begins with how many times as fast they are.
     """
 
     what: str
     one: Work
     two: Work | None = None
     remark: Callable[[list[Speed]], str] | None = None
-    ours: str | None = None
+    ours: Sequence[str] = ()
 
 
 def speed(work: Work, seconds: float) -> Speed:
@@ -77,9 +77,12 @@ def measure(table: Table, title: str, cases: Sequence[Case], runs: int, seconds:
     for case in cases:
         one, two = found[case.what, 1], found.get((case.what, 2))
         remarks = [] if case.remark is None else [case.remark(one)]
-        if case.ours is not None:
-            times = statistics.median(a.processor / b.processor for a, b in zip(found[case.ours, 1], one, strict=True))
-            remarks.insert(0, f"ours {times:.2f} times as fast")
+        times = [
+            statistics.median(a.processor / b.processor for a, b in zip(found[name, 1], one, strict=True))
+            for name in case.ours
+        ]
+        if times:
+            remarks.insert(0, f"ours {' and '.join(f'{each:.2f}' for each in times)} times as fast")
         table.add_row(
             case.what,
             *(

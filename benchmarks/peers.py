@@ -21,7 +21,6 @@ from cases import Case, Work, fastest
 from engine import neutral
 
 from lit_trainer import ResidualMLP, make_evaluator
-from lit_trainer.evaluators import Evaluator
 from sim_core import GameBatch, Searcher, SearchSettings, get_game, ismcts
 
 PEERS = {"mctx": "mctx", "pgx": "pgx", "OpenSpiel": "pyspiel"}
@@ -135,7 +134,7 @@ def mctx_cases(simulations: int, seconds: float) -> list[Case]:
             for number in (actions,) if game == "connect_four" else (actions, 100):
                 games, work = mctx_search(root, number, simulations, seconds)
                 what = f"mctx {MCTX[root]}, {number} actions, {games} games"
-                cases.append(Case(what, _times(work, simulations), ours=label))
+                cases.append(Case(what, _times(work, simulations), ours=[label]))
     return cases
 
 
@@ -222,14 +221,22 @@ def pgx_cases(simulations: int, seconds: float) -> list[Case]:
     """Searched moves of the same game with the same search budget, without a network and with one of one shape."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network: Evaluator = make_evaluator(ResidualMLP("connect_four", WIDTH, BLOCKS).eval(), "torch")
+    network = ResidualMLP("connect_four", WIDTH, BLOCKS).eval()
+    # of one precision: XLA's is fp32 too
+    kinds = ["torch", *(["onnx_fp32"] if importlib.util.find_spec("onnxruntime") else [])]
+    answers: dict[str, list[tuple[str, Any]]] = {
+        "no network": [("neutral", neutral)],
+        f"residual MLP {WIDTH} x {BLOCKS}": [(kind, make_evaluator(network, kind)) for kind in kinds],
+    }
     cases = []
-    for name, evaluate in (("no network", neutral), (f"residual MLP {WIDTH} x {BLOCKS}", network)):
-        games, work = ours("connect_four", ROOTS["Gumbel"], simulations, evaluate, seconds)
-        label = f"ours, Gumbel, {name}, {games} games"
-        cases.append(Case(label, work))
-        games, work = pgx_search(simulations, evaluate is network, seconds)
-        cases.append(Case(f"mctx and pgx, {name}, {games} games", work, ours=label))
+    for name, evaluators in answers.items():
+        labels = []
+        for kind, evaluate in evaluators:
+            games, work = ours("connect_four", ROOTS["Gumbel"], simulations, evaluate, seconds)
+            labels.append(f"ours, Gumbel, {name} ({kind}), {games} games")
+            cases.append(Case(labels[-1], work))
+        games, work = pgx_search(simulations, name != "no network", seconds)
+        cases.append(Case(f"mctx and pgx, {name}, {games} games", work, ours=labels))
     return cases
 
 
@@ -284,20 +291,21 @@ def spiel_cases(iterations: int, moves: int) -> list[Case]:
         label = f"ours, ismcts, {game}"
         cases.append(Case(label, _ours_rolling_out(game, iterations, moves)))
         cases += [
-            Case(f"OpenSpiel {bot}, {peer}", spiel_search(peer, iterations), ours=label) for peer, bot in peers.items()
+            Case(f"OpenSpiel {bot}, {peer}", spiel_search(peer, iterations), ours=[label])
+            for peer, bot in peers.items()
         ]
     return cases
 
 
 def peer_cases(
-    simulations: int, iterations: int, moves: int, seconds: float, peers: Sequence[str] = tuple(PEERS)
+    simulations: int, iterations: int, moves: int, seconds: float, peers: Sequence[str]
 ) -> Iterator[tuple[str, list[Case]]]:
     """Sections of those peers that are installed, one after the other: each begins to run when it is asked for."""
     there = {peer for peer in peers if is_installed(peer)}
     if "mctx" in there:
         title = f"Beside mctx: {simulations} simulations a move from the deal, simulations"
         yield title, mctx_cases(simulations, seconds)
-    if {"mctx", "pgx"} <= there:
+    if "pgx" in there and is_installed("mctx"):
         title = f"Beside mctx on pgx: connect four, {simulations} simulations a move, moves"
         yield title, pgx_cases(simulations, seconds)
     if "OpenSpiel" in there:

@@ -118,7 +118,7 @@ def network_cases(games: int, simulations: int, kinds: list[str]) -> list[Case]:
         multiply()
         return games
 
-    return [*cases, *(Case(f"fp32 products alone, beside {case.what}", products, ours=case.what) for case in cases[:1])]
+    return [*cases, Case(f"fp32 products alone, {games} rows", products, ours=[case.what for case in cases])]
 
 
 def _with_network(network: ResidualMLP, kind: str, games: int, simulations: int) -> Case:
@@ -157,6 +157,7 @@ def main(
     network_simulations: int = 32,
     kinds: list[str] = ["torch"],  # noqa: B006
     sections: list[Section] = ["tree", "endgame", "ismcts", "network", "peers"],  # noqa: B006
+    peers: list[Literal["mctx", "pgx", "OpenSpiel"]] = ["mctx", "pgx", "OpenSpiel"],  # noqa: B006
     runs: int = 7,
     seconds: float = 0.2,
 ) -> None:
@@ -174,6 +175,7 @@ def main(
         network_simulations: a move, with the network and beside peers.
         kinds: evaluators.
         sections: what to measure.
+        peers: beside which, of those installed; pgx needs mctx.
         runs: the median of these is shown.
         seconds: of each measurement.
     """
@@ -195,9 +197,9 @@ def main(
             measure(table, title, cases(), runs, seconds)
     missing = []
     if "peers" in sections:
-        missing = [peer for peer in PEERS if not is_installed(peer)]
+        missing = [peer for peer in PEERS if peer in peers and not is_installed(peer)]
         with one_core():
-            for title, beside in peer_cases(network_simulations, max(iterations), moves, seconds):
+            for title, beside in peer_cases(network_simulations, max(iterations), moves, seconds, peers):
                 measure(table, title, beside, runs, seconds)
     console.print(table)
     for peer in missing:

@@ -22,8 +22,10 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
+        "play": Command("lit_trainer.play.terminal:play", "Play an agent in the terminal."),
         "report": Command("lit_trainer.report:report", "What an agent thinks: calibration, animals, annotated games."),
         "tournament": Command("lit_trainer.tournament:tournament", "Elo ratings from a round robin of players."),
+        "web": Command("lit_trainer.play.server:web", "Play and watch agents on a page in a browser."),
     }
 )
 """Name to command; a further one needs only its line here."""

@@ -24,12 +24,12 @@ from lit_trainer.ismcts import IsmctsPlayer
 from lit_trainer.lanes import LaneMemory
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
-from lit_trainer.players import NetworkPlayer, Player
+from lit_trainer.players import NetworkPlayer
 from lit_trainer.processes import gather_stats, gather_windows, share_out_windows
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
-from lit_trainer.timing import POSITIONS, MoveTime, sample_positions, time_moves
+from lit_trainer.timing import MoveTimes
 from sim_core import SearchSettings, get_game
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.evaluation_simulations = evaluation_simulations
         self.test_games = test_games
         self.test_simulations = tuple(test_simulations)
-        self.move_times: dict[str, MoveTime] = {}
+        self.move_times = MoveTimes()
         """Of a test, in the first process: `sims:N` of the player, and opponents that search, to their time a move."""
         self.asynchronous = asynchronous
         self.workers = workers
@@ -418,9 +418,10 @@ class SelfPlayDataModule(LightningDataModule):
             )
             assert opponent is not None
             if timed and rank == 0:
-                self._time(f"sims:{match.simulations}", player)
+                timing = self.game, derive_seed(self.seed, "timing")
+                self.move_times.measure(f"sims:{match.simulations}", player, *timing)
                 if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
-                    self._time(match.opponent, opponent)
+                    self.move_times.measure(match.opponent, opponent, *timing)
             return play_match(
                 player,
                 opponent,
@@ -432,11 +433,6 @@ class SelfPlayDataModule(LightningDataModule):
                 memory=self._evaluation_memory,
                 on_progress=on_progress,
             )
-
-    def _time(self, name: str, player: Player) -> None:
-        if name not in self.move_times:
-            positions = sample_positions(self.game, POSITIONS, derive_seed(self.seed, "timing"))
-            self.move_times[name] = time_moves(player, positions)
 
     @property
     def test_matches(self) -> tuple[Match, ...]:
@@ -452,7 +448,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
         """One loader a match, in the order of `test_matches`."""
-        self.move_times, self._games_tested = {}, 0
+        self.move_times, self._games_tested = MoveTimes(), 0
         return [
             DataLoader(EvaluationDataset(match.opponent, partial(self._play_test, match)), batch_size=None)
             for match in self.test_matches

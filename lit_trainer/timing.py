@@ -59,6 +59,15 @@ def time_moves(player: Player, positions: GameBatch) -> MoveTime:
     return MoveTime(1000 * batched, 1000 * sum(alone) / len(alone))
 
 
+class MoveTimes(dict[str, MoveTime]):
+    """Times a move by player's name."""
+
+    def measure(self, name: str, player: Player, game: str, seed: int) -> None:
+        """Time a player on positions drawn from the seed, unless it has been timed."""
+        if name not in self:
+            self[name] = time_moves(player, sample_positions(game, POSITIONS, seed))
+
+
 def _shortest(player: Player, batch: GameBatch, enough: float) -> float:
     """Seconds of the quickest of some calls; no more calls once they took `enough` seconds together."""
     taken: list[float] = []

@@ -81,7 +81,7 @@ cdef class GameRunner:
     cdef float[:, :, ::1] kept_policies     # [m, max_plies, A]
     cdef int8_t[:, ::1] kept_movers         # [m, max_plies]
     cdef float[:, ::1] kept_values          # [m, max_plies], of the search; NaN where there was none
-    cdef int8_t[:, ::1] kept_exact         # [m, max_plies], exact for player 0, or NOT_SOLVED
+    cdef int8_t[:, ::1] kept_exact          # [m, max_plies], exact for player 0, or NOT_SOLVED
     cdef int32_t[::1] kept                  # [m], positions kept of each game
     cdef int8_t[::1] solved                 # [m], exact values for player 0 of the games' endgames, or NOT_SOLVED
     cdef int8_t[::1] ends                   # [m], outcomes for player 0

@@ -66,7 +66,7 @@ def test_ours_twice_as_fast_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     table = cases.new_table("a title")
     rows = [
         cases.Case("ours", lambda: counts(8)),
-        cases.Case("theirs", lambda: counts(1), lambda: counts(1), ours="ours"),
+        cases.Case("theirs", lambda: counts(1), lambda: counts(1), ours=["ours"]),
     ]
     cases.measure(table, "a section", rows, 5, 0.01)
     what, _, two, _, _, remarks = (list(column.cells) for column in table.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -53,15 +54,25 @@ def test_the_sdist_holds_every_source(dist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for pattern in (
         "sim_core/*.py*",
-        "lit_trainer/*.py*",
+        "lit_trainer/**/*.py*",
+        "lit_trainer/play/static/*",
         "callbacks/*.py*",
         "configs/**/*.yaml",
         "tests/**/*.py",
         "benchmarks/*.py",
+        "docs/examples/*",
     ):
         wanted = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern) if path.suffix != ".pyc"}
         assert wanted and wanted <= names, wanted - names
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "constraints.txt", "setup.py", "sim_core/py.typed"} <= names
+    assert {
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "constraints.txt",
+        "setup.py",
+        "sim_core/py.typed",
+        "callbacks/pyproject.toml",
+    } <= names
     assert not [name for name in names if name.endswith((".c", ".so"))]
 
 
@@ -70,21 +81,28 @@ def test_the_wheel_works_outside_the_checkout(dist: Path, tmp_path: Path) -> Non
     wheel = next(dist.glob("*.whl"))
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
+        names = set(archive.namelist())
     assert {top for top in tops if not top.endswith(".dist-info")} == {"sim_core", "lit_trainer", "callbacks"}
+    # every module of the engine is in it compiled, so that installing it needs no compiler
+    for source in (ROOT / "sim_core").glob("*.pyx"):
+        assert any(re.fullmatch(rf"sim_core/{source.stem}\.[\w-]+\.(so|pyd)", name) for name in names), source.stem
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "lit_trainer").glob("*.py")} <= names
     # the environment's packages, but this project's only from the wheel
     venv.create(tmp_path / "venv", with_pip=False)
     site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel],
-        check=True,
-        timeout=300,
-    )
+        check=True, timeout=300, env={**os.environ, "CC": "false", "CXX": "false"},
+    )  # fmt: skip
     packages = next(path for path in map(Path, sys.path) if path.name == "site-packages")
     (site / "others.pth").write_text(f"{packages}\n")
     python = tmp_path / "venv" / "bin" / "python"
+    # a checkout on PYTHONPATH would be found before the wheel
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [python, "-c", PROGRAM.format(site=str(site))], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
+        [python, "-c", PROGRAM.format(site=str(site))],
+        cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "hc - X -/- -/- 1 1"
     # the engine's own fast tests, with the checkout's packages out of reach
@@ -94,10 +112,43 @@ def test_the_wheel_works_outside_the_checkout(dist: Path, tmp_path: Path) -> Non
     options = ["-q", "--import-mode=importlib", "-m", "not slow", "-o", "pythonpath=tests", "-o", "markers=slow"]
     done = subprocess.run(
         [python, "-m", "pytest", "--noconftest", "-p", "no:cacheprovider", *options, *engine],
-        cwd=tmp_path, capture_output=True, text=True, timeout=500,
+        cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert re.search(r"[3-9]\d\d passed", done.stdout), done.stdout[-300:]
+
+
+def test_the_callbacks_alone_install_without_a_compiler(tmp_path: Path) -> None:
+    """A wheel that holds more than the package, needs more than Lightning, or is of another version."""
+    shutil.copytree(ROOT / "callbacks", tmp_path / "callbacks", ignore=shutil.ignore_patterns("__pycache__", "build"))
+    no_compiler = {**os.environ, "CC": "false", "CXX": "false", "PATH": str(Path(sys.executable).parent)}
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, tmp_path / "callbacks"],
+        check=True, capture_output=True, timeout=300, env=no_compiler,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("*.whl")
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert wheel.name == f"lit_alphazero_callbacks-{whole['version']}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        assert any(name.endswith("/LICENSE") for name in archive.namelist())
+        archive.extractall(tmp_path / "site")
+    assert (ROOT / "callbacks" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    files = [path for path in (ROOT / "callbacks").iterdir() if path.suffix == ".py"]
+    assert names == {f"callbacks/{path.name}" for path in files} | {"callbacks/py.typed"}
+    alone = tomllib.loads((ROOT / "callbacks" / "pyproject.toml").read_text())["project"]
+    assert {name.split(">")[0] for name in alone["dependencies"]} == {"lightning", "torch"}
+    assert set(alone["dependencies"]) <= set(whole["dependencies"])
+    program = (
+        "import sys, callbacks; assert callbacks.__file__.startswith(sys.argv[1]), callbacks.__file__;"
+        "assert not {'sim_core', 'lit_trainer'} & set(sys.modules);"
+        "callbacks.ScheduleCallback('pl_module.x', 1.0, 0.0)"
+    )
+    site = str(tmp_path / "site")
+    subprocess.run(
+        [sys.executable, "-c", program, site], check=True, cwd=site, env={**os.environ, "PYTHONPATH": site},
+        timeout=120,
+    )  # fmt: skip
 
 
 def test_sim_core_alone_imports_neither_torch_nor_lightning() -> None:
@@ -106,7 +157,7 @@ def test_sim_core_alone_imports_neither_torch_nor_lightning() -> None:
 
 
 def test_no_file_is_longer_than_can_be_read() -> None:
-    for pattern in ("sim_core/*.py*", "lit_trainer/*.py", "callbacks/*.py", "tests/**/*.py"):
+    for pattern in ("sim_core/*.py*", "lit_trainer/**/*.py", "callbacks/*.py", "tests/**/*.py"):
         for path in ROOT.glob(pattern):
             if path.suffix in (".py", ".pyx", ".pxd"):
                 assert len(path.read_text().splitlines()) <= 500, path

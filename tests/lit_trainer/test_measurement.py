@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lightning.pytorch import Trainer
 
-from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule, TorchEvaluator
+from lit_trainer import AlphaZeroModule, OpponentPool, ResidualMLP, SelfPlayDataModule, TorchEvaluator
 from lit_trainer.evaluation import play_match
 from lit_trainer.ismcts import IsmctsPlayer
 from lit_trainer.players import BuiltinPlayer, NetworkPlayer
@@ -78,3 +78,14 @@ def test_progress_counts_every_game_once(make_network: Callable[..., ResidualMLP
     Trainer(accelerator="cpu", default_root_dir=tmp_path, **options).test(module, data, verbose=False)
     assert seen[-1] == (4 * GAMES, 4 * GAMES)
     assert [played for played, _ in seen] == sorted(played for played, _ in seen)
+
+
+def test_opponents_that_think_are_timed(
+    make_network: Callable[..., ResidualMLP], checkpoint_path: Path, tmp_path: Path
+) -> None:
+    """A frozen checkpoint or tree search whose time a move is left out; built-in ones have none worth a number."""
+    pool = OpponentPool(["random"], 0.5, 0.0, checkpoints={"frozen": {"path": str(checkpoint_path)}})
+    names = ["random", "frozen", "ismcts:4"]
+    measured(tmp_path, make_network(1), opponent_pool=pool, test_opponents=names, test_simulations=[0])
+    times = json.loads((tmp_path / "test.json").read_text())["ms_per_move"]
+    assert set(times) == {"sims:0", "frozen", "ismcts:4"}

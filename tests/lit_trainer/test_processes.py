@@ -15,6 +15,7 @@ from lit_trainer import ResidualMLP, SelfPlayDataModule, processes
 from lit_trainer.evaluation import Match
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.replay import ReplayWindow
+from lit_trainer.timing import MoveTimes
 
 
 def window(count: int, owner: int, added: int | None = None) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def test_processes_share_a_test_between_them() -> None:
     data.world = 3
     parts = []
     for rank in range(3):
-        data.rank, data.move_times = rank, {}
+        data.rank, data.move_times = rank, MoveTimes()
         parts.append(data._play_test(match))
         assert set(data.move_times) == ({"sims:2", "ismcts:3"} if rank == 0 else set())
     for k in (0, 1):

@@ -255,6 +255,7 @@ def test_replay_encodes_what_it_was_given(game: str) -> None:
         "legal_mask": (256, batch.num_actions),
         "policy": (256, batch.num_actions),
         "outcome": (256,),
+        "search_value": (256,),
     }
     rows = {row.tobytes(): k for k, row in enumerate(batch.observe())}
     at = [rows[row.numpy().tobytes()] for row in sample["observations"]]

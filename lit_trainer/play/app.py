@@ -1,0 +1,298 @@
+"""The web application: a page, its pictures, and the JSON that it talks to (docs/playing.md).
+
+Handlers change games on the event loop only, under the game's lock; agents think in a few threads of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from lit_trainer.play.record import PERSON, Record
+from lit_trainer.play.session import Session
+from lit_trainer.play.store import Hosted, Store
+from lit_trainer.play.thinkers import ADVISER, Thinker, Thought
+from lit_trainer.play.views import View, playable
+
+LARGEST_BODY = 100_000  # bytes; a saved game is the largest thing there is to send
+THINKING = 4  # threads in which agents think
+LOCAL = ("127.0.0.1", "localhost")
+
+_STATIC = {
+    "/": ("index.html", "text/html"),
+    "/style.css": ("style.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/draw.js": ("draw.js", "text/javascript"),
+    "/animals.svg": ("animals.svg", "image/svg+xml"),
+}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def refuse(status: int, message: str) -> HTTPException:
+    return HTTPException(status, message)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The request's JSON object; anything else is refused."""
+    # a form of another site cannot send this type without being asked first
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise refuse(415, "body: expected the content type application/json")
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > LARGEST_BODY:
+            raise refuse(413, f"body: more than {LARGEST_BODY:,} bytes given")
+    try:
+        body = json.loads(received)
+    except (ValueError, RecursionError):
+        raise refuse(400, "body: this is no JSON") from None
+    if not isinstance(body, dict):
+        raise refuse(400, f"body: {type(body).__name__} given, expected a JSON object")
+    return body
+
+
+def _one_of(body: Mapping[str, Any], field: str, known: Sequence[str], default: str | None = None) -> str:
+    value = body.get(field, default)
+    if not isinstance(value, str) or value not in known:
+        raise refuse(400, f"{field}: {str(value)[:50]!r} given, expected one of {', '.join(known)}")
+    return value
+
+
+def _text(body: Mapping[str, Any], field: str) -> str:
+    value = body.get(field)
+    if not isinstance(value, str):
+        raise refuse(400, f"{field}: missing, or no text")
+    return value
+
+
+def _whole(value: object, field: str, highest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+        raise refuse(400, f"{field}: {str(value)[:50]!r} given, expected a whole number from 0 to {highest}")
+    return value
+
+
+class Application:
+    """Games of persons and agents over HTTP.
+
+    Args:
+        thinkers: the agents on offer by name; requests can name no others.
+        default: the name of the agent offered first.
+        store: holds the games.
+        hosts: host names that requests may be addressed to, None for any; of a server on this machine alone only its
+            own, so that no page from elsewhere gets in by a name of its own.
+    """
+
+    def __init__(
+        self,
+        thinkers: Mapping[str, Thinker],
+        default: str,
+        store: Store | None = None,
+        hosts: Sequence[str] | None = LOCAL,
+    ) -> None:
+        self.thinkers = dict(thinkers)
+        self.default = default
+        self.store = Store() if store is None else store
+        self._threads = anyio.CapacityLimiter(THINKING)
+        middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)] if hosts else []
+        self.asgi = Starlette(
+            routes=self._routes(),
+            middleware=middleware,
+            exception_handlers={HTTPException: _failed, Exception: _broken},
+        )
+
+    def _routes(self) -> list[BaseRoute]:
+        folder = files("lit_trainer.play") / "static"
+        routes: list[BaseRoute] = [
+            Route(path, _constant((folder / name).read_bytes(), kind)) for path, (name, kind) in _STATIC.items()
+        ]
+        api: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
+            ("GET", "/api/options", self.options),
+            ("POST", "/api/games", self.create),
+            ("GET", "/api/games/{key}", self.show),
+            ("GET", "/api/games/{key}/record", self.record),
+            ("POST", "/api/games/{key}/move", self.move),
+            ("POST", "/api/games/{key}/step", self.step),
+            ("POST", "/api/games/{key}/undo", self.undo),
+            ("POST", "/api/games/{key}/hint", self.hint),
+        ]
+        return routes + [Route(path, endpoint, methods=[method]) for method, path, endpoint in api]
+
+    async def options(self, request: Request) -> Response:
+        """The games and agents on offer."""
+        agents = [{"name": name, "games": list(thinker.games)} for name, thinker in self.thinkers.items()]
+        return _json({"games": list(playable()), "agents": agents, "default": self.default})
+
+    async def create(self, request: Request) -> Response:
+        """A new game: with a person, of two agents, or out of a saved game's text."""
+        body = await _body(request)
+        mode = _one_of(body, "mode", ("play", "watch", "replay"))
+        first = self.thinkers[_one_of(body, "agent", tuple(self.thinkers), self.default)]
+        hosted = self._replay(body, first) if mode == "replay" else self._deal(body, mode == "watch", first)
+        return _json(self._view(self.store.add(hosted), hosted), 201)
+
+    def _replay(self, body: Mapping[str, Any], adviser: Thinker) -> Hosted:
+        try:
+            session = Session(Record.parse(_text(body, "record")))
+        except ValueError as error:
+            raise refuse(422, f"record: {error}") from None
+        return Hosted("replay", session, (None, None), self._adviser(adviser, session.state.game), session.seed or 0)
+
+    def _deal(self, body: Mapping[str, Any], watched: bool, agent: Thinker) -> Hosted:
+        game = _one_of(body, "game", playable(), playable()[0])
+        other = self.thinkers[_one_of(body, "other", tuple(self.thinkers), agent.name)] if watched else agent
+        for thinker in (agent, other):
+            if game not in thinker.games:
+                raise refuse(400, f"agent: {thinker.name!r} given, but it does not play {game}")
+        seed = secrets.randbits(32) if body.get("seed") is None else _whole(body["seed"], "seed", 2**53)
+        if watched:
+            session = Session.deal(seed, (agent.name, other.name), None, game)
+            return Hosted("watch", session, (agent, other), self._adviser(agent, game), seed)
+        person = {"first": 0, "second": 1, "random": secrets.randbelow(2)}[
+            _one_of(body, "seat", ("first", "second", "random"), "first")
+        ]
+        names = (PERSON, agent.name) if person == 0 else (agent.name, PERSON)
+        thinkers = (None, agent) if person == 0 else (agent, None)
+        return Hosted("play", Session.deal(seed, names, person, game), thinkers, self._adviser(agent, game), seed)
+
+    def _adviser(self, wished: Thinker, game: str) -> Thinker:
+        """The wished agent if it says why, else one that does."""
+        return wished if wished.has_reasons and game in wished.games else self.thinkers[ADVISER]
+
+    async def show(self, request: Request) -> Response:
+        """The game, at its latest turn or at an earlier one."""
+        hosted = self._hosted(request)
+        asked = request.query_params.get("turn")
+        turn = None
+        if asked is not None:
+            turn = _whole(int(asked) if asked.isdecimal() and len(asked) < 6 else asked, "turn", hosted.session.turns)
+        return _json(self._view(request.path_params["key"], hosted, turn))
+
+    async def record(self, request: Request) -> Response:
+        """The game's text, once it hides nothing any more."""
+        session = self._hosted(request).session
+        if session.viewer is not None:
+            raise refuse(409, "record: the game is not over, and its text would tell the hidden cards")
+        name = {"Content-Disposition": 'attachment; filename="game.txt"'}
+        return PlainTextResponse(session.record().text(), headers=_HEADERS | name)
+
+    async def move(self, request: Request) -> Response:
+        """The person's move."""
+        body = await _body(request)
+        hosted = self._hosted(request)
+        async with hosted.lock:
+            self._check_turn(hosted, body)
+            if not hosted.session.awaits_person:
+                raise refuse(409, "move: it is not your turn")
+            try:
+                hosted.session.play(hosted.session.parse_move(_text(body, "action")))
+            except ValueError as error:
+                raise refuse(422, str(error)) from None
+        return _json(self._view(request.path_params["key"], hosted))
+
+    async def step(self, request: Request) -> Response:
+        """The move of the agent whose turn it is."""
+        body = await _body(request)
+        hosted = self._hosted(request)
+        async with hosted.lock:
+            self._check_turn(hosted, body)
+            state = hosted.session.state
+            thinker = None if state.is_terminal else hosted.thinkers[state.to_move]
+            if thinker is None:
+                raise refuse(409, "step: no agent is to move")
+            thought = await self._think(thinker, hosted, hosted.session.turns)
+            hosted.session.play(thought.action, thought)
+        return _json(self._view(request.path_params["key"], hosted))
+
+    async def undo(self, request: Request) -> Response:
+        """Take back the person's last move, or the last of two agents'."""
+        body = await _body(request)
+        hosted = self._hosted(request)
+        async with hosted.lock:
+            self._check_turn(hosted, body)
+            if hosted.mode == "replay":
+                raise refuse(409, "undo: a saved game is looked at, not played")
+            try:
+                hosted.session.undo()
+            except ValueError as error:
+                raise refuse(409, str(error)) from None
+        return _json(self._view(request.path_params["key"], hosted))
+
+    async def hint(self, request: Request) -> Response:
+        """What the adviser thinks of a position that the viewer may see from the mover's side."""
+        body = await _body(request)
+        hosted = self._hosted(request)
+        async with hosted.lock:
+            session = hosted.session
+            turn = _whole(body.get("turn"), "turn", session.turns)
+            if session.viewer is not None and not (turn == session.turns and session.awaits_person):
+                raise refuse(409, "hint: while you play there is one for your own move only")
+            if session.state_at(turn).is_terminal:
+                raise refuse(409, "hint: the game is over here")
+            thought = await self._think(hosted.adviser, hosted, turn)
+            return _json({"turn": turn, "name": hosted.adviser.name} | session.thought_view(turn, thought))
+
+    async def _think(self, thinker: Thinker, hosted: Hosted, turn: int) -> Thought:
+        return await anyio.to_thread.run_sync(
+            thinker.think, hosted.session.state_at(turn), hosted.seed, limiter=self._threads
+        )
+
+    def _hosted(self, request: Request) -> Hosted:
+        hosted = self.store.get(request.path_params["key"])
+        if hosted is None:
+            raise refuse(404, "game: unknown here; it was dropped, or the server began anew")
+        return hosted
+
+    def _check_turn(self, hosted: Hosted, body: Mapping[str, Any]) -> None:
+        """A request speaks of a position; one that came twice, or too late, changes nothing."""
+        turn = body.get("turn")
+        if isinstance(turn, bool) or not isinstance(turn, int):
+            raise refuse(400, "turn: missing, or no whole number; expected the turns taken so far")
+        if turn != hosted.session.turns:
+            raise refuse(409, f"turn: {turn} given, but {hosted.session.turns} turns have been taken")
+
+    def _view(self, key: str, hosted: Hosted, turn: int | None = None) -> View:
+        state = hosted.session.state
+        to_move = None if state.is_terminal else hosted.thinkers[state.to_move]
+        awaits = "person" if hosted.session.awaits_person else "nobody" if to_move is None else "agent"
+        return {"id": key, "mode": hosted.mode, "awaits": awaits, "adviser": hosted.adviser.name} | hosted.session.view(
+            turn
+        )
+
+
+def _constant(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return Response(content, media_type=kind, headers=_HEADERS)
+
+    return answer
+
+
+def _json(value: View, status: int = 200) -> Response:
+    return JSONResponse(value, status, headers=_HEADERS | {"Cache-Control": "no-store"})
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    answer = _json({"error": error.detail}, error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return _json({"error": "the server failed at this; its log says more"}, 500)

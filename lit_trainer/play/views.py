@@ -1,0 +1,155 @@
+"""What may be shown of a position, and to whom, as plain values that terminal and page draw from.
+
+Everything that a person sees of a position comes from `position_view`; what hides from the viewer is not in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sim_core import Action, State
+from sim_core.notation import Fields, parse_fields
+from sim_core.rules import LETTERS
+
+View = dict[str, Any]
+
+ANIMALS = {
+    "L": "lion", "H": "hippo", "C": "crocodile", "S": "snake", "G": "giraffe", "Z": "zebra",
+    "E": "seal", "X": "chameleon", "M": "monkey", "K": "kangaroo", "P": "parrot", "U": "skunk",
+}  # fmt: skip
+STRENGTHS = {letter: 12 - k for k, letter in enumerate(LETTERS)}
+POINTS = {"L": 2, "H": 2, "C": 3, "S": 2, "G": 3, "Z": 4, "E": 2, "X": 3, "M": 3, "K": 4, "P": 4, "U": 4}
+
+
+class Face(NamedTuple):
+    """How one game is shown."""
+
+    position: Callable[[State, int | None], View]
+    words: Callable[[State, Action, int | None], str]
+    """An action in words, for the viewer."""
+    outcome: Callable[[State, State], View]
+    """What a turn brought about in the open, from the positions before and after it."""
+    gives_away: Callable[[Action, Action], bool]
+    """Whether knowing that the second action was weighed says more of the mover's cards than the first, played."""
+
+
+def face_of(game: str) -> Face:
+    """How that game is shown. Raises ValueError naming the games that can be."""
+    try:
+        return _FACES[game]
+    except KeyError:
+        raise ValueError(f"game: {game!r} cannot be shown; games to play are {', '.join(_FACES)}") from None
+
+
+def playable() -> tuple[str, ...]:
+    """The games that can be shown, and so played."""
+    return tuple(_FACES)
+
+
+def position_view(state: State, viewer: int | None) -> View:
+    """The position as plain values.
+
+    Args:
+        state: any position.
+        viewer: the player who looks: what that player cannot know is left out, and has no influence. None sees all.
+    """
+    over = state.is_terminal
+    view: View = {
+        "game": state.game,
+        "ply": state.ply,
+        "to_move": state.to_move,
+        "over": over,
+        "scores": list(state.scores()),
+        "winner": state.winner() if over else None,
+        "legal": [],
+    }
+    if not over and viewer in (None, state.to_move):
+        view["legal"] = [action_view(state, action, viewer) for action in state.legal_actions()]
+    return view | face_of(state.game).position(state, viewer)
+
+
+def action_view(state: State, action: Action, viewer: int | None) -> View:
+    """An action as plain values: its text, the card it plays, and what it does in words."""
+    text = str(action)
+    return {"action": text, "card": text[0], "words": face_of(state.game).words(state, action, viewer)}
+
+
+def _owned(letter: str, viewer: int | None) -> str:
+    """An animal of the line by name, with its owner."""
+    owner = int(letter.islower())
+    whose = f"player {owner}'s" if viewer is None else "your" if owner == viewer else "the opponent's"
+    return f"{whose} {ANIMALS[letter.upper()]}"
+
+
+def _by_player(letters: str) -> list[list[str]]:
+    return [[k for k in letters if k in LETTERS], [k.upper() for k in letters if k not in LETTERS]]
+
+
+def _in_order(letters: str) -> list[str]:
+    return sorted(letters.upper(), key=LETTERS.index)
+
+
+def _beasty_position(state: State, viewer: int | None) -> View:
+    fields = parse_fields(str(state))
+    unplayed = [_in_order(hand + deck) for hand, deck in zip(fields.hands, fields.decks, strict=True)]
+    return {
+        "kind": "beasty_bar",
+        "line": [{"animal": letter.upper(), "player": int(letter.islower())} for letter in fields.queue],
+        "bar": _by_player(fields.bar),
+        "thatsit": _by_player(fields.thatsit),
+        "hands": [_in_order(hand) if viewer in (None, k) else None for k, hand in enumerate(fields.hands)],
+        "hand_sizes": [len(hand) for hand in fields.hands],
+        "deck_sizes": [len(deck) for deck in fields.decks],
+        "unplayed": unplayed,
+    }
+
+
+def _choice_words(line: str, animal: str, choice: str, viewer: int | None) -> str:
+    if animal == "K" and choice:
+        return f"over {choice} animal{'s' * (choice != '1')}"
+    if animal == "P" and choice:
+        return f"throws out {_owned(line[int(choice)], viewer)} at place {choice}"
+    return ""
+
+
+def _beasty_words(state: State, action: Action, viewer: int | None) -> str:
+    line = parse_fields(str(state)).queue
+    card, _, imitated = str(action).partition("=")
+    parts = [ANIMALS[card[0]]]
+    if imitated:
+        parts = [f"chameleon as {ANIMALS[imitated[0]]}", _choice_words(line, imitated[0], imitated[1:], viewer)]
+    elif card[1:]:
+        parts.append(_choice_words(line, card[0], card[1:], viewer))
+    return ", ".join(part for part in parts if part)
+
+
+def _arrived(before: Fields, after: Fields, pile: str) -> list[View]:
+    new = Counter(getattr(after, pile)) - Counter(getattr(before, pile))
+    return [{"animal": letter.upper(), "player": int(letter.islower())} for letter in new]
+
+
+def _beasty_outcome(before: State, after: State) -> View:
+    fields = parse_fields(str(before)), parse_fields(str(after))
+    return {"bar": _arrived(*fields, "bar"), "thatsit": _arrived(*fields, "thatsit")}
+
+
+def _four_position(state: State, viewer: int | None) -> View:
+    rows = []
+    for row in str(state).split(" ")[0].split("/"):
+        cells = [[None] * int(k) if k.isdigit() else [int(k == "O")] for k in row]
+        rows.append([cell for group in cells for cell in group])
+    return {"kind": "connect_four", "rows": rows}
+
+
+def _four_words(state: State, action: Action, viewer: int | None) -> str:
+    return f"column {action}"
+
+
+_BEASTY = Face(_beasty_position, _beasty_words, _beasty_outcome, lambda played, other: str(played)[0] != str(other)[0])
+_FACES = {
+    "beasty_bar": _BEASTY,
+    "beasty_bar_animals": _BEASTY,
+    "connect_four": Face(_four_position, _four_words, lambda before, after: {}, lambda played, other: False),
+}

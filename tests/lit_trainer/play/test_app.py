@@ -1,0 +1,293 @@
+"""The page's server over HTTP: whole games, what it refuses, and many at once."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_tools import run
+from starlette.testclient import TestClient
+
+from lit_trainer.play import Record, Session, Thinker, make_thinker
+from lit_trainer.play.app import LARGEST_BODY, Application
+from lit_trainer.play.server import offered
+from lit_trainer.play.store import Hosted, Store
+from sim_core import GameBatch, State
+
+HERE = "http://127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def application(checkpoint_path: Path) -> Application:
+    thinkers = offered([str(checkpoint_path)], simulations=4)
+    return Application(thinkers, next(iter(thinkers)))
+
+
+@pytest.fixture
+def client(application: Application) -> Iterator[TestClient]:
+    with TestClient(application.asgi, base_url=HERE) as made:
+        yield made
+
+
+def begin(client: TestClient, **body: Any) -> dict[str, Any]:
+    answer = client.post("/api/games", json={"mode": "play"} | body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def to_the_end(client: TestClient, view: dict[str, Any]) -> dict[str, Any]:
+    """Play the first legal move whenever a person is asked, and let agents move."""
+    while view["awaits"] != "nobody":
+        path, body = f"/api/games/{view['id']}", {"turn": len(view["turns"])}
+        if view["awaits"] == "person":
+            answer = client.post(f"{path}/move", json=body | {"action": view["position"]["legal"][0]["action"]})
+        else:
+            answer = client.post(f"{path}/step", json=body)
+        assert answer.status_code == 200, answer.text
+        view = answer.json()
+    return view
+
+
+@pytest.mark.parametrize("game", ["beasty_bar", "beasty_bar_animals", "connect_four"])
+@pytest.mark.parametrize("seat", ["first", "second"])
+def test_a_person_s_game_is_recorded_as_it_was(client: TestClient, game: str, seat: str) -> None:
+    agent = "tactical" if game == "connect_four" else "skunk"
+    view = begin(client, game=game, seat=seat, agent=agent, seed=3)
+    assert view["awaits"] == ("person" if seat == "first" else "agent")
+    assert client.get(f"/api/games/{view['id']}/record").status_code == 409  # it would tell the hidden cards
+    view = to_the_end(client, view)
+    assert view["over"]
+    record = Record.parse(client.get(f"/api/games/{view['id']}/record").text)
+    assert [str(move) for move in record.moves] == [turn["action"] for turn in view["turns"]]
+    assert record.players == (("person", agent) if seat == "first" else (agent, "person"))
+    assert record.start == State.initial(3, game=game)
+    again = client.get(f"/api/games/{view['id']}").json()  # a reload
+    assert again == view
+    replay = begin(client, mode="replay", record=record.text())
+    for turn in (0, 5, len(record.moves)):
+        shown = client.get(f"/api/games/{replay['id']}?turn={turn}").json()
+        assert shown["position"]["ply"] == turn
+    thought = client.post(f"/api/games/{replay['id']}/hint", json={"turn": 5}).json()
+    assert thought["shares"][0]["action"] == thought["action"] and 0 <= thought["win_chance"] <= 1
+
+
+def test_two_agents_of_a_checkpoint_and_a_name_play(client: TestClient) -> None:
+    options = client.get("/api/options").json()
+    assert options["default"] == options["agents"][0]["name"] == "iter1, 4 simulations"
+    view = to_the_end(client, begin(client, mode="watch", other="ismcts:1000", seed=1))
+    assert view["players"] == ["iter1, 4 simulations", "ismcts:1000"]
+    assert all(turn["thought"]["shares"] for turn in view["turns"])
+
+
+def test_what_is_hidden_and_the_seed_stay_on_the_server(client: TestClient) -> None:
+    view = begin(client, seed=987654321, seat="second")
+    while not view["over"]:
+        if view["awaits"] == "person" and len(view["turns"]) < 16:
+            hint = client.post(f"/api/games/{view['id']}/hint", json={"turn": len(view["turns"])})
+            assert {share["card"] for share in hint.json()["shares"]} <= set(view["position"]["hands"][1])
+        assert view["position"]["hands"][0] is None
+        assert "987654321" not in str(view)
+        for turn in view["turns"]:
+            if turn["player"] == 0:
+                assert {share["card"] for share in turn["thought"]["shares"]} == {turn["card"]}
+        path, body = f"/api/games/{view['id']}", {"turn": len(view["turns"])}
+        if view["awaits"] == "agent":
+            view = client.post(f"{path}/step", json=body).json()
+        else:
+            view = client.post(f"{path}/move", json=body | {"action": view["position"]["legal"][0]["action"]}).json()
+        earlier = client.get(f"{path}?turn=0").json()
+        assert view["over"] or earlier["position"]["hands"][0] is None
+
+
+REFUSED: list[tuple[str, str, Any, int, str]] = [
+    ("POST", "move", {"turn": 0, "action": "L"}, 422, "move: 'L' is not legal here; legal are S E U K"),
+    ("POST", "move", {"turn": 0, "action": 7}, 400, "action: missing, or no text"),
+    ("POST", "move", {"turn": 0}, 400, "action: missing, or no text"),
+    ("POST", "move", {"action": "S"}, 400, "turn: missing, or no whole number"),
+    ("POST", "move", {"turn": True, "action": "S"}, 400, "turn: missing, or no whole number"),
+    ("POST", "move", {"turn": 3, "action": "S"}, 409, "turn: 3 given, but 0 turns have been taken"),
+    ("POST", "step", {"turn": 0}, 409, "step: no agent is to move"),
+    ("POST", "undo", {"turn": 0}, 409, "undo: you have not moved yet"),
+    ("POST", "hint", {"turn": 9}, 400, "turn: '9' given, expected a whole number from 0 to 0"),
+    ("POST", "move", b"{", 400, "body: this is no JSON"),
+    ("POST", "move", b"[" * 90_000, 400, "body: this is no JSON"),
+    ("POST", "move", b"\xff\xfe", 400, "body: this is no JSON"),
+    ("POST", "move", b"[]", 400, "body: list given, expected a JSON object"),
+    ("POST", "move", b" " * (LARGEST_BODY + 1), 413, "body: more than 100,000 bytes given"),
+    ("GET", "?turn=1", None, 400, "turn: '1' given, expected a whole number from 0 to 0"),
+    ("GET", "?turn=x", None, 400, "turn: 'x' given, expected a whole number from 0 to 0"),
+    ("GET", "move", None, 405, "Method Not Allowed"),
+    ("DELETE", "", None, 405, "Method Not Allowed"),
+]
+
+
+@pytest.mark.parametrize(("method", "what", "body", "status", "says"), REFUSED)
+def test_what_is_wrong_is_answered_in_a_line_and_changes_nothing(
+    client: TestClient, method: str, what: str, body: Any, status: int, says: str
+) -> None:
+    view = begin(client, seed=5)
+    path = f"/api/games/{view['id']}{'' if not what or what[0] == '?' else '/'}{what}"
+    if isinstance(body, bytes):
+        answer = client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+    else:
+        answer = client.request(method, path, json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"].startswith(says)
+    assert client.get(f"/api/games/{view['id']}").json() == view
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({}, 400, "mode: 'None' given, expected one of play, watch, replay"),
+        ({"mode": ["play"]}, 400, "mode: "),
+        ({"mode": "play", "game": "chess"}, 400, "game: 'chess' given, expected one of beasty_bar"),
+        ({"mode": "play", "seat": "third"}, 400, "seat: 'third' given, expected one of first, second, random"),
+        ({"mode": "play", "agent": "/etc/passwd"}, 400, "agent: '/etc/passwd' given, expected one of iter1"),
+        ({"mode": "play", "agent": "ismcts:1000000"}, 400, "agent: 'ismcts:1000000' given, expected one of"),
+        ({"mode": "play", "agent": "skunk", "game": "connect_four"}, 400, "agent: 'skunk' given, but it does not"),
+        ({"mode": "play", "seed": -1}, 400, "seed: '-1' given, expected a whole number from 0"),
+        ({"mode": "watch", "other": "nobody"}, 400, "other: 'nobody' given"),
+        ({"mode": "replay"}, 400, "record: missing, or no text"),
+        ({"mode": "replay", "record": "hello"}, 422, "record: line 1: 'hello' given, expected 'lit-alphazero game 1'"),
+    ],
+)
+def test_no_game_begins_out_of_nonsense(client: TestClient, body: Any, status: int, says: str) -> None:
+    answer = client.post("/api/games", json=body)
+    assert (answer.status_code, answer.json()["error"][: len(says)]) == (status, says)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/games/unknown",
+        "/api/games/..%2f..%2fapp.py",
+        "/../app.py",
+        "/%2e%2e/app.py",
+        "/static/page.js",
+        "/etc/passwd",
+    ],
+)
+def test_nothing_else_is_there(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert list(answer.json()) == ["error"]
+
+
+def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
+    for path in ("/", "/page.js", "/draw.js", "/style.css", "/animals.svg"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert "//" not in answer.text.replace("http://www.w3.org/", "").replace("// ", "")
+
+
+def test_requests_of_other_sites_are_refused(client: TestClient) -> None:
+    """A form of another page, and a name of another page that leads here."""
+    form = client.post("/api/games", content=b'{"mode": "play"}', headers={"Content-Type": "text/plain"})
+    assert (form.status_code, form.json()["error"]) == (415, "body: expected the content type application/json")
+    assert client.get("/api/options", headers={"Host": "evil.example"}).status_code == 400
+
+
+def slow_thinker(seconds: float) -> tuple[Thinker, list[int]]:
+    """An agent that takes its time, and what it saw of others asking it meanwhile."""
+    inside, most = threading.Lock(), [0]
+
+    def choose(batch: GameBatch) -> tuple[int, None, None]:
+        assert inside.acquire(blocking=False), "two threads in one agent"
+        time.sleep(seconds)
+        inside.release()
+        most[0] += 1
+        return int(np.flatnonzero(batch.legal_mask()[0])[0]), None, None
+
+    return Thinker("slow", ("beasty_bar",), choose, has_reasons=False), most
+
+
+def test_the_server_answers_while_an_agent_thinks_and_a_move_is_made_once(application: Application) -> None:
+    slow, asked = slow_thinker(0.5)
+    served = Application(application.thinkers | {"slow": slow}, "slow")
+    with TestClient(served.asgi, base_url=HERE) as client, ThreadPoolExecutor(8) as pool:
+        ids = [begin(client, agent="slow", seat="second")["id"] for _ in range(2)]
+        steps = [pool.submit(client.post, f"/api/games/{key}/step", json={"turn": 0}) for key in ids * 2]
+        time.sleep(0.1)
+        answer = client.get("/api/options")
+        assert answer.status_code == 200
+        assert not all(step.done() for step in steps)
+        statuses = [step.result().status_code for step in steps]
+        assert sorted(statuses) == [200, 200, 409, 409]  # each game's step once, though it was asked for twice
+        assert asked == [2]
+        for key in ids:
+            assert len(client.get(f"/api/games/{key}").json()["turns"]) == 1
+
+
+def test_many_games_at_once_do_not_mix(application: Application) -> None:
+    with TestClient(application.asgi, base_url=HERE) as client:
+
+        def play(seed: int) -> list[str]:
+            return [turn["action"] for turn in to_the_end(client, begin(client, seed=seed))["turns"]]
+
+        with ThreadPoolExecutor(6) as pool:
+            together = list(pool.map(play, range(6)))
+        assert together == [play(seed) for seed in range(6)]
+
+
+def test_an_agent_that_fails_is_a_500_and_the_game_goes_on(application: Application) -> None:
+    def choose(batch: GameBatch) -> tuple[int, None, None]:
+        raise RuntimeError("secret path")
+
+    served = Application(application.thinkers | {"bad": Thinker("bad", ("beasty_bar",), choose)}, "bad")
+    with TestClient(served.asgi, base_url=HERE, raise_server_exceptions=False) as client:
+        view = begin(client, seat="second")
+        answer = client.post(f"/api/games/{view['id']}/step", json={"turn": 0})
+        assert answer.status_code == 500 and "secret" not in answer.text and answer.json()["error"]
+        assert client.get(f"/api/games/{view['id']}").json() == view
+
+
+def test_games_are_bounded_in_number_and_age() -> None:
+    now = [0.0]
+    store = Store(most=3, idle_s=100.0, clock=lambda: now[0])
+    adviser = make_thinker("ismcts:1")
+
+    def add() -> str:
+        session = Session(Record(State.initial(1), ("a", "b")))
+        return store.add(Hosted("watch", session, (adviser, adviser), adviser, 0))
+
+    first, second, third = add(), add(), add()
+    assert store.get(first)
+    fourth = add()
+    assert store.get(second) is None and store.get(first) and store.get(third) and store.get(fourth)
+    assert len(store) == 3
+    now[0] = 60.0
+    assert store.get(first)
+    now[0] = 150.0
+    assert store.get(third) is None and store.get(first) and len(store) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "missing", "says"),
+    [
+        ([], "uvicorn", "pip install 'lit-alphazero[web]'"),
+        (["--port", "0"], "", "port: 0 given, expected 1 to 65535"),
+        (["--agent", "nobody"], "", "agent: 'nobody' is neither a file nor known"),
+    ],
+)
+def test_the_command_refuses_in_a_line(
+    flags: list[str],
+    missing: str,
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(SystemExit) as stopped:
+        run("web", *flags)
+    assert stopped.value.code == 2
+    assert says in capsys.readouterr().err
