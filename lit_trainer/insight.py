@@ -61,11 +61,10 @@ def think(player: NetworkPlayer, games: int, seed: int, game: str = "beasty_bar"
     while not batch.is_terminal.all():
         legal, observations = batch.legal_mask(), batch.observe()
         values = np.array(player.evaluator(observations, legal)[1])
-        found, searched = player.act(batch).actions, values
-        if player.simulations:
-            searched = player.search(batch).value
-        rows.append((batch.ply, observations[:, hand] > 0.5, animal[found], values, searched, batch.to_move))
-        batch.step(found)
+        found = player.act(batch)
+        searched = values if found.values is None else found.values
+        rows.append((batch.ply, observations[:, hand] > 0.5, animal[found.actions], values, searched, batch.to_move))
+        batch.step(found.actions)
     plies, hands, played, values, searched, movers = (np.concatenate(part) for part in zip(*rows, strict=True))
     outcomes = np.where(movers == 0, 1, -1) * np.tile(batch.outcomes(), len(rows))
     return Thoughts(plies.astype(np.int64), hands, played, values, searched, outcomes.astype(np.int8))

@@ -22,6 +22,8 @@ class Moves(NamedTuple):
     """Action ids, int64 [m]."""
     policy: Floats | None = None
     """Policy targets, float32 [m, A]; rows of zeros where there is none."""
+    values: Floats | None = None
+    """The search's values for the player to move, float32 [m]; None where there was no search."""
 
 
 class Player(Protocol):
@@ -170,8 +172,8 @@ class NetworkPlayer:
             return Moves(self._sampled(policy, batch), np.zeros_like(policy))
         found = self.search(batch)
         if self.temperature == 0.0 or self.settings.root_selection == "gumbel":
-            return Moves(found.actions, found.policy)
-        return Moves(self._sampled(found.policy, batch), found.policy)
+            return Moves(found.actions, found.policy, found.value)
+        return Moves(self._sampled(found.policy, batch), found.policy, found.value)
 
     def _sampled(self, policy: Floats, batch: GameBatch) -> Ids:
         return sample_rows(sharpen(policy, self.temperature), batch.uniforms(self.seed))

@@ -14,14 +14,12 @@ from lit_trainer.checkpoint import build_network, iterations_done, read_checkpoi
 from lit_trainer.evaluators import make_evaluator
 from lit_trainer.files import save_figure, write_json
 from lit_trainer.generation import opponent_player
-from lit_trainer.insight import OWN_TURNS, Thoughts, calibration, calibration_gap, holding_worth, play_shares, think
+from lit_trainer.insight import Thoughts, calibration, calibration_gap, holding_worth, play_shares, think
 from lit_trainer.players import NetworkPlayer, Player
 from sim_core import ACTIONS, GameBatch
+from sim_core.rules import SPECIES
 
-ANIMALS = (
-    "lion", "hippo", "crocodile", "snake", "giraffe", "zebra", "seal", "chameleon", "monkey", "kangaroo", "parrot",
-    "skunk",
-)  # fmt: skip
+ANIMALS = [name for _, name, _ in SPECIES]
 STAGES = {"turns 0 to 5": (0, 6), "turns 6 to 11": (6, 12), "turns 12 to 15": (12, 16)}
 
 
@@ -181,8 +179,8 @@ def report(
         "simulations": simulations,
         "games": games,
         "calibration": calibration_errors(thoughts),
-        "played_when_held": _rows(play_shares(thoughts), OWN_TURNS),
-        "worth_of_holding": _rows(holding_worth(thoughts), OWN_TURNS - 3),
+        "played_when_held": _rows(play_shares(thoughts)),
+        "worth_of_holding": _rows(holding_worth(thoughts)),
         "first_player_score": float((thoughts.outcomes[:games] * 0.5 + 0.5).mean()),
     }
     text = []
@@ -199,6 +197,6 @@ def report(
     write_json(folder / "report.json", facts)
 
 
-def _rows(table: NDArray[np.float64], turns: int) -> dict[str, list[float | None]]:
-    rounded = [[None if np.isnan(value) else round(float(value), 3) for value in row[:turns]] for row in table]
-    return dict(zip(ANIMALS, rounded, strict=True))
+def _rows(table: NDArray[np.float64]) -> dict[str, list[float]]:
+    """The table by animal; what is not a number becomes null in JSON."""
+    return dict(zip(ANIMALS, table.round(3).tolist(), strict=True))

@@ -11,16 +11,13 @@ from typing import Any, NamedTuple
 
 from sim_core import Action, State
 from sim_core.notation import Fields, parse_fields
-from sim_core.rules import LETTERS
+from sim_core.rules import LETTERS, SPECIES
 
 View = dict[str, Any]
 
-ANIMALS = {
-    "L": "lion", "H": "hippo", "C": "crocodile", "S": "snake", "G": "giraffe", "Z": "zebra",
-    "E": "seal", "X": "chameleon", "M": "monkey", "K": "kangaroo", "P": "parrot", "U": "skunk",
-}  # fmt: skip
-STRENGTHS = {letter: 12 - k for k, letter in enumerate(LETTERS)}
-POINTS = {"L": 2, "H": 2, "C": 3, "S": 2, "G": 3, "Z": 4, "E": 2, "X": 3, "M": 3, "K": 4, "P": 4, "U": 4}
+ANIMALS = {letter: name for letter, name, _ in SPECIES}
+STRENGTHS = {letter: 12 - k for k, letter in enumerate(ANIMALS)}
+POINTS = {letter: points for letter, _, points in SPECIES}
 
 
 class Face(NamedTuple):
