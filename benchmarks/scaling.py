@@ -8,9 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +18,11 @@ import jsonargparse
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 from rich.console import Console
 from rich.table import Table
-from training import seconds_of
+from training import Clock, bare_trainer, seconds_of
 
-from callbacks import EntropyScheduleCallback, GradNormCallback
 from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
 from lit_trainer.checkpoint import AtomicCheckpointIO
 from lit_trainer.processes import gather_windows
@@ -86,43 +82,14 @@ class Costs:
         return work.games * share * self.game + learning + evaluation + self.write * windows + moved
 
 
-class Clock(Callback):
-    """Seconds of every iteration less those of its games."""
-
-    def __init__(self) -> None:
-        self.learning: list[float] = []
-        self.games_per_second: list[float] = []
-        self._started = 0.0
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._started = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        stats = trainer.datamodule.generation_stats  # type: ignore[attr-defined]
-        self.learning.append(time.perf_counter() - self._started - stats["seconds"])
-        self.games_per_second.append(stats["games_per_second"])
-
-
 def _fit(world: int, games: int, steps: int, batch: int, iterations: int) -> tuple[Clock, SelfPlayDataModule]:
     """A real run of this process among `world`, without loggers and checkpoints."""
     data = SelfPlayDataModule(
         games_per_iteration=games, steps_per_iteration=steps, batch_size=batch, threads=1, evaluation_games=100
     )
     clock = Clock()
-    Trainer(
-        strategy="ddp",
-        plugins=[TorchElasticEnvironment()],
-        devices=world,
-        accelerator="cpu",
-        max_epochs=iterations + 1,
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-        callbacks=[clock, GradNormCallback(), EntropyScheduleCallback()],
-    ).fit(AlphaZeroModule(ResidualMLP()), datamodule=data)
+    trainer = bare_trainer(clock, iterations, strategy="ddp", plugins=[TorchElasticEnvironment()], devices=world)
+    trainer.fit(AlphaZeroModule(ResidualMLP()), datamodule=data)
     return clock, data
 
 
@@ -147,10 +114,10 @@ def _measure(rank: int, world: int, port: int, folder: str, games: int, iteratio
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": str(world)}
     found: dict[str, float] = {}
     small, _ = _fit(world, 16, 120, SMALL, iterations)
-    found["small_step"] = statistics.median(small.learning[1:]) / 120
+    found["small_step"] = small.learning / 120
     large, data = _fit(world, games, 30, 1024, iterations)
-    found["large_step"] = statistics.median(large.learning[1:]) / 30
-    found["games_per_second"] = statistics.median(large.games_per_second[1:])
+    found["large_step"] = large.learning / 30
+    found["games_per_second"] = large.median("games_per_second")
     loaders = data.val_dataloader()
     played = seconds_of(lambda: [next(iter(loader)) for loader in loaders], iterations)
     found["evaluation_games_per_second"] = data.evaluation_games * len(loaders) / played

@@ -33,9 +33,31 @@ class Clock(Callback):
         self.iterations.append(time.perf_counter() - self._started)
         self.stats.append(dict(trainer.datamodule.generation_stats))  # type: ignore[attr-defined]
 
+    @property
+    def learning(self) -> float:
+        """Median seconds of an iteration less those of its games, without the first one's."""
+        parts = zip(self.iterations[1:], self.stats[1:], strict=True)
+        return statistics.median(seconds - stats["seconds"] for seconds, stats in parts)
+
     def median(self, name: str) -> float:
         """Of a number of self-play, without the first iteration's."""
         return statistics.median(stats[name] for stats in self.stats[1:])
+
+
+def bare_trainer(clock: Clock, iterations: int, **options: Any) -> Trainer:
+    """A trainer of learning alone on CPUs, for `iterations` after a first that is not counted."""
+    return Trainer(
+        max_epochs=iterations + 1,
+        accelerator="cpu",
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        callbacks=[clock, GradNormCallback(), EntropyScheduleCallback()],
+        **{"devices": 1, **options},
+    )
 
 
 def seconds_of(work: Any, times: int) -> float:
@@ -82,18 +104,7 @@ def main(
         asynchronous=asynchronous,
     )
     clock = Clock()
-    trainer = Trainer(
-        max_epochs=iterations + 1,
-        accelerator="cpu",
-        devices=1,
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-        callbacks=[clock, GradNormCallback(), EntropyScheduleCallback()],
-    )
+    trainer = bare_trainer(clock, iterations)
     trainer.fit(module, datamodule=data)
     whole = statistics.median(clock.iterations[1:])
     # what the trainer spends on it: of a worker's games that is waiting for them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -19,9 +20,19 @@ from lit_trainer.play import Record, Session, Thinker, make_thinker
 from lit_trainer.play.app import LARGEST_BODY, Application
 from lit_trainer.play.server import offered
 from lit_trainer.play.store import Hosted, Store
+from lit_trainer.play.views import ANIMALS, POINTS, STRENGTHS
 from sim_core import GameBatch, State
 
 HERE = "http://127.0.0.1"
+
+
+def test_the_pages_animals_are_those_of_the_rules() -> None:
+    """Names, strengths and points stand a second time in the page's script, which cannot import the rules."""
+    script = Path(sys.modules[Application.__module__].__file__ or "").parent / "static" / "draw.js"
+    table = script.read_text().split("ANIMALS = {")[1].split("};")[0]
+    rows = re.findall(r'(\w): \["(\w+)", (\d+), (\d+)\]', table)
+    found = {letter: (name, int(strength), int(points)) for letter, name, strength, points in rows}
+    assert found == {letter: (name, STRENGTHS[letter], POINTS[letter]) for letter, name in ANIMALS.items()}
 
 
 @pytest.fixture(scope="module")
