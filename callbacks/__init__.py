@@ -1,8 +1,9 @@
-"""Lightning callbacks for any project: schedules of any attribute, adaptive opponents, gradient norms."""
+"""Lightning callbacks for any project: schedules of any attribute, adaptive opponents, gradients watched."""
 
 from callbacks.adaptive_opponents import AdaptiveOpponentCallback
 from callbacks.entropy import EntropyScheduleCallback
 from callbacks.grad_norm import GradNormCallback
+from callbacks.non_finite import NonFiniteCallback, NonFiniteError
 from callbacks.schedule_callback import ScheduleCallback
 from callbacks.schedules import DecayType, ScheduleType, get_entropy_coef, get_temperature
 from callbacks.temperature import TemperatureScheduleCallback
@@ -12,6 +13,8 @@ __all__ = [
     "DecayType",
     "EntropyScheduleCallback",
     "GradNormCallback",
+    "NonFiniteCallback",
+    "NonFiniteError",
     "ScheduleCallback",
     "ScheduleType",
     "TemperatureScheduleCallback",

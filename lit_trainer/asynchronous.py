@@ -58,6 +58,7 @@ class AsynchronousGenerator:
         seed: the run's.
         rank: of this process.
         start_iteration: the first that will be asked for.
+        timeout: seconds without a sign of life of a worker while games are waited for; None: for ever.
 
     Raises:
         ValueError: an agent or the network cannot be sent to another process.
@@ -76,6 +77,7 @@ class AsynchronousGenerator:
         seed: int,
         rank: int,
         start_iteration: int,
+        timeout: float | None = None,
     ) -> None:
         agents, pickled_network = pickled_agents(pool.agent_sources), _pickled_network(network)
         self.games_per_iteration = games_per_iteration
@@ -105,7 +107,7 @@ class AsynchronousGenerator:
             )
             for worker in range(workers)
         ]
-        self._pool = WorkerPool(setups, self._shared.close)
+        self._pool = WorkerPool(setups, self._shared.close, timeout)
         self._started = False
 
     @property
@@ -136,7 +138,7 @@ class AsynchronousGenerator:
             on_wait: told the games that have arrived, about five times a second; what it raises ends the wait.
 
         Raises:
-            WorkerError: a worker died or raised.
+            WorkerError: a worker died, raised, or has given no sign of life for too long.
         """
         plan = pool.plan(self.games_per_iteration)
         self._shared.publish(iteration, network, temperature, plan, pool.past)

@@ -20,22 +20,79 @@ FORMAT = 1
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, syncs it to the disk, then renames it: no crash leaves half a file."""
+    """Writes a checkpoint beside its place, syncs it to the disk, then renames it: no crash leaves half a file.
+
+    Reads only what is whole, by the checksums in it.
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
+        """Write a checkpoint, or leave what stood there before.
+
+        Raises:
+            OSError: the disk is full or the folder cannot be written; names the file and the reason.
+        """
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         try:
-            with open(partial, "wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(checkpoint, target)
+        except Exception as error:
+            if (cause := _cause_on_disk(error)) is None:
+                raise
+            kept = "the file that stood there before is whole" if target.is_file() else "nothing stands there"
+            raise OSError(
+                cause.errno,
+                f"checkpoint {os.fspath(target)!r} cannot be written ({cause.strerror}); {kept}. Make room or name "
+                "another folder, and resume from the newest checkpoint",
+            ) from error
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read a checkpoint.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is truncated or damaged.
+        """
+        if not Path(path).is_file():
+            return super().load_checkpoint(path, *args, **kwargs)
+        try:
+            _check_sums(path)
+            return super().load_checkpoint(path, *args, **kwargs)
+        except Exception as error:
+            raise _unreadable(path, "ckpt_path", error) from None
+
+
+def _write_whole(checkpoint: dict[str, Any], target: Path) -> None:
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _cause_on_disk(error: BaseException | None) -> OSError | None:
+    """The system's error behind one that torch makes of it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _check_sums(path: str | os.PathLike[str]) -> None:
+    """Raise where a file is not what its checksums say, which torch does not compare; its older format has none."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"checksum of {damaged} does not fit")
+
+
+def _unreadable(path: str | os.PathLike[str], field: str, error: Exception) -> ValueError:
+    reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
+    return ValueError(f"{field}: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})")
 
 
 def read_checkpoint(path: str | os.PathLike[str], field: str = "ckpt_path") -> dict[str, Any]:
@@ -52,15 +109,10 @@ def read_checkpoint(path: str | os.PathLike[str], field: str = "ckpt_path") -> d
     if not Path(path).is_file():
         raise FileNotFoundError(f"{field}: there is no file {os.fspath(path)!r}")
     try:
-        if zipfile.is_zipfile(path):
-            # torch does not compare the checksums that its own format holds
-            with zipfile.ZipFile(path) as archive:
-                if damaged := archive.testzip():
-                    raise ValueError(f"checksum of {damaged} does not fit")
+        _check_sums(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # damaged bytes lead the unpickler to an IndexError, a struct.error, ...
-        reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
-        raise ValueError(f"{field}: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})") from None
+        raise _unreadable(path, field, error) from None
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ValueError(f"{field}: {os.fspath(path)!r} is no Lightning checkpoint: it has no 'state_dict'")
     return checkpoint
@@ -86,8 +138,8 @@ def _saved(checkpoint: Mapping[str, Any], path: object, field: str) -> Mapping[s
     if not isinstance(saved, Mapping):
         raise ValueError(f"{field}: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
     version = saved.get("format")
-    if not isinstance(version, int) or version > FORMAT:
-        raise ValueError(f"{field}: {path} has format {version!r}, this version reads up to {FORMAT}")
+    if not isinstance(version, int) or not 1 <= version <= FORMAT:
+        raise ValueError(f"{field}: {path} has format {version!r}, this version reads 1 to {FORMAT}")
     network = saved.get("network")
     if (
         not isinstance(network, Mapping)

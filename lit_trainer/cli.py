@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info
 
 from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, iterations_done, read_checkpoint
 from lit_trainer.commands import COMMANDS, overview, run_command
 from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.module import AlphaZeroModule
 from lit_trainer.progress import SelfPlayProgressBar
+from lit_trainer.requeue import SlurmRequeue, slurm_job
 
 
 class LitTrainerCLI(LightningCLI):
@@ -81,6 +86,11 @@ class LitTrainerCLI(LightningCLI):
             trainer.callbacks.insert(0, SelfPlayProgressBar())  # type: ignore[attr-defined]
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # unless another was configured
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+        if (job := slurm_job()) is not None and not any(
+            isinstance(callback, SlurmRequeue)
+            for callback in trainer.callbacks  # type: ignore[attr-defined]
+        ):
+            trainer.callbacks.append(SlurmRequeue(job, trainer.default_root_dir))  # type: ignore[attr-defined]
         # each logger takes its run number before any of them has made a folder, so that they agree
         for logger in trainer.loggers:
             _ = logger.version
@@ -99,10 +109,34 @@ class LitTrainerCLI(LightningCLI):
                     f"trainer.max_epochs: {wanted} given, but {str(path)!r} is of iteration {done}; expected more"
                 )
         except (ValueError, OSError) as error:
-            self.parser.error(str(error))
+            others = sorted(other.name for other in Path(path).parent.glob("*.ckpt") if other != Path(path))
+            self.parser.error(f"{error}" + (f". Beside it lie {', '.join(others)}" if others else ""))
+
+    def _check_folders(self) -> None:
+        """Refuse folders that cannot be written, before the work of an iteration is lost to one."""
+        trainer = self.trainer
+        folders = [("trainer.logger", logger.log_dir or logger.save_dir) for logger in trainer.loggers]
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.dirpath:
+                folders.append(("trainer.callbacks.ModelCheckpoint.dirpath", os.fspath(callback.dirpath)))
+        for field, folder in folders:
+            if trainer.is_global_zero and folder:
+                try:
+                    _try_writing(Path(folder))
+                except OSError as error:
+                    self.parser.error(f"{field}: the folder {folder!r} cannot be written ({error.strerror})")
+
+    def _go_on_where_slurm_stopped(self) -> None:
+        """Take an earlier life's newest checkpoint in place of `ckpt_path`, which the job was started with."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, SlurmRequeue) and (path := callback.checkpoint()):
+                rank_zero_info(f"SLURM started job {callback.job} again: it goes on from {path}")
+                self.config[self.subcommand]["ckpt_path"] = self.config_init[self.subcommand]["ckpt_path"] = path
 
     def before_fit(self) -> None:
+        self._go_on_where_slurm_stopped()
         self._check_checkpoint()
+        self._check_folders()
         if self.config[self.subcommand]["evaluate_first"] and not self.config[self.subcommand].get("ckpt_path"):
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
@@ -111,6 +145,15 @@ class LitTrainerCLI(LightningCLI):
 
     def before_test(self) -> None:
         self._check_checkpoint()
+
+
+def _try_writing(folder: Path) -> None:
+    """Write a byte into the folder, or into the one it would be made in; nothing is left there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"0")
+        file.flush()
 
 
 def _as_seed(seed: bool | int) -> int:

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
+from lit_trainer.checks import time_limit, whole_number
 from lit_trainer.evaluation import EvaluationDataset, Match, play_match
 from lit_trainer.evaluators import EVALUATORS, TorchEvaluator, make_evaluator
 from lit_trainer.frozen import FrozenCheckpoint
@@ -22,10 +23,11 @@ from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import GenerationSettings, opponent_player, play_games
 from lit_trainer.ismcts import IsmctsPlayer
 from lit_trainer.lanes import LaneMemory
+from lit_trainer.memory import add_memory_advice, memory_advice
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
 from lit_trainer.players import NetworkPlayer
-from lit_trainer.processes import gather_stats, gather_windows, share_out_windows
+from lit_trainer.processes import gather_stats, gather_windows, own_window
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
@@ -85,9 +87,11 @@ class SelfPlayDataModule(LightningDataModule):
         test_simulations: simulations a move that `test` measures the player with, each against all opponents.
         asynchronous: let worker processes play while the trainer learns, with weights that are an iteration or so
             behind. The games then depend on how fast each side is: two runs with one seed differ.
-        workers: worker processes of each process; asynchronous generation only, as the next two.
+        workers: worker processes of each process; asynchronous generation only, as the next three.
         max_staleness: iterations that the weights a game was played with may be behind when its positions enter the
             replay window. Older games are given up, and counted in ``selfplay/dropped_games``.
+        worker_timeout: seconds without a sign of life of a worker that is waited for, after which the run ends with an
+            error that names it (each gives one every second; it has ten minutes to start); None: for ever.
         worker_device: where workers evaluate the network, e.g. "cpu" or "cuda:1"; "auto" is the trainer's GPU where it
             learns on one, else the CPU.
         save_replay: keep the replay window in checkpoints; without it a resumed run refills the window.
@@ -122,6 +126,7 @@ class SelfPlayDataModule(LightningDataModule):
         asynchronous: bool = False,
         workers: int = 1,
         max_staleness: int = 2,
+        worker_timeout: float | None = 300.0,
         worker_device: str = "auto",
         save_replay: bool = True,
         seed: int = 42,
@@ -143,8 +148,8 @@ class SelfPlayDataModule(LightningDataModule):
             ("workers", workers, 1),
             ("max_staleness", max_staleness, 1),
         ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-                raise ValueError(f"{name}: {value!r} given, expected a whole number of at least {lowest}")
+            whole_number(name, value, lowest)
+        time_limit("worker_timeout", worker_timeout)
         for name, value in (("evaluation_games", evaluation_games), ("test_games", test_games)):
             if value % 2:
                 raise ValueError(f"{name}: {value} given, expected an even number (two seats a deal)")
@@ -202,6 +207,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.asynchronous = asynchronous
         self.workers = workers
         self.max_staleness = max_staleness
+        self.worker_timeout = worker_timeout
         self.worker_device = worker_device
         self.save_replay = save_replay
         self.seed = seed
@@ -259,6 +265,7 @@ class SelfPlayDataModule(LightningDataModule):
             parallel_games=self.parallel_games,
             threads=self.threads,
             value_target=self.value_target,
+            agent_time_limit=self.opponent_pool.agent_time_limit,
         )
 
     def _play(self, iteration: int) -> GeneratedGames:
@@ -275,7 +282,7 @@ class SelfPlayDataModule(LightningDataModule):
             agents=pool.agents,
             checkpoints=self._frozen,
             memory=self._memory,
-            on_progress=self._report_progress,
+            on_progress=self._while_playing,
         )
 
     def _take_from_workers(self, iteration: int) -> GeneratedGames:
@@ -283,7 +290,7 @@ class SelfPlayDataModule(LightningDataModule):
         if self._generator is None:
             self._generator = self._start_workers(iteration)
         return self._generator.collect(
-            iteration, self._network, self.opponent_pool, self.temperature, self._while_waiting
+            iteration, self._network, self.opponent_pool, self.temperature, self._while_playing
         )
 
     def _start_workers(self, iteration: int) -> AsynchronousGenerator:
@@ -298,6 +305,7 @@ class SelfPlayDataModule(LightningDataModule):
             workers=self.workers,
             device=worker_device(self.worker_device, self.trainer.strategy.root_device),
             max_staleness=self.max_staleness,
+            timeout=self.worker_timeout,
             seed=self.seed,
             rank=self._process[0],
             start_iteration=iteration,
@@ -309,11 +317,16 @@ class SelfPlayDataModule(LightningDataModule):
             )
         return generator
 
-    def _while_waiting(self, games: float) -> None:
-        assert self.trainer is not None
-        if self.trainer.received_sigterm:  # Lightning looks only after the next batch
+    def _heed_sigterm(self, _games: float = 0.0) -> None:
+        if self.trainer is not None and self.trainer.received_sigterm:  # Lightning looks only after the next batch
             raise SIGTERMException
-        self._report_progress(min(games, self.games_per_iteration))
+
+    def _while_playing(self, games: float, total: int | None = None) -> None:
+        """Called a few times a second while games are played or waited for."""
+        self._heed_sigterm()
+        total = self.games_per_iteration if total is None else total
+        for report in self.on_progress:
+            report(min(games, total), total)
 
     def _check_workers(self) -> None:
         if self._generator is not None:
@@ -331,6 +344,8 @@ class SelfPlayDataModule(LightningDataModule):
     def on_exception(self, exception: BaseException) -> None:
         """End the workers: Lightning calls this in place of `teardown` after an error, Ctrl-C or SIGTERM."""
         self._stop_workers()
+        advice = f"lower data.batch_size (now {self.batch_size}), data.replay_positions or the network's size"
+        add_memory_advice(exception, "while the network learned", advice)
 
     def refill(self, iteration: int) -> None:
         """Put the positions of an iteration's games into the window, played with the current weights."""
@@ -348,10 +363,6 @@ class SelfPlayDataModule(LightningDataModule):
         stats = games.stats | played | scores | {"replay_positions": float(len(self.replay))}
         # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
         self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
-
-    def _report_progress(self, games: float, total: int | None = None) -> None:
-        for report in self.on_progress:
-            report(games, self.games_per_iteration if total is None else total)
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = SelfPlayDataset(
@@ -373,7 +384,8 @@ class SelfPlayDataModule(LightningDataModule):
         """This process's share of the match against one opponent; the deals are the same at every iteration."""
         self._check_workers()
         seed = derive_seed(self.seed, "evaluation", name)
-        return self._play_match(Match(self.evaluation_simulations, name), self.evaluation_games, seed)
+        match = Match(self.evaluation_simulations, name)
+        return self._play_match(match, self.evaluation_games, seed, on_progress=self._heed_sigterm)
 
     def _play_test(self, match: Match) -> tuple[np.ndarray, np.ndarray]:
         """This process's share of a match; the deals are the same at every number of simulations."""
@@ -385,7 +397,7 @@ class SelfPlayDataModule(LightningDataModule):
             self.test_games,
             seed,
             timed=True,
-            on_progress=lambda games: self._report_progress(min(before + games, total), total),
+            on_progress=lambda games: self._while_playing(before + games, total),
         )
         self._games_tested += len(played[0])
         return played
@@ -400,7 +412,8 @@ class SelfPlayDataModule(LightningDataModule):
     ) -> tuple[np.ndarray, np.ndarray]:
         rank, world = self._process
         low, high = 2 * (games // 2 * rank // world), 2 * (games // 2 * (rank + 1) // world)
-        with TorchEvaluator(self._network) as evaluate:
+        advice = f"lower data.parallel_games (now {self.parallel_games})"
+        with memory_advice("in a match", advice), TorchEvaluator(self._network) as evaluate:
             player = NetworkPlayer(
                 evaluate,
                 simulations=match.simulations,
@@ -415,6 +428,7 @@ class SelfPlayDataModule(LightningDataModule):
                 self.opponent_pool.agents,
                 threads=self.threads,
                 checkpoints=self._frozen,
+                agent_time_limit=self.opponent_pool.agent_time_limit,
             )
             assert opponent is not None
             if timed and rank == 0:
@@ -480,21 +494,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
         if "replay" in state_dict:
             others = state_dict.get("replay_of_rank", {})
-            self._load_replay([state_dict["replay"], *(others[k] for k in sorted(others))])
+            windows = [state_dict["replay"], *(others[k] for k in sorted(others))]
+            self.replay.load_state_dict(own_window(windows, *self._process))
         elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")
-
-    def _load_replay(self, windows: list[dict[str, Any]]) -> None:
-        """Take this process's window, or its share where another number of processes saved them."""
-        rank, world = self._process
-        if len(windows) != world:
-            rank_zero_info(
-                f"The checkpoint holds the replay windows of {len(windows)} process(es), this run has {world}: "
-                f"their {sum(len(window['outcomes']) for window in windows)} positions are shared out anew."
-            )
-        if "margins" not in windows[0]:
-            rank_zero_info(
-                "The checkpoint's replay window is from before margins were kept: its positions teach none "
-                "(`margin_coef`) until new ones have taken their place."
-            )
-        self.replay.load_state_dict(windows[rank] if len(windows) == world else share_out_windows(windows, rank, world))

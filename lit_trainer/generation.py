@@ -13,6 +13,7 @@ from lit_trainer.frozen import FrozenCheckpoint
 from lit_trainer.game_generator import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.ismcts import IsmctsPlayer, ismcts_iterations
 from lit_trainer.lanes import LaneMemory
+from lit_trainer.memory import memory_advice
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.opponent_pool import SELF_PLAY
 from lit_trainer.players import Agent, BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
@@ -31,6 +32,7 @@ class GenerationSettings:
     parallel_games: int
     threads: int
     value_target: str = "outcome"
+    agent_time_limit: float | None = None
 
 
 def opponent_player(
@@ -41,6 +43,7 @@ def opponent_player(
     temperature: float = 1.0,
     threads: int = 1,
     checkpoints: Mapping[str, FrozenCheckpoint] | None = None,
+    agent_time_limit: float | None = None,
 ) -> Player | None:
     """The player behind a name of a pool's plan; None for the learner itself.
 
@@ -52,11 +55,12 @@ def opponent_player(
         temperature: a past checkpoint samples from its policy at; 0 stands for 1.
         threads: for opponents that search.
         checkpoints: opponents that are networks and never change, by name.
+        agent_time_limit: seconds an agent may take for a move; None: for ever.
     """
     if name == SELF_PLAY:
         return None
     if name in agents:
-        return PythonPlayer(name, agents[name])
+        return PythonPlayer(name, agents[name], agent_time_limit)
     if checkpoints is not None and name in checkpoints:
         return checkpoints[name].player(seed, threads)
     if past is not None and name in past:
@@ -97,10 +101,18 @@ def play_games(
     opponents = []
     for name, count in plan.items():
         player = opponent_player(
-            name, derive_seed(seed, name), agents, past, temperature, settings.threads, checkpoints
+            name,
+            derive_seed(seed, name),
+            agents,
+            past,
+            temperature,
+            settings.threads,
+            checkpoints,
+            settings.agent_time_limit,
         )
         opponents.append(OpponentGames(name, count, player))
-    with make_evaluator(network, settings.evaluator) as evaluate:
+    advice = f"lower data.parallel_games (now {settings.parallel_games}) or, where there are workers, data.workers"
+    with memory_advice("in self-play", advice), make_evaluator(network, settings.evaluator) as evaluate:
         learner = NetworkPlayer(
             evaluate,
             simulations=settings.simulations,

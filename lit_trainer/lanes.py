@@ -7,11 +7,13 @@ lanes does not depend on the number of threads, so neither does any result.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -20,13 +22,18 @@ import torch
 from numpy.typing import NDArray
 
 from lit_trainer.evaluators import Floats
-from lit_trainer.players import BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
+from lit_trainer.players import AgentTimeoutError, BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
+from lit_trainer.watch import Watch, interrupt
 from sim_core import GameRunner, LeafBatch, Trees
+
+log = logging.getLogger(__name__)
 
 LANES = 2
 _LEAST_SLOTS = 32  # with fewer games a second lane would only halve the network's batches
 _PROGRESS_SECONDS = 0.1
 _OUTSIDE_STEPS = 8  # opponents outside the engine are looked for every so many network calls
+_GRACE = 2.0
+"""Seconds a lane is given to end by itself once it is told to, and as many again once it was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,10 @@ class LaneMemory:
             leaves.seconds.update(dict.fromkeys(leaves.seconds, 0.0))
         return self._lanes
 
+    def forget(self) -> None:
+        """Take other memory next time: a lane that was given up may still write into this."""
+        self._shape, self._lanes = (), []
+
 
 def play_schedule(
     learner: NetworkPlayer | None,
@@ -167,11 +178,16 @@ def play_schedule(
         record: keep the learner's positions and policy targets.
         value_target: "outcome" or "endgame", what the positions' outcomes are; see `GameRunner`.
         memory: of the lanes, to be used again; None: of this call's own.
-        on_progress: told the games played so far, in part-games, a few times a second, in the calling thread.
+        on_progress: told the games played so far, in part-games, a few times a second, in the calling thread; what it
+            raises ends the games.
+
+    Raises:
+        AgentTimeoutError: an agent written in Python took longer for a move than its `time_limit`.
     """
+    memory = memory or LaneMemory()
     threads = learner.threads if learner else 1
     slots = max(1, min(parallel_games, len(schedule)))
-    memories = (memory or LaneMemory()).lanes(game, slots, learner)
+    memories = memory.lanes(game, slots, learner)
     builtin = [(p.name, p.seed) if isinstance(p, BuiltinPlayer) else (None, 0) for p in opponents]
     outside = {k: p for k, p in enumerate(opponents) if not isinstance(p, BuiltinPlayer)}
     # one for each player, who may stand among the opponents twice
@@ -197,7 +213,11 @@ def play_schedule(
         )
         lanes.append(_Lane(runner, outside, locks))
     started = time.perf_counter()
-    workers = _run(lanes, learner, threads, on_progress)
+    try:
+        workers = _run(lanes, learner, threads, on_progress)
+    except BaseException:
+        memory.forget()
+        raise
     return _collect(lanes, parts, time.perf_counter() - started, workers)
 
 
@@ -232,21 +252,67 @@ def _run(
             raise
 
     torch_threads = torch.get_num_threads()
-    with ThreadPoolExecutor(workers, thread_name_prefix="lane") as pool:
-        futures: list[Future[None]] = [pool.submit(work, lanes[k::workers]) for k in range(workers)]
-        try:
-            while wait(futures, timeout=_PROGRESS_SECONDS).not_done:
-                if on_progress is not None:
-                    on_progress(sum(lane.runner.progress for lane in lanes))
-        finally:
-            stop.set()
-            wait(futures)
-            torch.set_num_threads(torch_threads)
-    for future in futures:
+    running = [_Thread(partial(work, lanes[k::workers])) for k in range(workers)]
+    check = _agents_watch(lanes)
+    try:
+        while wait(running, timeout=_PROGRESS_SECONDS).not_done:
+            if on_progress is not None:
+                on_progress(sum(lane.runner.progress for lane in lanes))
+            check()
+    finally:
+        stop.set()
+        _end(running)
+        torch.set_num_threads(torch_threads)
+    for future in running:
         future.result()
     if on_progress is not None:
         on_progress(sum(lane.runner.progress for lane in lanes))
     return workers
+
+
+class _Thread(Future[None]):
+    """What a thread comes to. The thread is a daemon, so that one that never ends cannot keep the process."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__()
+        self.thread = threading.Thread(target=self._run, args=(work,), name="lane", daemon=True)
+        self.thread.start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self.set_exception(error)
+        else:
+            self.set_result(None)
+
+
+def _end(running: Sequence[_Thread]) -> None:
+    """Wait for the threads' end; interrupt those that do not, and leave behind who cannot be interrupted either."""
+    wait(running, _GRACE)
+    for one in running:
+        if not one.done():
+            interrupt(one.thread)
+    if left := wait(running, _GRACE).not_done:
+        log.warning("%d thread(s) of self-play could not be stopped; they end with this process.", len(left))
+
+
+def _agents_watch(lanes: Sequence[_Lane]) -> Callable[[], None]:
+    """A function that raises AgentTimeoutError where an agent takes too long, if it is called now and then."""
+    players = {id(player): player for lane in lanes for player in lane.outside.values()}
+    watches = [(player, Watch(player.time_limit)) for player in players.values() if isinstance(player, PythonPlayer)]
+
+    def check() -> None:
+        for player, watch in watches:
+            state = player.thinking_at
+            move = None if state is None else player.asked
+            if watch.overdue(move) and move is not None:
+                raise AgentTimeoutError(
+                    f"opponent {player.name}: select_action has taken more than {player.time_limit:g} s at '{state}'; "
+                    "expected a move, or a larger opponent_pool.agent_time_limit (null for none)"
+                )
+
+    return check
 
 
 def _collect(lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds: float, workers: int) -> PlayedGames:

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.cli import instantiate_class
 from torch import Tensor
 
+from lit_trainer.checks import time_limit
 from lit_trainer.frozen import FrozenCheckpoint, make_frozen
 from lit_trainer.ismcts import ismcts_iterations
 from lit_trainer.networks import PolicyValueNetwork
@@ -78,6 +79,8 @@ class OpponentPool:
         weights: shares of the named opponents among themselves, summing to one; None: equal.
         checkpoints: opponents that are networks and never change, by name: each ``{path: FILE.ckpt, simulations: 0,
             temperature: 0.0}``; simulations a move (0: the policy alone), temperature of its moves (0: the best).
+        agent_time_limit: seconds one of `agents` may take for a move, in training and evaluation, before the run ends
+            with an error that names it; None: for ever.
 
     The rest, ``1 - self_play_share - past_share``, goes to the named opponents by weight (to self-play where there
     are none).
@@ -98,7 +101,10 @@ class OpponentPool:
         agents: dict[str, Any] | None = None,
         weights: dict[str, float] | None = None,
         checkpoints: dict[str, Any] | None = None,
+        agent_time_limit: float | None = 300.0,
     ) -> None:
+        time_limit("agent_time_limit", agent_time_limit)
+        self.agent_time_limit = agent_time_limit
         self.checkpoints = {name: make_frozen(name, given) for name, given in (checkpoints or {}).items()}
         self.agents: dict[str, Agent] = {name: make_agent(name, agent) for name, agent in (agents or {}).items()}
         self.agent_sources: dict[str, Any] = dict(agents or {})
@@ -255,8 +261,19 @@ class AdaptiveOpponentPool(OpponentPool):
         rule: Literal["linear", "pfsp_hard", "pfsp_even"] = "linear",
         power: float = 2.0,
         checkpoints: dict[str, Any] | None = None,
+        agent_time_limit: float | None = 300.0,
     ) -> None:
-        super().__init__(opponents, self_play_share, past_share, max_past, snapshot_every, agents, weights, checkpoints)
+        super().__init__(
+            opponents,
+            self_play_share,
+            past_share,
+            max_past,
+            snapshot_every,
+            agents,
+            weights,
+            checkpoints,
+            agent_time_limit,
+        )
         if not self.opponents:
             raise ValueError("opponents: none given, expected at least one to adapt to")
         if rule not in RULES:

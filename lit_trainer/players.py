@@ -55,24 +55,42 @@ class BuiltinPlayer:
         return Moves(batch.opponent_actions(self.name, self.seed).astype(np.int64))
 
 
+class AgentTimeoutError(RuntimeError):
+    """An agent written in Python took longer for a move than it may."""
+
+
 class PythonPlayer:
     """An agent written in Python, asked game by game on the hybrid path.
 
     Args:
         name: for messages.
         agent: has ``select_action(state, legal_actions) -> Action``.
+        time_limit: seconds that whoever watches its moves lets one take (`play_schedule` does); None: for ever.
     """
 
-    def __init__(self, name: str, agent: Agent) -> None:
+    def __init__(self, name: str, agent: Agent, time_limit: float | None = None) -> None:
         self.name = name
         self.agent = agent
+        self.time_limit = time_limit
+        self.asked = 0
+        """Moves it has been asked for."""
+        self.thinking_at: State | None = None
+        """The position it is asked about now."""
 
     def act(self, batch: GameBatch) -> Moves:
         ids = np.empty(len(batch), dtype=np.int64)
         for i in range(len(batch)):
             state = c_state_to_python(batch, i)
             legal = state.legal_actions()
-            action = self.agent.select_action(state, legal)
+            self.asked += 1
+            self.thinking_at = state
+            try:
+                action = self.agent.select_action(state, legal)
+            except Exception as error:
+                error.add_note(f"opponent {self.name}: select_action raised this at '{state}'")
+                raise
+            finally:
+                self.thinking_at = None
             if action not in legal:
                 raise ValueError(
                     f"opponent {self.name}: select_action returned {action!r} at '{state}', "

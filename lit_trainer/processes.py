@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 _PIECE = 1 << 23
@@ -87,6 +88,28 @@ def share_out_windows(windows: Sequence[Mapping[str, Any]], rank: int, world: in
                 here = owner[mine] == k
                 part[key][torch.from_numpy(here)] = window[key][torch.from_numpy(row[mine][here])]
     return part
+
+
+def own_window(windows: Sequence[Mapping[str, Any]], rank: int, world: int) -> Mapping[str, Any]:
+    """This process's window, or its share where another number of processes saved them, which is said.
+
+    Args:
+        windows: by rank of the run that saved them, as `ReplayWindow.state_dict` gives them.
+        rank: of the process that asks.
+        world: processes there are now.
+    """
+    if "margins" not in windows[0]:
+        rank_zero_info(
+            "The checkpoint's replay window is from before margins were kept: its positions teach none "
+            "(`margin_coef`) until new ones have taken their place."
+        )
+    if len(windows) == world:
+        return windows[rank]
+    rank_zero_info(
+        f"The checkpoint holds the replay windows of {len(windows)} process(es), this run has {world}: "
+        f"their {sum(len(window['outcomes']) for window in windows)} positions are shared out anew."
+    )
+    return share_out_windows(windows, rank, world)
 
 
 def gather_stats(stats: Mapping[str, float]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ class ReplayWindow:
             "added": self._added,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a saved window; of one larger than this, the newest positions.
 
         Margins are not known of a window that was saved before they were kept.

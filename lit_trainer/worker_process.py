@@ -27,6 +27,9 @@ from lit_trainer.players import Agent
 from lit_trainer.seeding import derive_seed
 from lit_trainer.shared_state import SharedState
 
+ALIVE = None
+"""What a worker sends as a sign of life."""
+
 
 @dataclass(frozen=True)
 class WorkerSetup:
@@ -79,6 +82,18 @@ class Failed:
     """The traceback of what a worker raised; it ends after it."""
 
     traceback: str
+
+
+class Line:
+    """A worker's line to its trainer, on which two of its threads speak."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, message: Any) -> None:
+        with self._lock:
+            self.connection.send(message)
 
 
 class _TooOldError(Exception):
@@ -144,13 +159,15 @@ class _Worker:
         return Chunk(newest.version, played)
 
 
-def _listen(connection: Connection, orders: SimpleQueue[int], trainer_pid: int) -> None:
-    """Take orders until the trainer hangs up or is gone, then end this process at once, whatever it does."""
+def _listen(line: Line, orders: SimpleQueue[int], trainer_pid: int) -> None:
+    """Take orders, and give a sign of life every second, until the trainer hangs up or is gone; then end this process
+    at once, whatever it does."""
     try:
         # a process that the trainer forked may hold the line open after the trainer's end, hence its id
         while os.getppid() == trainer_pid:
-            if connection.poll(1.0):
-                orders.put(connection.recv())
+            line.send(ALIVE)
+            if line.connection.poll(1.0):
+                orders.put(line.connection.recv())
     except (EOFError, OSError):
         pass
     os._exit(0)
@@ -164,19 +181,20 @@ def main(connection: Connection) -> None:
     except (EOFError, OSError):
         os._exit(0)
     orders: SimpleQueue[int] = SimpleQueue()
-    threading.Thread(target=_listen, args=(connection, orders, setup.trainer_pid), daemon=True).start()
+    line = Line(connection)
+    threading.Thread(target=_listen, args=(line, orders, setup.trainer_pid), daemon=True).start()
     message: Any
     try:
         worker = _Worker(setup)
         while True:
             message = worker.play(orders.get())
-            connection.send(message)
+            line.send(message)
     except (BrokenPipeError, ConnectionResetError):
         os._exit(0)
     except BaseException:  # an agent may call exit()
         message = Failed(traceback.format_exc())
         try:
-            connection.send(message)
+            line.send(message)
         except OSError:
             print(message.traceback, file=sys.stderr, flush=True)
         os._exit(1)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from lit_trainer.frozen import FrozenCheckpoint
-from lit_trainer.worker_process import Abandoned, Chunk, Failed, WorkerSetup
+from lit_trainer.watch import Watch
+from lit_trainer.worker_process import ALIVE, Abandoned, Chunk, Failed, WorkerSetup
 
 # Not multiprocessing's own start method: that imports the script of the parent again, which then needs a guard.
 # The import path comes first, so that a project is found that only the parent's script put on its path.
@@ -34,6 +36,8 @@ main(connection)
 """
 _GRACE = 5.0
 """Seconds a process is given to end by itself."""
+_START_SECONDS = 600.0
+"""Seconds a process is given until its first sign of life, of which its imports may take most."""
 _LINES = 20
 """Lines of a dead worker's standard error that are shown."""
 
@@ -83,8 +87,10 @@ def pickled_checkpoints(checkpoints: Mapping[str, FrozenCheckpoint]) -> bytes:
 class _Worker:
     """One process, and the threads that hear it."""
 
-    def __init__(self, setup: WorkerSetup, inbox: SimpleQueue[tuple[int, Any]]) -> None:
+    def __init__(self, setup: WorkerSetup, inbox: SimpleQueue[tuple[int, Any]], timeout: float | None) -> None:
         self.number = setup.worker
+        self._heard = 0
+        self._start_watch, self._watch = Watch(None if timeout is None else _START_SECONDS), Watch(timeout)
         self._inbox = inbox
         self._closing = False
         self._said: deque[str] = deque(maxlen=_LINES)
@@ -125,6 +131,9 @@ class _Worker:
         try:
             while True:
                 message = self._connection.recv()
+                self._heard += 1
+                if message is ALIVE:
+                    continue
                 if isinstance(message, Failed):
                     message = WorkerError(f"{self._name} raised:\n{message.traceback}")
                 self._inbox.put((self.number, message))
@@ -134,6 +143,16 @@ class _Worker:
             self._inbox.put((self.number, WorkerError(f"{self._name} sent what cannot be read: {error!r}")))
         if not self._closing:
             self._inbox.put((self.number, WorkerError(self._death())))
+
+    def check_life(self) -> None:
+        """Raise WorkerError where it has given no sign of life for too long, over the calls of this."""
+        if not self._heard and self._start_watch.overdue(None):
+            raise WorkerError(f"{self._name} has not started within {_START_SECONDS:g} s")
+        if self._heard and self._watch.overdue(self._heard):
+            raise WorkerError(
+                f"{self._name} has given no sign of life for {self._watch.limit:g} s (data.worker_timeout): it was "
+                "stopped, its machine is overloaded, or code in it, such as an agent's, holds Python's lock for ever"
+            )
 
     @property
     def _name(self) -> str:
@@ -145,6 +164,8 @@ class _Worker:
         except subprocess.TimeoutExpired:
             return f"{self._name} hung up without ending"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+        if code == -signal.SIGKILL:
+            how += " (as systems do where memory runs out: then lower data.workers or data.parallel_games)"
         self._threads[0].join(1.0)
         said = "".join(self._said)
         return f"{self._name} {how}" + (
@@ -157,10 +178,10 @@ class _Worker:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
-    def join(self) -> None:
-        """Wait until it has ended, by force if it must be."""
+    def join(self, deadline: float) -> None:
+        """Wait until it has ended, after `deadline` (of the monotonic clock) by force."""
         try:
-            self.process.wait(_GRACE)
+            self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -177,8 +198,9 @@ def _shut_down(trainer_pid: int, workers: list[_Worker], after: Callable[[], Non
         return  # a fork of the trainer's process ends, not the trainer
     for worker in workers:
         worker.hang_up()
+    deadline = time.monotonic() + _GRACE
     for worker in workers:
-        worker.join()
+        worker.join(deadline)
     workers.clear()
     after()
 
@@ -190,15 +212,18 @@ class WorkerPool:
     Args:
         setups: one for each worker, in the order of their numbers.
         on_close: called once when all have ended.
+        timeout: seconds without a sign of life that `receive` bears of any worker; None: for ever.
     """
 
-    def __init__(self, setups: Sequence[WorkerSetup], on_close: Callable[[], None]) -> None:
+    def __init__(
+        self, setups: Sequence[WorkerSetup], on_close: Callable[[], None], timeout: float | None = None
+    ) -> None:
         self._inbox: SimpleQueue[tuple[int, Any]] = SimpleQueue()
         self._heard: deque[tuple[int, Chunk | Abandoned]] = deque()
         self._workers: list[_Worker] = []
         self._finalizer = weakref.finalize(self, _shut_down, os.getpid(), self._workers, on_close)
         for setup in setups:
-            self._workers.append(_Worker(setup, self._inbox))
+            self._workers.append(_Worker(setup, self._inbox, timeout))
 
     @property
     def pids(self) -> list[int]:
@@ -218,8 +243,10 @@ class WorkerPool:
         """The next worker to report and what it played; None after `timeout` seconds without.
 
         Raises:
-            WorkerError: a worker died or raised.
+            WorkerError: a worker died, raised, or has given no sign of life for too long.
         """
+        for one in self._workers:
+            one.check_life()
         return self._heard.popleft() if self._heard else self._next(timeout)
 
     def _next(self, timeout: float) -> tuple[int, Chunk | Abandoned] | None:

@@ -99,8 +99,11 @@ def shared_memory() -> set[str]:
 
 @needs_proc
 @pytest.mark.parametrize("way", ["error", "SIGINT", "SIGTERM", "SIGKILL", "worker"])
-def test_nothing_is_left_behind(runs: dict[str, Started], way: str) -> None:
-    """Workers that outlive their trainer, a trainer that waits for a dead worker, memory with a name."""
+def test_nothing_is_left_behind(runs: dict[str, Started], way: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Workers that outlive their trainer, a trainer that waits for a dead worker, memory with a name.
+
+    Where the trainer was killed outright, a run that does not go on from its last iteration.
+    """
     one = runs[way]
     last = one.folder / "runs/quickstart/version_0/checkpoints/last.ckpt"
 
@@ -129,6 +132,15 @@ def test_nothing_is_left_behind(runs: dict[str, Started], way: str) -> None:
         assert output.rstrip().endswith("RuntimeError: the trainer is tired")
     if way == "worker":
         assert re.search(rf"WorkerError: worker \d \(pid {workers[1]}\) was killed by SIGKILL", output), output
+    if way == "SIGKILL":
+        done = torch.load(last, weights_only=True)["global_step"] // 2
+        flags = [*config("quickstart.yaml"), *TINY, *ASYNCHRONOUS, "--trainer.enable_progress_bar=false"]
+        with contextlib.chdir(one.folder):
+            run("fit", *flags, f"--trainer.max_epochs={done + 1}", f"--ckpt_path={last}")
+        resumed = one.folder / "runs/quickstart/version_1"
+        assert torch.load(resumed / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2 * (done + 1)
+        assert metrics(resumed, "selfplay/games") == {done: 6}
+        assert re.search(rf"goes on at iteration {done}: games that were on their way .* \(at most 6\)", caplog.text)
     if way == "SIGINT":
         assert "[worker" not in output and "Traceback" not in output, output
 

@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
-from callbacks import AdaptiveOpponentCallback, EntropyScheduleCallback, GradNormCallback
+from callbacks import AdaptiveOpponentCallback, EntropyScheduleCallback, GradNormCallback, NonFiniteCallback
 
 class Pool:
     weights, calls = {"easy": 0.5}, []
@@ -36,13 +36,15 @@ class Line(LightningModule):
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.entropy_coef, self.pool = None, Pool()
     def training_step(self, batch, batch_idx):
-        return (self.weight * batch[0]).sum()
+        # one process's loss is infinite once, both gradients are finite
+        spoilt = self.current_epoch == 0 and self.global_rank == 1
+        return (self.weight * batch[0]).sum() + (float("inf") if spoilt else 0.0)
     def validation_step(self, batch, batch_idx):
         self.log("val/win_rate/easy", batch[0].mean() / 8, sync_dist=True)
     def on_train_end(self):
         names = ["train/grad_norm_pre_clip", "train/grad_norm_post_clip", "train/entropy_coef"]
         seen = {name: float(self.trainer.callback_metrics[name]) for name in names}
-        seen |= {"set": self.entropy_coef, "calls": self.pool.calls}
+        seen |= {"set": self.entropy_coef, "calls": self.pool.calls, "weight": float(self.weight)}
         Path(sys.argv[1], f"seen.{self.global_rank}").write_text(json.dumps(seen))
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -54,7 +56,7 @@ if __name__ == "__main__":
         accelerator="cpu", devices=2, strategy="ddp", max_epochs=2, gradient_clip_val=1.5,
         logger=PlainLogger(sys.argv[1]), log_every_n_steps=1, num_sanity_val_steps=0,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        callbacks=[schedule, AdaptiveOpponentCallback("pl_module.pool"), GradNormCallback()],
+        callbacks=[schedule, AdaptiveOpponentCallback("pl_module.pool"), GradNormCallback(), NonFiniteCallback("skip")],
     ).fit(Line(), data, data)
     torch.distributed.destroy_process_group()  # else gloo's threads now and then abort the interpreter at its end
 """
@@ -79,6 +81,7 @@ def test_two_processes(tmp_path: Path) -> None:
     assert seen[0]["train/grad_norm_post_clip"] == pytest.approx(1.5)
     assert seen[0]["set"] == seen[0]["train/entropy_coef"] == 0.25
     assert seen[0]["calls"] == [{"easy": 0.375}] * 2
+    assert seen[0]["weight"] == pytest.approx(-0.15), "both leave out the first step and make the second"
     logged = (tmp_path / "logged.0").read_text().split("\n")
     assert logged.count("opponents/weight/easy epoch") == 2
     assert not (tmp_path / "logged.1").exists() or "opponents" not in (tmp_path / "logged.1").read_text()

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from process_tools import cpu_seconds, needs_proc, wait_for
+from process_tools import alive, cpu_seconds, needs_proc, wait_for
 
 from lit_trainer import OpponentPool, ResidualMLP, SelfPlayDataModule
 from lit_trainer.asynchronous import AsynchronousGenerator, worker_device
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(120)
 GAME = "connect_four"
 
 AGENTS = """
-import os, threading
+import os, re, threading
 
 class First:
     def select_action(self, state, legal_actions):
@@ -43,6 +43,12 @@ class OnlyAtHome(First):
     def __init__(self, pid):
         if os.getpid() != pid:
             raise OSError("not at home")
+
+class HoldsPython(First):
+    'A search that goes on for ages, within C, where no other thread of the process gets its turn.'
+
+    def select_action(self, state, legal_actions):
+        re.match("(a+)+$", "a" * 60 + "b")
 
 class Locked(First):
     def __init__(self):
@@ -296,6 +302,20 @@ def test_what_a_worker_raises_is_shown(start: Start, agents: Any, agent: str, na
     generator = start(player(), pool)
     with pytest.raises(WorkerError, match=rf"(?s)^worker 0 \(pid \d+\) raised:\nTraceback.*{named}"):
         generator.collect(0, player(), pool, 1.0)
+
+
+@needs_proc
+def test_a_worker_without_a_sign_of_life_is_given_up(start: Start, agents: Any) -> None:
+    """A trainer that waits for ever, or that cannot get rid of a worker that does not hear it."""
+    pool = OpponentPool(["bad"], 0.0, 0.0, agents={"bad": agents.HoldsPython()})
+    generator = start(player(), pool, timeout=3.0)
+    (pid,) = generator.pids
+    with pytest.raises(WorkerError, match=r"^worker 0 \(pid \d+\) has given no sign of life for 3 s \(data\.worker_ti"):
+        generator.collect(0, player(), pool, 1.0)
+    assert alive(pid)
+    started = time.monotonic()
+    generator.close()
+    assert not alive(pid) and time.monotonic() - started < 10
 
 
 def test_an_import_that_fails_is_shown(start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""Stops a run, or leaves out the step, where the loss or a gradient is NaN or infinite."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from lightning.pytorch.utilities import rank_zero_warn
+from torch.optim import Optimizer
+
+Action = Literal["stop", "skip"]
+
+_SHARDING_STRATEGIES = (DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy)
+_KEPT = 16
+"""Batches since the last step that are kept at most, where gradients are accumulated."""
+_FILES = 5
+"""Files that one run writes at most."""
+_NAMED = 5
+"""Parameters that a message names at most."""
+
+
+class NonFiniteError(ArithmeticError):
+    """The loss or a gradient is NaN or infinite; the message says which, at which step, and where the batch lies."""
+
+
+class NonFiniteCallback(Callback):
+    """Checks loss and gradients before every optimizer step, so that no weight is ever spoilt by a NaN.
+
+    What led to it is written to a file, for `torch.load`: the batches since the last step, their losses, the names of
+    parameters whose gradients are not finite, epoch, step, and the module's weights, which the step has not touched.
+
+    - Works under automatic and manual optimization, with accumulated gradients and with several processes, which
+      agree on what to do.
+    - Where a gradient scaler is at work (16-bit mixed precision), the loss alone is checked: the scaler itself skips
+      steps with infinite gradients, as it must to find its scale.
+    - The check waits for the device once a step.
+
+    Args:
+        action: `"stop"` raises NonFiniteError. `"skip"` leaves the step out, as if the batch had not been there, and
+            logs how often as `train/skipped_steps`.
+        max_skipped: Steps in a row that `"skip"` leaves out before it stops the run all the same.
+        dirpath: Folder of the file; None for the run's log folder.
+
+    Raises:
+        ValueError: An argument is wrong; the message names it.
+        MisconfigurationException: When training is set up with a strategy that shards gradients (FSDP, DeepSpeed,
+            model parallel): they cannot be checked, or left out, one process at a time.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from lightning.pytorch.demos.boring_classes import BoringModel
+        >>> trainer = Trainer(
+        ...     max_steps=3, callbacks=[NonFiniteCallback(action="skip")], accelerator="cpu", logger=False,
+        ...     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        ... )
+        >>> trainer.fit(BoringModel())
+        >>> int(trainer.callback_metrics["train/skipped_steps"])
+        0
+    """
+
+    def __init__(self, action: Action = "stop", max_skipped: int = 10, dirpath: str | None = None) -> None:
+        super().__init__()
+        if action not in get_args(Action):
+            raise ValueError(f"action={action!r} is not an action: use one of {', '.join(get_args(Action))}.")
+        if isinstance(max_skipped, bool) or not isinstance(max_skipped, int) or max_skipped < 1:
+            raise ValueError(f"max_skipped={max_skipped!r} must be an integer of at least 1.")
+        self.action = action
+        self.max_skipped = max_skipped
+        self.dirpath = dirpath
+        self.skipped = 0
+        """Steps left out so far, those before a resume included."""
+        self._in_a_row = 0
+        self._written = 0
+        self._batches: deque[tuple[int, Any]] = deque(maxlen=_KEPT)
+        self._losses: deque[torch.Tensor] = deque(maxlen=_KEPT)
+        self._stepped = False
+
+    def state_dict(self) -> dict[str, Any]:
+        # nothing to say where nothing was skipped, so that a resume may leave this callback out
+        return {"skipped": self.skipped} if self.skipped else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.skipped = int(state_dict["skipped"])
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit" and isinstance(trainer.strategy, _SHARDING_STRATEGIES):
+            raise MisconfigurationException(
+                f"NonFiniteCallback cannot be used with {type(trainer.strategy).__name__}: each process holds"
+                " a shard of the gradients alone."
+            )
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self._batches.append((batch_idx, batch))
+
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: torch.Tensor) -> None:
+        # only kept: to look at it here would wait for the device twice a step
+        self._losses.append(loss.detach())
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        self._stepped = True
+        finite = self._is_finite(trainer, optimizer)
+        if trainer.world_size > 1:
+            # what each decides must be the same: a loss is each process's own
+            finite = trainer.strategy.reduce_boolean_decision(finite)
+        if finite:
+            self._in_a_row = 0
+            return
+        fault = self._describe(trainer, pl_module, optimizer)
+        self._in_a_row += 1
+        if self.action == "stop":
+            raise NonFiniteError(f"{fault} Resume from the last checkpoint, with a lower learning rate for example.")
+        if self._in_a_row > self.max_skipped:
+            raise NonFiniteError(f"{fault} As many as max_skipped={self.max_skipped} were left out in a row before it.")
+        self.skipped += 1
+        rank_zero_warn(f"{fault} Steps left out so far: {self.skipped}.")
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None  # optimizers pass over parameters without one
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._stepped:
+            self._forget()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.action == "skip":
+            skipped = float(self.skipped)
+            pl_module.log("train/skipped_steps", skipped, on_step=False, on_epoch=True, sync_dist=True, batch_size=1)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._forget()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self._batches.clear()
+        self._losses.clear()
+        self._stepped = False
+
+    @torch.no_grad()
+    def _is_finite(self, trainer: Trainer, optimizer: Optimizer) -> bool:
+        """Whether losses and gradients are, with one look at the device where they are."""
+        looked_at = [loss.float().sum() for loss in self._losses]
+        gradients = []
+        if getattr(trainer.precision_plugin, "scaler", None) is None:
+            gradients = [gradient for _, gradient in _gradients(optimizer)]
+            looked_at.append(torch.nn.utils.get_total_norm(gradients).float())
+        if not looked_at:
+            return True
+        device = looked_at[-1].device
+        if bool(torch.stack([value.to(device) for value in looked_at]).isfinite().all()):
+            return True
+        # a norm, as a sum of squares, may overflow where all gradients are finite
+        return all(bool(values.isfinite().all()) for values in (*self._losses, *gradients))
+
+    def _describe(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> str:
+        """Say what is not finite, once it is on the disk."""
+        losses = [float(loss.float().sum()) for loss in self._losses]
+        names = {id(parameter): name for name, parameter in pl_module.named_parameters()}
+        bad = [names.get(id(p), "?") for p, gradient in _gradients(optimizer) if not bool(gradient.isfinite().all())]
+        what = "the loss of another process is not finite"
+        if loss := ", ".join(f"{value:g}" for value in losses if not math.isfinite(value)):
+            what = f"the loss is {loss}"
+        elif bad:
+            others = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+            what = f"the loss is finite, the gradient is not, of {', '.join(bad[:_NAMED])}{others}"
+        where = f"Step {trainer.global_step} (epoch {trainer.current_epoch}, batch {self._batches[-1][0]})"
+        return f"{where}: {what}; {self._write(trainer, pl_module, losses, bad)}"
+
+    def _write(self, trainer: Trainer, pl_module: LightningModule, losses: list[float], bad: list[str]) -> str:
+        """Write the file; returns where it is, or why it is not there: the fault itself must be said all the same."""
+        if self._written >= _FILES:
+            return f"no more than {_FILES} files are written. The step has not been made."
+        folder = Path(self.dirpath or trainer.log_dir or trainer.default_root_dir)
+        rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
+        path = folder / f"non_finite-step{trainer.global_step}{rank}.pt"
+        content = {
+            "batches": [batch for _, batch in self._batches],
+            "losses": losses,
+            "not_finite": bad,
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "state_dict": pl_module.state_dict(),
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.save(move_data_to_device(content, torch.device("cpu")), path)
+        except Exception as error:  # a full disk, or whatever pickling a batch raises
+            return f"batch and weights could not be written to {path} ({error}). The step has not been made."
+        self._written += 1
+        return f"batch and weights are in {path}. The step has not been made."
+
+
+def _gradients(optimizer: Optimizer) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Parameters with their gradients, sparse ones as their values."""
+    parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
+    found = [(parameter, parameter.grad) for parameter in parameters if parameter.grad is not None]
+    return [(p, gradient.coalesce().values() if gradient.is_sparse else gradient) for p, gradient in found]
