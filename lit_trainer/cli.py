@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, iterations_done, read_checkpoint
+from lit_trainer.cli_checks import fault_in
 from lit_trainer.commands import COMMANDS, overview, run_command
 from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.module import AlphaZeroModule
@@ -62,6 +63,12 @@ class LitTrainerCLI(LightningCLI):
             parser.set_defaults(verbose=False)  # `EvaluationReport` prints tables in place of hundreds of lines
         return parser
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        super().parse_arguments(parser, args)
+        subcommand = self.config.get("subcommand")
+        if fault := fault_in(self.config[subcommand] if subcommand else self.config):
+            parser.error(fault)
+
     def _parse_ckpt_path(self) -> None:
         """Take nothing from the checkpoint: Lightning would let its saved arguments win over the YAML and flags."""
 
@@ -70,8 +77,12 @@ class LitTrainerCLI(LightningCLI):
         try:
             super().instantiate_classes()
             self.datamodule.check_game(self.model.network)
-        except (ValueError, OSError, ImportError, MisconfigurationException) as error:
+        except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
             self.parser.error(str(error))
+        try:
+            self.model.configure_optimizers()  # here already, since a run's folder is made before Lightning asks
+        except (ValueError, TypeError) as error:
+            self.parser.error(f"model.optimizer, model.lr_scheduler: {error}")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
