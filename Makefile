@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd)
 
-.PHONY: quickstart test lint browser sanitize clean
+.PHONY: quickstart test lint docs browser sanitize clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/lit-trainer fit --config configs/quickstart.yaml
@@ -17,6 +17,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# the documentation as pages, in site/: nothing is fetched, and they can be opened as files
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo Written: site/index.html
 
 # the page's tests drive a real one: Debian's, or whatever the variable CHROMIUM names
 browser:
@@ -38,4 +43,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf build dist *.egg-info sim_core/*.c sim_core/*.so $(VENV)/.installed $(VENV)/.installed-dev
+	rm -rf build dist site *.egg-info sim_core/*.c sim_core/*.so $(VENV)/.installed $(VENV)/.installed-dev

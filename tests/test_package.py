@@ -61,6 +61,9 @@ def test_the_sdist_holds_every_source(dist: Path) -> None:
         "tests/**/*.py",
         "benchmarks/*.py",
         "docs/examples/*",
+        "docs/**/*.md",
+        "docs/*.svg",
+        "docs/assets/*",
     ):
         wanted = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern) if path.suffix != ".pyc"}
         assert wanted and wanted <= names, wanted - names
@@ -70,6 +73,7 @@ def test_the_sdist_holds_every_source(dist: Path) -> None:
         "CHANGELOG.md",
         "constraints.txt",
         "setup.py",
+        "mkdocs.yml",
         "sim_core/py.typed",
         "callbacks/pyproject.toml",
     } <= names
