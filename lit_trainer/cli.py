@@ -128,9 +128,9 @@ def _as_seed(seed: bool | int) -> int:
     return 0 if isinstance(seed, bool) else seed
 
 
-# Warnings that every run would meet and no user can act on.
 _NOISE = (
     ".*exists and is not empty. Previous log files.*",  # the folder is new: TensorBoard's logger has just made it
+    "The dirpath has changed from .*",  # a resumed run has a folder of its own
     ".*`IterableDataset` has `__len__` defined.*",  # its length is exact, and there are no loader workers
     ".*isinstance.treespec, LeafSpec.*",
     ".*LightningCLI's args parameter is intended.*",
@@ -140,10 +140,15 @@ _NOISE = (
 )
 
 
-def main(args: ArgsType = None) -> None:
-    """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
+def ignore_noise() -> None:
+    """Let Python say nothing of what every run would be warned of and no user can act on."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
+
+
+def main(args: ArgsType = None) -> None:
+    """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
+    ignore_noise()
     given = sys.argv[1:] if args is None else args
     if isinstance(given, list) and given and given[0] in COMMANDS:
         run_command(given[0], given[1:])
