@@ -4,38 +4,63 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd)
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test lint browser sanitize clean
+.PHONY: quickstart test test-lowest lint docs browser sanitize audit clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/lit-trainer fit --config configs/quickstart.yaml
 
+# a process for each core (PYTEST_XDIST_AUTO_NUM_WORKERS says how many else), one thread each
+test: export OMP_NUM_THREADS = 1
+test: export OMP_WAIT_POLICY = PASSIVE
+test: export ENGINE_COVERAGE = $(CURDIR)/.coverage-engine.txt
 test: $(VENV)/.installed-dev lint browser
-	$(BIN)/python -m pytest
+	rm -f $(ENGINE_COVERAGE)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --cov
+	@echo "Lines of the engine that its fast tests reach:"
+	@cat $(ENGINE_COVERAGE)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# the documentation as pages, in site/: nothing is fetched, and they can be opened as files
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo Written: site/index.html
+
 # the page's tests drive a real one: Debian's, or whatever the variable CHROMIUM names
 browser:
 	test -n "$(CHROMIUM)$$(command -v chromium)" || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes chromium; }
 
-# bounds checks, then AddressSanitizer and UBSan, in builds of their own
+# bounds checks, AddressSanitizer and UBSan, in a build of their own
 sanitize: $(VENV)/.installed-dev
 	PYTHON=$(BIN)/python tests/sanitizers.sh
+
+# part of the tests with the lowest versions that pyproject.toml allows, in an environment of their own
+test-lowest:
+	PYTHON=$(PYTHON) tests/lowest.sh
+
+# known vulnerabilities of the pinned versions; needs PyPI's or OSV's service for them
+audit:
+	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet pip-audit; }
+	.venv-audit/bin/pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement constraints.txt
 
 # torch first and pinned, so that no other requirement brings another build of it
 $(VENV)/.installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(PIP) torch
+	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $@
+# not after the package alone, which would be compiled twice
+$(VENV)/.installed-dev: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --editable '.[dev]'
+	touch $(VENV)/.installed $@
 
 clean:
-	rm -rf build dist *.egg-info sim_core/*.c sim_core/*.so $(VENV)/.installed $(VENV)/.installed-dev
+	rm -rf build dist site *.egg-info sim_core/*.c sim_core/*.so $(VENV)/.installed $(VENV)/.installed-dev

@@ -1,7 +1,10 @@
 """Builds the Cython extensions of sim_core; everything else about the package stands in pyproject.toml.
 
-LIT_ALPHAZERO_DEBUG=1 builds with bounds checks, line tracing and assertions, for tests and coverage.
-LIT_ALPHAZERO_SANITIZE=1 builds with gcc's AddressSanitizer and UndefinedBehaviorSanitizer (tests/sanitizers.sh).
+Three variables make it another build, alone or together (tests/sanitizers.sh):
+LIT_ALPHAZERO_DEBUG=1 with bounds checks and assertions,
+LIT_ALPHAZERO_SANITIZE=1 with gcc's AddressSanitizer and UndefinedBehaviorSanitizer,
+LIT_ALPHAZERO_COVERAGE=1 with gcc's counts of executed lines (tests/engine_coverage.py reads them).
+An optimisation level in CFLAGS stands in place of the -O3 of a plain build.
 """
 
 import os
@@ -10,26 +13,32 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-debug = os.environ.get("LIT_ALPHAZERO_DEBUG") == "1"
-sanitize = os.environ.get("LIT_ALPHAZERO_SANITIZE") == "1"
-# what UBSan finds ends the process, as what AddressSanitizer finds does
-sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"] if sanitize else []
+debug, sanitize, coverage = (
+    os.environ.get(f"LIT_ALPHAZERO_{name}") == "1" for name in ("DEBUG", "SANITIZE", "COVERAGE")
+)
+flags = []
+if sanitize:  # what UBSan finds ends the process, as what AddressSanitizer finds does
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+if coverage:
+    flags += ["--coverage"]
+if debug or sanitize or coverage:
+    optimisation = ["-Og", "-g1"]  # under the sanitizers gcc takes three times as long for -O1 -g
+else:
+    optimisation = ["-g0"] if "-O" in os.environ.get("CFLAGS", "") else ["-O3", "-g0"]
 directives = {
     "language_level": 3,
     "boundscheck": debug,
-    "wraparound": debug,
+    "wraparound": False,  # an index below 0 is out of bounds, with bounds checks too
     "initializedcheck": debug,
     "cdivision": not debug,
-    "linetrace": debug,
     "embedsignature": False,
 }
 extensions = [
     Extension(
         f"sim_core.{path.stem}",
         [path.as_posix()],
-        extra_compile_args=[*(["-O1", "-g"] if debug or sanitize else ["-O3"]), *sanitizers],
-        extra_link_args=sanitizers,
-        define_macros=[("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if debug else [],
+        extra_compile_args=[*optimisation, *flags],
+        extra_link_args=flags,
     )
     for path in sorted(Path("sim_core").glob("*.pyx"))
 ]

@@ -11,6 +11,7 @@ from lit_trainer.networks import PolicyValueNetwork, ResidualMLP, TransformerNet
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool
 from lit_trainer.players import Agent
 from lit_trainer.selfplay import SelfPlayDataset
+from lit_trainer.weight_files import load_network
 
 __all__ = [
     "AdaptiveOpponentPool",
@@ -30,5 +31,6 @@ __all__ = [
     "WinRate",
     "generate_games_batched_by_opponent",
     "load_agent",
+    "load_network",
     "make_evaluator",
 ]

@@ -18,6 +18,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_info
 
 from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, iterations_done, read_checkpoint
+from lit_trainer.cli_checks import fault_in
 from lit_trainer.commands import COMMANDS, overview, run_command
 from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.module import AlphaZeroModule
@@ -67,6 +68,12 @@ class LitTrainerCLI(LightningCLI):
             parser.set_defaults(verbose=False)  # `EvaluationReport` prints tables in place of hundreds of lines
         return parser
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        super().parse_arguments(parser, args)
+        subcommand = self.config.get("subcommand")
+        if fault := fault_in(self.config[subcommand] if subcommand else self.config):
+            parser.error(fault)
+
     def _parse_ckpt_path(self) -> None:
         """Take nothing from the checkpoint: Lightning would let its saved arguments win over the YAML and flags."""
 
@@ -75,8 +82,12 @@ class LitTrainerCLI(LightningCLI):
         try:
             super().instantiate_classes()
             self.datamodule.check_game(self.model.network)
-        except (ValueError, OSError, ImportError, MisconfigurationException) as error:
+        except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
             self.parser.error(str(error))
+        try:
+            self.model.configure_optimizers()  # here already, since a run's folder is made before Lightning asks
+        except (ValueError, TypeError) as error:
+            self.parser.error(f"model.optimizer, model.lr_scheduler: {error}")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
@@ -160,9 +171,9 @@ def _as_seed(seed: bool | int) -> int:
     return 0 if isinstance(seed, bool) else seed
 
 
-# Warnings that every run would meet and no user can act on.
 _NOISE = (
     ".*exists and is not empty. Previous log files.*",  # the folder is new: TensorBoard's logger has just made it
+    "The dirpath has changed from .*",  # a resumed run has a folder of its own
     ".*`IterableDataset` has `__len__` defined.*",  # its length is exact, and there are no loader workers
     ".*isinstance.treespec, LeafSpec.*",
     ".*LightningCLI's args parameter is intended.*",
@@ -172,10 +183,15 @@ _NOISE = (
 )
 
 
-def main(args: ArgsType = None) -> None:
-    """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
+def ignore_noise() -> None:
+    """Let Python say nothing of what every run would be warned of and no user can act on."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
+
+
+def main(args: ArgsType = None) -> None:
+    """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
+    ignore_noise()
     given = sys.argv[1:] if args is None else args
     if isinstance(given, list) and given and given[0] in COMMANDS:
         run_command(given[0], given[1:])

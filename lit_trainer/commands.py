@@ -22,6 +22,7 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
+        "export": Command("lit_trainer.export:export", "A checkpoint's network as ONNX and safetensors, with a card."),
         "play": Command("lit_trainer.play.terminal:play", "Play an agent in the terminal."),
         "report": Command("lit_trainer.report:report", "What an agent thinks: calibration, animals, annotated games."),
         "tournament": Command("lit_trainer.tournament:tournament", "Elo ratings from a round robin of players."),

@@ -215,7 +215,7 @@ class OnnxEvaluator:
         try:
             import onnxruntime
 
-            from lit_trainer.onnx_graph import serialized
+            from lit_trainer.onnx_graph import INPUT, LOGITS, VALUE, serialized
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"{error}; OnnxEvaluator needs: pip install 'lit-alphazero[onnx]'") from error
         network = self.network
@@ -228,7 +228,8 @@ class OnnxEvaluator:
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # the calling thread does all the work
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = serialized(inference.weights_of(network), self.precision == "int8")
-        self._run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run
+        run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run
+        self._run: Callable[[Floats], tuple[Floats, Floats]] = lambda inputs: run((LOGITS, VALUE), {INPUT: inputs})
 
     def __enter__(self) -> Self:
         self.refresh()
@@ -246,7 +247,7 @@ class OnnxEvaluator:
         inputs = np.ascontiguousarray(observations, dtype=np.float32)
         if not len(inputs):
             return np.empty((0, self.network.num_actions), np.float32), np.empty(0, np.float32)
-        logits, values = self._run(("logits", "values"), {"observations": inputs})
+        logits, values = self._run(inputs)
         return logits, values
 
 

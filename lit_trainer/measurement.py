@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -135,3 +136,40 @@ def report(trainer: Trainer, module: LightningModule, folder: Path) -> None:
     write_json(folder / "test.json", facts)
     heat_map(folder / "test.png", measurement, f"{source}, iteration {facts['iteration']}")
     console.print(f"Written: {folder / 'test.json'}, {folder / 'test.png'}", soft_wrap=True)
+
+
+def read_record(path: Path, network: PolicyValueNetwork, iteration: int, field: str = "test_json") -> dict[str, Any]:
+    """What a ``test.json`` says, once it is sure to be of this network.
+
+    Args:
+        path: of the file.
+        network: that it is to be a measurement of.
+        iteration: iterations that the network's run had done.
+        field: the setting that named the file, for messages.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no such record, or of another network.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{field}: there is no file {str(path)!r}")
+    own = describe(network)
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = facts["format"]
+        pairs = [
+            ("iteration", facts["iteration"], iteration),
+            *((key, facts["network"][key], own["network"][key]) for key in ("class_path", "init_args")),
+            ("rules_version", facts["rules_version"], own["rules_version"]),
+        ]
+        for row in facts["results"]:
+            _ = MatchResult(**{name: row[name] for name in MatchResult._fields}), row["simulations"], row["opponent"]
+        _ = [facts[name] for name in ("date", "torch", "device", "seed")]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{field}: {str(path)!r} is no record of `lit-trainer test`") from None
+    if version != FORMAT:
+        raise ValueError(f"{field}: {str(path)!r} has format {version!r}, this version reads {FORMAT}")
+    for name, has, wanted in pairs:
+        if has != wanted:
+            raise ValueError(f"{field}: {str(path)!r} measured {name} {has!r}, the checkpoint has {wanted!r}")
+    return facts

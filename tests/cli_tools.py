@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from lit_trainer.cli import LitTrainerCLI, main
+from lit_trainer.cli import LitTrainerCLI, ignore_noise, main
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"
@@ -30,14 +33,27 @@ def config(*names: str) -> list[str]:
     return [f"--config={CONFIGS / name}" for name in names]
 
 
+@contextmanager
+def _cut_short() -> Iterator[None]:
+    """Without the warning that the cut itself brings: the configurations log less often than a tiny iteration ends."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", r"The number of training batches \(\d+\) is smaller than the logging interval"
+        )
+        yield
+
+
 def run(*args: str) -> None:
     """The command `lit-trainer` in this process, as a user would call it."""
-    main(list(args))
+    with _cut_short():
+        main(list(args))
 
 
 def trained(*args: str) -> LitTrainerCLI:
     """The same, returning what was trained."""
-    return LitTrainerCLI(list(args))
+    with _cut_short():
+        ignore_noise()
+        return LitTrainerCLI(list(args))
 
 
 def metrics(folder: Path, column: str, key: str = "epoch") -> dict[int, float]:

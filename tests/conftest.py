@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
+
 import pytest
-from cli_tools import TINY, config, run
+import torch
+from cli_tools import ROOT
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests: a module's fixture is made once, and what takes long comes first."""
+    if not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+        if any(found[-1].scope == "module" for found in fixtures if found):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """torch's generator starts from the run's printed seed, as pytest-randomly has it for Python's and numpy's."""
+    torch.manual_seed(item.config.getoption("randomly_seed", 0) + zlib.crc32(item.nodeid.encode()))
 
 
 @pytest.fixture(scope="session")
-def iter600(tmp_path_factory: pytest.TempPathFactory):
-    """A checkpoint of iteration 600, from 600 real, tiny iterations of the shipped configuration."""
-    folder = tmp_path_factory.mktemp("iter600")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        run(
-            "fit",
-            *config("iter0_to_600.yaml"),
-            *TINY,
-            "--evaluate_first=false",
-            "--trainer.limit_val_batches=0",
-            "--trainer.enable_progress_bar=false",
-            "--data.games_per_iteration=1",
-            "--data.steps_per_iteration=1",
-            "--data.simulations=1",
-        )
-    return folder / "runs/iter0_to_600/version_0/checkpoints/iter600.ckpt"
+def iter600() -> Path:
+    """A checkpoint of iteration 600 of the shipped configuration: the one that comes with the project."""
+    return ROOT / "checkpoints" / "iter600.ckpt"

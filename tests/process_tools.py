@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,17 @@ def cpu_seconds(pid: int) -> float:
     """Time it has computed for."""
     fields = _fields(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def sleeps(pid: int) -> bool:
+    """Whether it waits for something other than a processor."""
+    return _fields(pid)[0] == "S"
+
+
+def shared_memory(pids: Iterable[int]) -> set[Path]:
+    """Files of shared memory that processes have in their address space, whether they still have a name or not."""
+    lines = [line for pid in pids for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    return {Path(line[line.index("/dev/shm/") :].removesuffix(" (deleted)")) for line in lines if "/dev/shm/" in line}
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:

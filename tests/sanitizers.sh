@@ -1,54 +1,53 @@
 #!/usr/bin/env bash
-# The engine's fast tests under bounds checks (debug) and under gcc's AddressSanitizer and UBSan (sanitize):
-#   tests/sanitizers.sh [debug] [sanitize]      both without an argument; PYTHON names the interpreter
+# The engine's fast tests under bounds checks (debug), or under those and gcc's AddressSanitizer and UBSan (sanitize):
+#   tests/sanitizers.sh [debug|sanitize]      sanitize without an argument; PYTHON names the interpreter
+# Where ENGINE_COVERAGE names a file, which lines of the engine they reached is written to it.
 # Builds in a temporary copy of the tracked and untracked files, never in the checkout.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=$(command -v "${PYTHON:-$root/.venv/bin/python}")
 [[ $python == /* ]] || python=$PWD/$python
+kind=${1:-sanitize}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-# test_games.py needs torch; the games left out by name or as slow take minutes here, and add no code of the engine
-tests=(tests/sim_core/test_{fuzz,batch,search,endgame,opponents,connect_four,notation,rules_vectors,playthroughs,properties}.py)
+# test_games.py needs torch; the games left out by name or as slow take long here, and add no code of the engine
+tests=(tests/sim_core/test_{fuzz,batch,batch_arguments,search,searcher,search_settings,gumbel,runner,ismcts,endgame,hidden_hand}.py
+       tests/sim_core/test_{opponents,connect_four,notation,rules_vectors,playthroughs,properties}.py)
+left_out="not beats and not wins_against and not dirichlet and not forked and not memory and not plain_tree
+          and not tactical_wins and not three_plies and not immediate_loss and not win_in_one"
+seed=$RANDOM
+echo "Using --randomly-seed=$seed"
 # what C cannot raise it prints, as an "unraisable" error: here that fails the test
-pytest=(-m pytest -q -x -m "not slow" --capture=no --noconftest -p no:cacheprovider -W error::pytest.PytestUnraisableExceptionWarning
-        -k "not beats and not wins_against and not dirichlet and not forked")
+pytest=(-m pytest -q -x -m "not slow" -k "${left_out//$'\n'/}" --capture=no --noconftest -p no:cacheprovider
+        --randomly-seed="$seed" -W error::pytest.PytestUnraisableExceptionWarning)
 
-copy_to() {
-    mkdir "$1"
+copy_files() {
     if git -C "$root" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
         git -C "$root" ls-files --cached --others --exclude-standard -z
     else
-        (cd "$root" && find . -name .venv -prune -o -type f ! -name '*.c' ! -name '*.so' -print0)
+        (cd "$root" && find . -name '.venv*' -prune -o -type f ! -name '*.c' ! -name '*.so' -print0)
     fi | (cd "$root" && while IFS= read -r -d '' file; do [ ! -f "$file" ] || printf '%s\0' "$file"; done) |
-        tar -C "$root" --null -T - -cf - | tar -C "$1" -xf -
-    cd "$1"
+        tar -C "$root" --null -T - -cf - | tar -C "$copy" -xf -
 }
 
-build() {
-    "$python" setup.py -q build_ext --inplace >"$copy/log" 2>&1 || { cat "$copy/log"; exit 1; }
-}
-
-for mode in "${@:-debug sanitize}"; do
-    for kind in $mode; do
-        copy_to "$copy/$kind"
-        case $kind in
-        debug)
-            LIT_ALPHAZERO_DEBUG=1 build
-            "$python" tests/debug_build.py
-            "$python" "${pytest[@]}" "${tests[@]}"
-            ;;
-        sanitize)
-            LIT_ALPHAZERO_SANITIZE=1 build
-            # libstdc++ beside it, or the first C++ exception of any other extension ends the process
-            env LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
-                ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-                "$python" "${pytest[@]}" "${tests[@]}"
-            ;;
-        *)
-            echo "$kind: unknown; expected debug or sanitize" >&2
-            exit 2
-            ;;
-        esac
-    done
-done
+case $kind in
+debug) sanitizers=() ;;
+# libstdc++ beside it, or the first C++ exception of any other extension ends the process
+sanitize) sanitizers=(
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)"
+    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+    ) ;;
+*)
+    echo "$kind: unknown; expected debug or sanitize" >&2
+    exit 2
+    ;;
+esac
+copy_files
+cd "$copy"
+export LIT_ALPHAZERO_DEBUG=1
+[[ $kind == debug ]] || export LIT_ALPHAZERO_SANITIZE=1
+[[ -z ${ENGINE_COVERAGE:-} ]] || export LIT_ALPHAZERO_COVERAGE=1
+"$python" setup.py -q build_ext --inplace >log 2>&1 || { cat log; exit 1; }
+env "${sanitizers[@]}" "$python" tests/debug_build.py
+env "${sanitizers[@]}" "$python" "${pytest[@]}" "${tests[@]}"
+[[ -z ${ENGINE_COVERAGE:-} ]] || "$python" tests/engine_coverage.py >"$ENGINE_COVERAGE"

@@ -92,7 +92,7 @@ def test_curriculum(tmp_path: Path) -> None:
 
 def test_the_page_names_every_example_and_none_needs_the_rest_of_the_library() -> None:
     page = (ROOT / "docs" / "callbacks.md").read_text()
-    scripts = sorted(EXAMPLES.glob("*.py"))
+    scripts = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "play_onnx.py")  # of an exported network
     assert len(scripts) == 5
     for script in scripts:
         assert f"(examples/{script.name})" in page

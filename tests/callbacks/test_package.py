@@ -68,6 +68,7 @@ def test_every_public_name_is_there() -> None:
     assert all(hasattr(callbacks, name) for name in callbacks.__all__)
 
 
+@pytest.mark.filterwarnings(r"ignore:You are trying to `self.log\(\)` but `Trainer\(barebones=True\)`")
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

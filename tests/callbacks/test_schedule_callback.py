@@ -44,6 +44,7 @@ def test_window_is_held_before_and_after(make_trainer: MakeTrainer, regression: 
     assert [value for _, value in module.seen[::4]] == [0.04, 0.04, 0.04, 0.02, 0.0, 0.0]
 
 
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
 def test_value_is_there_before_the_first_batch_is_made(make_trainer: MakeTrainer, regression: Any) -> None:
     module, made = regression(), []
 
@@ -83,6 +84,8 @@ def test_new_arguments_win_over_the_checkpoint(
     assert [value for _, value in module.seen[::4]] == values
 
 
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks used to create the checkpoint")
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")
 def test_resumes_within_an_epoch(make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path) -> None:
     save = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=6, save_top_k=-1)
     make_trainer(EntropyScheduleCallback(), save, max_epochs=3, enable_checkpointing=True).fit(regression(), data)

@@ -36,6 +36,7 @@ def test_reaches_memory_shared_with_other_processes(
     assert shared.item() == 0.5
 
 
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
 def test_no_data_module(make_trainer: Callable[..., Any], regression: Any, data: Any) -> None:
     with pytest.raises(MisconfigurationException, match=r"'trainer\.datamodule' is None, so it has no 'temperature'"):
         make_trainer(TemperatureScheduleCallback()).fit(regression(), data.train_dataloader())

@@ -120,6 +120,9 @@ class Reweighs(Callback):
         trainer.datamodule.opponent_pool.weights = {"easy": 0.25, "hard": 0.75}  # type: ignore[attr-defined]
 
 
+FROZEN = pytest.mark.filterwarnings(r"ignore:Found 1 module\(s\) in eval mode at the start of training")
+
+
 class Evaluated(BoringModel):
     """Somebody else's module with results, and one part that is kept in evaluation mode."""
 
@@ -140,12 +143,13 @@ def fit(data: LightningDataModule, folder: Path, callbacks: list[Callback], epoc
     trainer = Trainer(
         max_epochs=epochs, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=folder,
         enable_progress_bar=False, enable_model_summary=False, logger=Recorder(), callbacks=callbacks,
-        enable_checkpointing=False, num_sanity_val_steps=0,
+        enable_checkpointing=False, num_sanity_val_steps=0, log_every_n_steps=1,
     )  # fmt: skip
     trainer.fit(Evaluated(), data, ckpt_path=checkpoint)
     return trainer
 
 
+@FROZEN
 def test_weights_shown_are_those_that_the_evaluation_led_to_whatever_the_order(
     data: LightningDataModule, tmp_path: Path
 ) -> None:
@@ -157,6 +161,7 @@ def test_weights_shown_are_those_that_the_evaluation_led_to_whatever_the_order(
     assert names == [("evaluation/win_rates", 1), ("evaluation/scores", 1), ("opponents/weights", 1)]
 
 
+@FROZEN
 def test_history_goes_on_across_a_resume(data: LightningDataModule, tmp_path: Path) -> None:
     fit(data, tmp_path, [EvaluationFigures(), Reweighs()], 2).save_checkpoint(tmp_path / "two.ckpt")
     resumed = EvaluationFigures()
@@ -174,6 +179,7 @@ class Replay:
         return {"observations": torch.zeros(size, 32), "outcome": outcome}
 
 
+@FROZEN
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_the_module_is_left_as_it_was_and_a_diverged_one_ends_no_run(
     value: float, data: LightningDataModule, tmp_path: Path
@@ -193,7 +199,7 @@ def test_the_module_is_left_as_it_was_and_a_diverged_one_ends_no_run(
     trainer = Trainer(
         max_epochs=2, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=tmp_path,
         enable_progress_bar=False, enable_model_summary=False, logger=recorder, enable_checkpointing=False,
-        callbacks=[EvaluationFigures()],
+        callbacks=[EvaluationFigures()], log_every_n_steps=1,
     )  # fmt: skip
     trainer.fit(module, data)
     assert modes == [(False, False)] * 2

@@ -74,7 +74,7 @@ def test_random_games_through_state() -> None:
 
 @pytest.mark.slow
 def test_many_random_games_through_state() -> None:
-    assert compare_random_games(games=1_100, seed=2) >= 100_000
+    assert compare_random_games(games=600, seed=2) >= 50_000
 
 
 def test_the_end_is_told_by_either_scoring() -> None:
@@ -174,14 +174,14 @@ def test_sample_of_all_lines_up_to_four_animals() -> None:
 
 
 @pytest.mark.slow
-def test_all_lines_up_to_three_animals_and_many_of_four() -> None:
+@pytest.mark.parametrize("mover", [0, 1])
+def test_all_lines_up_to_three_animals_and_many_of_four(mover: int) -> None:
     lines = {line for length in range(4) for line in permutations(reference.CARDS, length)}
     assert len(lines) == 1 + 24 + 24 * 23 + 24 * 23 * 22
-    rng = random.Random(7)
-    while len(lines) < 35_000:
+    rng = random.Random(mover)
+    while len(lines) < 15_000:
         lines.add(tuple(rng.sample(reference.CARDS, 4)))
-    transitions = sum(compare_line(line, mover) for line in sorted(lines) for mover in (0, 1))
-    assert transitions >= 1_000_000
+    assert sum(compare_line(line, mover) for line in sorted(lines)) >= 200_000
 
 
 def random_endgames(count: int, plies: tuple[int, ...], seed: int) -> list[reference.Position]:

@@ -1,0 +1,216 @@
+"""What each part of the recipe is worth: ``python benchmarks/ablations.py --folder FOLDER``.
+
+Trains `configs/quickstart.yaml` with one thing changed at a time, several seeds of each, by the command line a user
+has; then measures every player against the ten opponents on one set of deals. What is done is not done again: stopped,
+it goes on where it was, and seeds or variants can be added later. docs/experiments.md has the figures.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parent.parent
+TEST_SEED = 20261125
+WIDTH = 128
+"""Of the network, half of the quickstart's, so that three seeds of everything take an hour."""
+POPULATION = {
+    "trainer.check_val_every_n_epoch": 5,
+    "data.evaluation_games": 200,
+    "data.opponent_pool": {
+        "class_path": "lit_trainer.AdaptiveOpponentPool",
+        "init_args": {"self_play_share": 0.5, "past_share": 0.0},
+    },
+    "adaptive": True,
+}
+"""Half of the games against the ten, by weights that follow twelve evaluations; the base for other ways to weigh."""
+POOL = "data.opponent_pool.init_args"
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "entropy: constant 0.02": {"EntropyScheduleCallback.end_coef": 0.02},
+    "entropy: none": {"EntropyScheduleCallback.start_coef": 0.0},
+    "temperature: 1 to 0.5": {
+        "TemperatureScheduleCallback.end_temp": 0.5,
+        "TemperatureScheduleCallback.decay_type": "linear",
+    },
+    "targets: visits (PUCT, noise)": {"data.search": {"dirichlet_fraction": 0.25}},
+    "targets: none (value alone learns)": {"data.simulations": 0},
+    "auxiliary heads": {
+        "model.network.init_args.auxiliary": True,
+        "model.margin_coef": 0.3,
+        "model.hand_coef": 0.1,
+    },
+    "half the value's target the search's": {"model.search_value_share": 0.5},
+    "population: linear": POPULATION,
+    "population: PFSP (1 - w)^2": POPULATION | {f"{POOL}.rule": "pfsp_hard"},
+    "population: PFSP w (1 - w)": POPULATION | {f"{POOL}.rule": "pfsp_even"},
+    "population: fixed, equal": POPULATION
+    | {"adaptive": False, "data.opponent_pool.class_path": "lit_trainer.OpponentPool"},
+    "population: linear, endgame values": POPULATION | {"data.value_target": "endgame"},
+}
+"""Name to what differs from the quickstart; the base of the populations' is "population: linear"."""
+
+
+def configuration(changes: dict[str, Any], folder: Path, seed: int, iterations: int | None = None) -> dict[str, Any]:
+    """The quickstart's YAML with these changes, on one thread, evaluated at its end alone unless they say more.
+
+    Args:
+        changes: what differs: a dotted path, or a callback's class name and its argument, to the value.
+        folder: of the run.
+        seed: of the run.
+        iterations: stop after so many; None: the configuration's number.
+    """
+    config: dict[str, Any] = yaml.safe_load((ROOT / "configs/quickstart.yaml").read_text())
+    trainer, callbacks = config["trainer"], config["trainer"]["callbacks"]
+    config |= {"seed_everything": seed, "evaluate_first": False}
+    config["data"]["threads"] = 1
+    config["model"]["network"]["init_args"]["width"] = WIDTH
+    trainer |= {"check_val_every_n_epoch": trainer["max_epochs"], "accelerator": "cpu", "enable_progress_bar": False}
+    trainer["logger"] = {
+        "class_path": "lightning.pytorch.loggers.CSVLogger",
+        "init_args": {"save_dir": str(folder), "name": "", "version": ""},
+    }
+    if iterations is not None:
+        trainer["max_epochs"] = iterations
+    changes = copy.deepcopy(changes)
+    if changes.pop("adaptive", False):
+        callbacks.append({"class_path": "callbacks.AdaptiveOpponentCallback"})
+    by_name = {given["class_path"].rpartition(".")[2]: given.setdefault("init_args", {}) for given in callbacks}
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        place: Any = by_name if parents[0] in by_name else config
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    return config
+
+
+def train(changes: dict[str, Any], folder: Path, seed: int, iterations: int | None = None) -> Path:
+    """The last checkpoint of that run, which goes on where it stopped; none is trained twice."""
+    config = configuration(changes, folder, seed, iterations)
+    file, last = folder / "given.yaml", folder / "checkpoints" / "last.ckpt"
+    done = folder / "seconds.json"
+    if done.exists():
+        return last
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump(config))
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "lit_trainer", "fit", "--config", str(file)]
+    if last.exists():
+        command += ["--ckpt_path", str(last)]
+    with (folder / "log.txt").open("a") as log:
+        subprocess.run(command, check=True, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done.write_text(json.dumps({"seconds": time.perf_counter() - start}))
+    return last
+
+
+def measure(checkpoint: Path, folder: Path, games: int, simulations: Sequence[int]) -> dict[str, dict[str, float]]:
+    """Simulations to opponent to score, by ``lit-trainer test``."""
+    kept = folder / f"scores_{games}.json"
+    if not kept.exists():
+        config = yaml.safe_load((folder / "given.yaml").read_text())
+        with tempfile.TemporaryDirectory() as scratch:
+            config["trainer"]["logger"]["init_args"]["save_dir"] = scratch
+            config["seed_everything"] = TEST_SEED
+            config["data"] |= {"test_games": games, "test_simulations": list(simulations)}
+            file = Path(scratch) / "test.yaml"
+            file.write_text(yaml.safe_dump(config))
+            command = [
+                sys.executable,
+                "-m",
+                "lit_trainer",
+                "test",
+                "--config",
+                str(file),
+                "--ckpt_path",
+                str(checkpoint),
+            ]
+            with (folder / "log.txt").open("a") as log:
+                env = os.environ | {"OMP_NUM_THREADS": "1"}
+                subprocess.run(command, check=True, stdout=log, stderr=log, env=env)
+            results = json.loads(next(Path(scratch).rglob("test.json")).read_text())["results"]
+        scores: dict[str, dict[str, float]] = {}
+        for result in results:
+            scores.setdefault(str(result["simulations"]), {})[result["opponent"]] = result["score"]
+        kept.write_text(json.dumps(scores, indent=1))
+    found: dict[str, dict[str, float]] = json.loads(kept.read_text())
+    return found
+
+
+def figures(scores: dict[str, dict[str, float]]) -> list[float]:
+    """Of the policy alone and with search, in percent: the hardest heuristic's, and the mean over the ten."""
+    row = []
+    for of_one in scores.values():
+        row += [100 * min(of_one.values()), 100 * statistics.mean(of_one.values())]
+    return row
+
+
+def described(values: list[float]) -> str:
+    """Mean and half its 95 % interval over seeds (Student's t)."""
+    if len(values) < 2:
+        return f"{values[0]:.1f}"
+    t = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}.get(len(values), 2.6)
+    return f"{statistics.mean(values):.1f} ± {t * statistics.stdev(values) / len(values) ** 0.5:.1f}"
+
+
+def main(
+    folder: str = "runs/ablations",
+    seeds: Sequence[int] = (1, 2, 3),
+    only: Sequence[str] = (),
+    games: int = 1000,
+    simulations: int = 16,
+    iterations: int | None = None,
+) -> None:
+    """Train, measure, show.
+
+    Args:
+        folder: where runs and scores are kept.
+        seeds: of the runs.
+        only: names of variants; none: all.
+        games: against each opponent.
+        simulations: of the search that is measured beside the policy alone.
+        iterations: of each run; none: the quickstart's.
+    """
+    if unknown := [name for name in only if name not in VARIANTS]:
+        raise SystemExit(f"only: {unknown[0]!r} given, expected some of {', '.join(VARIANTS)}")
+    columns = [
+        f"{who}: {what}" for who in ("policy", f"{simulations} simulations") for what in ("hardest", "mean of ten")
+    ]
+    found: dict[str, list[list[float]]] = {name: [] for name in only or VARIANTS}
+    for seed in seeds:  # seed by seed, so that a run cut short compares what it has
+        for name, of_seeds in found.items():
+            place = Path(folder).resolve() / f"{''.join(c if c.isalnum() else '_' for c in name)}_{seed}"
+            checkpoint = train(VARIANTS[name], place, seed, iterations)
+            of_seeds.append(figures(measure(checkpoint, place, games, (0, simulations))))
+    table = Table("variant", *columns)
+    for name, of_seeds in found.items():
+        table.add_row(name, *(described(list(column)) for column in zip(*of_seeds, strict=True)))
+    console = Console(width=160)
+    console.print(table)
+    differences = Table("variant less its base, seed by seed", *columns)
+    for name, of_seeds in found.items():
+        base = "population: linear" if name.startswith("population") and name != "population: linear" else "base"
+        if base in found and base != name:
+            pairs = zip(of_seeds, found[base], strict=True)
+            rows = [[a - b for a, b in zip(mine, its, strict=True)] for mine, its in pairs]
+            differences.add_row(name, *(described(list(column)) for column in zip(*rows, strict=True)))
+    console.print(differences)
+
+
+if __name__ == "__main__":
+    jsonargparse.auto_cli(main)

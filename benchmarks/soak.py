@@ -1,0 +1,232 @@
+"""Long runs that must find nothing: ``python benchmarks/soak.py games`` and ``python benchmarks/soak.py run``.
+
+`games` plays millions of games and checks the rules' invariants after every turn, by numpy and not by the engine.
+`run` trains in small iterations for an hour and shows whether memory and the iterations' time stay flat.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from lit_trainer import AdaptiveOpponentPool, AlphaZeroModule, ResidualMLP, SelfPlayDataModule
+from sim_core import OPPONENTS, GameBatch
+from sim_core.rules import SPECIES
+
+LAYOUT = np.dtype(
+    [
+        ("hand", "<u2", 2),
+        ("bar", "<u2", 2),
+        ("out", "<u2", 2),
+        ("deck", "u1", (2, 8)),
+        ("deck_size", "u1", 2),
+        ("line", "u1", 5),
+        ("line_size", "u1"),
+        ("to_move", "u1"),
+        ("ply", "u1"),
+        ("scoring", "u1"),
+        ("padding", "u1"),
+    ]
+)
+"""Of a packed state: sets of cards are bits of species; in the deck a species, in line owner * 12 + species."""
+ALL = (1 << 12) - 1
+POINTS = np.array([points for _, _, points in SPECIES])
+BITS = np.array([bin(number).count("1") for number in range(ALL + 1)])
+
+Rows = NDArray[Any]
+
+
+class Broken(AssertionError):
+    """An invariant does not hold; says which, and in which position."""
+
+
+def require(holds: NDArray[np.bool_], what: str, batch: GameBatch) -> None:
+    """Raise `Broken` with the first position, before its last turn is known, where something does not hold."""
+    if not (rows := holds.reshape(len(batch), -1).all(axis=1)).all():
+        raise Broken(f"{what}: {batch.state(int(np.argmin(rows)))}")
+
+
+def line_sets(states: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    """Each player's animals in line as a set, and how many stand there twice."""
+    found, twice = np.zeros((len(states), 2), np.uint16), np.zeros(len(states), np.int64)
+    for place in range(5):
+        waits = states["line_size"] > place
+        owner, species = states["line"][:, place] // 12, states["line"][:, place] % 12
+        for player in (0, 1):
+            bit = np.where(waits & (owner == player), 1 << species.astype(np.uint16), 0).astype(np.uint16)
+            twice += (found[:, player] & bit) > 0
+            found[:, player] |= bit
+    return found, twice
+
+
+def deck_sets(states: Rows) -> Rows:
+    """Each player's deck as a set."""
+    found = np.zeros((len(states), 2), np.uint16)
+    for place in range(8):
+        there = states["deck_size"] > place
+        found |= np.where(there, 1 << states["deck"][:, :, place].astype(np.uint16), 0).astype(np.uint16)
+    return found
+
+
+def check_position(batch: GameBatch, states: Rows, ply: int) -> None:
+    """What holds in every position between two turns (docs/rules.md)."""
+    line, twice = line_sets(states)
+    parts = [states["hand"], states["bar"], states["out"], deck_sets(states), line]
+    everything = parts[0] | parts[1] | parts[2] | parts[3] | parts[4]
+    require(everything == ALL, "a card is missing", batch)
+    require(sum(BITS[part] for part in parts) == 12, "a card is in two places", batch)
+    require(twice == 0, "a card is twice in line", batch)
+    require(states["line_size"] <= 4, "five animals wait after a turn", batch)
+    require(states["ply"] == ply, "turns are miscounted", batch)
+    require(states["to_move"] == (states["to_move"][:1] if ply < 24 else states["to_move"]), "seats part", batch)
+    played = np.stack([(ply + 1 - (states["to_move"] == k)) // 2 for k in (0, 1)], axis=1)
+    hand = np.minimum(4, 12 - played)
+    require((BITS[states["hand"]] == hand) | (ply == 24), "a hand is not refilled", batch)
+    require((batch.legal_mask().any(axis=1)) == (ply < 24), "no action, or one after the end", batch)
+    require(batch.is_terminal == (ply == 24), "the end is not at turn 24", batch)
+    points = np.stack([((states["bar"][:, k, None] >> np.arange(12)) & 1) @ POINTS for k in (0, 1)], axis=1)
+    require(batch.scores() == points, "scores are not the bar's points", batch)
+    if ply == 24:
+        require(batch.outcomes() == np.sign(points[:, 0] - points[:, 1]), "the outcome is not the scores'", batch)
+
+
+def check_turn(batch: GameBatch, before: Rows, after: Rows) -> None:
+    """What holds between two positions, whatever was played."""
+    rows = np.arange(len(before))
+    mover = before["to_move"].astype(np.int64)
+    require(after["to_move"] == 1 - mover, "the same player twice", batch)
+    for name in ("bar", "out"):
+        require((before[name] & ~after[name]) == 0, f"an animal came back from the {name}", batch)
+    other = 1 - mover
+    require(before["hand"][rows, other] == after["hand"][rows, other], "the other's hand changed", batch)
+    require(before["deck_size"][rows, other] == after["deck_size"][rows, other], "the other drew", batch)
+    gone = before["hand"][rows, mover] & ~after["hand"][rows, mover]
+    drawn = after["hand"][rows, mover] & ~before["hand"][rows, mover]
+    drew = before["deck_size"][rows, mover] > 0
+    require(BITS[gone] == 1, "not one card was played", batch)
+    require(BITS[drawn] == drew, "not one card was drawn", batch)
+    top = before["deck"][rows, mover, np.maximum(before["deck_size"][rows, mover], 1) - 1]
+    require(~drew | (drawn == 1 << top.astype(np.uint16)), "the card drawn was not the top one", batch)
+    entered = sum(BITS[after["bar"][:, k] & ~before["bar"][:, k]] for k in (0, 1))
+    require((entered == 0) | (entered == 2), "not two at a time entered the bar", batch)
+
+
+def games(games: int = 10_000_000, batch_size: int = 100_000, seed: int = 1) -> None:
+    """Play and check games, each batch between another two of the ten opponents.
+
+    Args:
+        games: how many.
+        batch_size: games side by side.
+        seed: of deals and choices.
+    """
+    start, played = time.perf_counter(), 0
+    names = list(OPPONENTS)
+    while played < games:
+        n = min(batch_size, games - played)
+        number = played // batch_size
+        sides = names[number % len(names)], names[number // len(names) % len(names)]
+        batch = GameBatch(n, seed + number, first_player=number % 2)
+        states = batch.packed().view(LAYOUT)[:, 0]
+        for ply in range(25):
+            check_position(batch, states, ply)
+            if ply < 24:
+                batch.step(batch.opponent_actions(sides[ply % 2], seed).astype(np.int64))
+                before, states = states, batch.packed().view(LAYOUT)[:, 0]
+                check_turn(batch, before, states)
+        played += n
+        if sys.stderr.isatty() or number % 10 == 9:
+            print(f"{played:,} games, {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    print(f"{played:,} games, {24 * played:,} turns, every invariant held; {time.perf_counter() - start:.0f} s")
+
+
+def memory_of(pid: int) -> tuple[float, float]:
+    """MiB that are a process's own, and that it shares."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    kib = {name: int(value.split()[0]) for name, value in fields.items()}
+    return (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024, (kib["Shared_Clean"] + kib["Shared_Dirty"]) / 1024
+
+
+def children_of(pid: int) -> list[int]:
+    """Its processes, and theirs."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *children_of(child)]
+    return found
+
+
+class Watch(Callback):
+    """Memory and seconds of every iteration."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[float, float, float, float, int]] = []
+        self._last = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        now = time.perf_counter()
+        of_all = [memory_of(pid) for pid in (os.getpid(), *children_of(os.getpid()))]
+        shm = sum(file.stat().st_size for file in Path("/dev/shm").iterdir() if file.is_file()) / 2**20
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        self.rows.append((now - self._last, sum(own for own, _ in of_all), of_all[0][1], shm, files))
+        self._last = now
+
+
+def run(minutes: float = 60.0, asynchronous: bool = False, games: int = 64, steps: int = 4) -> None:
+    """Train and watch.
+
+    Args:
+        minutes: how long.
+        asynchronous: with a worker process.
+        games: an iteration.
+        steps: an iteration.
+    """
+    data = SelfPlayDataModule(
+        opponent_pool=AdaptiveOpponentPool(snapshot_every=20, max_past=5),
+        games_per_iteration=games,
+        steps_per_iteration=steps,
+        batch_size=256,
+        replay_positions=10_000,
+        simulations=8,
+        parallel_games=games,
+        evaluation_games=20,
+        asynchronous=asynchronous,
+    )
+    watch = Watch()
+    trainer = Trainer(
+        max_epochs=-1,
+        max_time=timedelta(minutes=minutes),
+        accelerator="cpu",
+        gradient_clip_val=1.0,
+        check_val_every_n_epoch=10,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[watch],
+    )
+    trainer.fit(AlphaZeroModule(ResidualMLP(width=64, blocks=2)), datamodule=data)
+    columns = ("iterations", "median seconds", "own MiB, all processes", "shared MiB", "/dev/shm MiB", "open files")
+    table = Table(*columns, title=f"{len(watch.rows)} iterations")
+    size = max(1, len(watch.rows) // 10)
+    for first in range(0, len(watch.rows) - size + 1, size):
+        part = list(zip(*watch.rows[first : first + size], strict=True))
+        median = [statistics.median(column) for column in part]
+        table.add_row(f"{first + 1}-{first + size}", f"{median[0]:.3f}", *(f"{value:.1f}" for value in median[1:]))
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    jsonargparse.auto_cli({"games": games, "run": run})
