@@ -17,7 +17,7 @@ test: export OMP_WAIT_POLICY = PASSIVE
 test: export ENGINE_COVERAGE = $(CURDIR)/.coverage-engine.txt
 test: $(VENV)/.installed-dev lint browser
 	rm -f $(ENGINE_COVERAGE)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --cov
+	$(BIN)/python -m pytest --numprocesses auto --cov
 	@echo "Lines of the engine that its fast tests reach:"
 	@cat $(ENGINE_COVERAGE)
 

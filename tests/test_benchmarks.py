@@ -84,7 +84,7 @@ def test_ours_twice_as_fast_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert times and 4 < float(times[1]) < 16
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ablations() -> ModuleType:
     spec = importlib.util.spec_from_file_location("ablations", FOLDER / "ablations.py")
     assert spec is not None and spec.loader is not None
