@@ -40,6 +40,9 @@ POPULATION = {
 """Half of the games against the ten, by weights that follow twelve evaluations; the base for other ways to weigh."""
 POOL = "data.opponent_pool.init_args"
 
+BASE = {"EntropyScheduleCallback.start_coef": 0.02}
+"""Of all variants, before what they change: an entropy bonus that falls to 0 over the run."""
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "entropy: constant 0.02": {"EntropyScheduleCallback.end_coef": 0.02},
@@ -87,7 +90,7 @@ def configuration(changes: dict[str, Any], folder: Path, seed: int, iterations: 
     }
     if iterations is not None:
         trainer["max_epochs"] = iterations
-    changes = copy.deepcopy(changes)
+    changes = copy.deepcopy(BASE | changes)
     if changes.pop("adaptive", False):
         callbacks.append({"class_path": "callbacks.AdaptiveOpponentCallback"})
     by_name = {given["class_path"].rpartition(".")[2]: given.setdefault("init_args", {}) for given in callbacks}

@@ -173,6 +173,11 @@ LISTED = [
         "needs GPUs; tests/test_distributed.py::test_processes_play_different_games_and_stay_equal runs on two CPUs",
     ),
     Listed(
+        r"srun lit-trainer fit --config configs/[\w/]+\.yaml",
+        parse_launched,
+        "needs SLURM; tests/test_signals.py::test_slurm_s_signal_puts_the_job_back_and_the_job_goes_on plays its part",
+    ),
+    Listed(
         r"lit-trainer web.*",
         parse,
         "serves until it is stopped; tests/lit_trainer/play/test_browser.py::"

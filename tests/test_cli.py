@@ -179,10 +179,11 @@ def test_parts_of_learning_are_settings(iter600: Path) -> None:
     """A setting of the command line that does not reach the network, the loss, the games or the start."""
     cli = trained(
         "fit",
-        *config("quickstart.yaml"),
+        *config("iter0_to_600.yaml"),
         *TINY,
         "--trainer.max_epochs=1",
         "--trainer.limit_val_batches=0",
+        "--evaluate_first=false",
         "--model.network.init_args.auxiliary=true",
         "--model.margin_coef=0.2",
         "--model.hand_coef=0.1",
@@ -194,7 +195,7 @@ def test_parts_of_learning_are_settings(iter600: Path) -> None:
     saved = torch.load(iter600, weights_only=True)["state_dict"]
     assert all(torch.equal(value, cli.model.state_dict()[key]) for key, value in saved.items())
     assert cli.datamodule._generation_settings.value_target == "endgame"
-    folder = latest("quickstart")
+    folder = latest("iter0_to_600")
     terms = {name: metrics(folder, f"train/{name}")[0] for name in ("margin_loss", "hand_loss", "loss", "value_loss")}
     assert terms["margin_loss"] > 0.005 and 0.3 < terms["hand_loss"] < 1.5
     policy, bonus = metrics(folder, "train/policy_loss")[0], 0.02 * metrics(folder, "train/entropy")[0]
