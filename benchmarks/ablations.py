@@ -173,8 +173,8 @@ def described(values: list[float]) -> str:
 
 def main(
     folder: str = "runs/ablations",
-    seeds: Sequence[int] = (1, 2, 3),
-    only: Sequence[str] = (),
+    seeds: int = 3,
+    only: Sequence[str] | None = None,
     games: int = 1000,
     simulations: int = 16,
     iterations: int | None = None,
@@ -183,19 +183,19 @@ def main(
 
     Args:
         folder: where runs and scores are kept.
-        seeds: of the runs.
-        only: names of variants; none: all.
+        seeds: runs of each variant, with the seeds 1, 2 and so on.
+        only: names of variants; None: all.
         games: against each opponent.
         simulations: of the search that is measured beside the policy alone.
         iterations: of each run; none: the quickstart's.
     """
-    if unknown := [name for name in only if name not in VARIANTS]:
+    if unknown := [name for name in only or () if name not in VARIANTS]:
         raise SystemExit(f"only: {unknown[0]!r} given, expected some of {', '.join(VARIANTS)}")
     columns = [
         f"{who}: {what}" for who in ("policy", f"{simulations} simulations") for what in ("hardest", "mean of ten")
     ]
     found: dict[str, list[list[float]]] = {name: [] for name in only or VARIANTS}
-    for seed in seeds:  # seed by seed, so that a run cut short compares what it has
+    for seed in range(1, seeds + 1):  # seed by seed, so that a run cut short compares what it has
         for name, of_seeds in found.items():
             place = Path(folder).resolve() / f"{''.join(c if c.isalnum() else '_' for c in name)}_{seed}"
             checkpoint = train(VARIANTS[name], place, seed, iterations)

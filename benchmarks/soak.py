@@ -228,5 +228,7 @@ def run(minutes: float = 60.0, asynchronous: bool = False, games: int = 64, step
     Console(width=120).print(table)
 
 
+main = {"games": games, "run": run}
+
 if __name__ == "__main__":
-    jsonargparse.auto_cli({"games": games, "run": run})
+    jsonargparse.auto_cli(main)

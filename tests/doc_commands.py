@@ -168,6 +168,11 @@ LISTED = [
         "tests/test_cli.py::test_every_configuration_trains runs every configuration with every overlay",
     ),
     Listed(
+        r"lit-trainer tournament --agents .*checkpoints/iter1000\.ckpt@256.*",
+        parse,
+        "twenty players, some of whom search long; the tournament of docs/measuring.md is run",
+    ),
+    Listed(
         r"(lit-trainer|srun|torchrun) .* --trainer.strategy ddp .*",
         parse_launched,
         "needs GPUs; tests/test_distributed.py::test_processes_play_different_games_and_stay_equal runs on two CPUs",

@@ -27,7 +27,7 @@ TINY = {
     ),
     "selfplay": "--games 8 --parallel 4 --simulations 2 --width 16 --blocks 1 --runs 1",
     "training": "--games 8 --steps 2 --batch 16 --simulations 2 --iterations 1",
-    "ablations": "--only '[\"population: linear\"]' --seeds [1] --games 2 --simulations 2 --iterations 1",
+    "ablations": "--only '[\"population: linear\"]' --seeds 1 --games 2 --simulations 2 --iterations 1",
 }
 ELSEWHERE = {"soak"}
 """Tried by a test file of its own."""
