@@ -29,6 +29,10 @@ FOLLOWED = [
 ]
 
 
+# of tensorboard's own needs, and of a run that goes on with another number of ModelCheckpoints
+@pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
 @pytest.mark.parametrize("page", FOLLOWED)
 def test_a_page_can_be_followed(page: Path, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flag, file, name or answer that is not there any more; a command that no test knows."""

@@ -181,6 +181,7 @@ def test_the_card_says_what_the_checkpoint_knows(exported: Path) -> None:
     assert str(ROOT) not in card and not re.search(r"\n\n\n|[{}]{2}|None", card)
 
 
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning")
 def test_the_card_has_what_a_test_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     flags = ["--data.test_games=6", "--data.test_simulations=[0]", "--data.test_opponents=[random]"]

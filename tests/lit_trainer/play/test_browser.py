@@ -34,10 +34,10 @@ pytestmark = pytest.mark.slow
 
 def started(folder: Path, port: int, *flags: str) -> subprocess.Popen[bytes]:
     """The command in a process of its own, once it answers."""
-    log = (folder / "web.log").open("wb")
     command = [sys.executable, "-m", "lit_trainer", "web", "--port", str(port), *flags]
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=env)
+    with (folder / "web.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=env)
     for _ in range(600):
         assert server.poll() is None, (folder / "web.log").read_text()
         try:
@@ -267,8 +267,8 @@ def test_what_fails_is_said_on_the_page(page: Page, address: str) -> None:
     page.evaluate(MOVE_NOBODY_HAS)
     page.keyboard.press("1")
     expect(page.locator("#message")).to_contain_text("move: 'W' is not legal here; legal are ")
+    page.goto("about:blank")  # or the page would be told of a new address, and not be loaded with it
     page.goto(f"{address}#gone")
-    page.reload()
     expect(page.locator("#message")).to_contain_text("game: unknown here")
     expect(page.locator("#start")).to_be_visible()
     page.route("**/api/games", lambda route: route.abort())
