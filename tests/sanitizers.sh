@@ -21,15 +21,7 @@ echo "Using --randomly-seed=$seed"
 pytest=(-m pytest -q -x -m "not slow" -k "${left_out//$'\n'/}" --capture=no --noconftest -p no:cacheprovider
         --randomly-seed="$seed" -W error::pytest.PytestUnraisableExceptionWarning)
 
-copy_files() {
-    if git -C "$root" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-        git -C "$root" ls-files --cached --others --exclude-standard -z
-    else
-        (cd "$root" && find . -name '.venv*' -prune -o -type f ! -name '*.c' ! -name '*.so' -print0)
-    fi | (cd "$root" && while IFS= read -r -d '' file; do [ ! -f "$file" ] || printf '%s\0' "$file"; done) |
-        tar -C "$root" --null -T - -cf - | tar -C "$copy" -xf -
-}
-
+source "$root/tests/copy_files.sh"
 case $kind in
 debug) sanitizers=() ;;
 # libstdc++ beside it, or the first C++ exception of any other extension ends the process
@@ -42,7 +34,7 @@ sanitize) sanitizers=(
     exit 2
     ;;
 esac
-copy_files
+copy_files "$copy"
 cd "$copy"
 export LIT_ALPHAZERO_DEBUG=1
 [[ $kind == debug ]] || export LIT_ALPHAZERO_SANITIZE=1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import engine_coverage
 import pytest
 from cli_tools import ROOT
 
@@ -18,6 +19,40 @@ def has_sanitizers() -> bool:
     # where gcc does not have the file, it prints the name alone
     found = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
     return Path(found).is_absolute()
+
+
+C = """
+  /* "sim_core/a.pyx":3
+ *     cdef int b = 1             # <<<<<<<<<<<<<<
+ */
+  __pyx_v_b = 1;
+
+  /* "sim_core/a.pyx":4
+ *     if b:             # <<<<<<<<<<<<<<
+ */
+  __pyx_t_1 = (__pyx_v_b != 0);
+  if (__pyx_t_1) {
+
+    /* "sim_core/a.pyx":5
+ *         b = 2             # <<<<<<<<<<<<<<
+ */
+    __pyx_v_b = 2;
+
+    /* "sim_core/a.pyx":4
+ *     if b:             # <<<<<<<<<<<<<<
+ */
+  }
+"""
+
+
+def test_a_line_counts_as_often_as_its_c_begins() -> None:
+    counts = {5: 7, 10: 7, 11: 7, 16: 0, 21: 7}
+    assert engine_coverage.executed(C, counts) == {("sim_core/a.pyx", line): n for line, n in ((3, 7), (4, 7), (5, 0))}
+    assert engine_coverage.ranges([3, 7, 8, 9]) == "3, 7-9"
+    for text in ("@property", "cdef int f(int a=3):", "    cdef inline int f(", "def f(a=1):", "cdef class A:"):
+        assert engine_coverage.DEFINITION.match(text), text
+    for text in ("    cdef int a = f(3)", "    return a", "    a = 3"):
+        assert not engine_coverage.DEFINITION.match(text), text
 
 
 @pytest.mark.slow
