@@ -41,7 +41,7 @@ def _computes_in_python(path: Path) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Lines are not counted in tests that it would slow down most; where processes share the tests, slow ones come first.
+    """Count no lines where that would slow a test down most; where processes share the tests, begin with the slow ones.
 
     Begun at the end, one of those would keep a process busy while the others have nothing left.
     """
