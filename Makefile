@@ -6,7 +6,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd)
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test lint docs browser sanitize audit clean
+.PHONY: quickstart test test-lowest lint docs browser sanitize audit clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/lit-trainer fit --config configs/quickstart.yaml
@@ -38,6 +38,10 @@ browser:
 # bounds checks, AddressSanitizer and UBSan, in a build of their own
 sanitize: $(VENV)/.installed-dev
 	PYTHON=$(BIN)/python tests/sanitizers.sh
+
+# part of the tests with the lowest versions that pyproject.toml allows, in an environment of their own
+test-lowest:
+	PYTHON=$(PYTHON) tests/lowest.sh
 
 # known vulnerabilities of the pinned versions; needs PyPI's or OSV's service for them
 audit:

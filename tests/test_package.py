@@ -193,3 +193,14 @@ def test_constraints_pin_the_torch_that_was_tested() -> None:
     versions = pinned("constraints.txt")
     assert versions["torch"] == Version("2.13.0")
     assert lowest(PROJECT["project"]["dependencies"]).keys() <= versions.keys()
+
+
+def test_the_lower_bounds_are_the_versions_that_were_tested() -> None:
+    """A bound that was lowered, or a version tested that is not the bound."""
+    tested = pinned("constraints-lowest.txt")
+    extras = PROJECT["project"]["optional-dependencies"]
+    bounds = lowest([*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]])
+    for extra in ("onnx", "pettingzoo", "safetensors", "web"):
+        bounds |= lowest(extras[extra])
+    assert {name: tested.get(name) for name in bounds} == bounds
+    assert pinned("constraints.txt").keys() >= bounds.keys()
