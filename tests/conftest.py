@@ -41,7 +41,7 @@ def _computes_in_python(path: Path) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Count no lines where that would slow a test down most; where processes share the tests, begin with the slow ones.
+    """Measure no coverage of what it would slow down most; begin with the slow where several processes share the tests.
 
     Begun at the end, one of those would keep a process busy while the others have nothing left.
     """
