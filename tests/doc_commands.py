@@ -189,7 +189,7 @@ LISTED = [
         "test_a_game_by_mouse_survives_a_reload_and_is_saved plays on it",
     ),
     Listed(r"tensorboard --logdir runs", parse_tensorboard, "serves until it is stopped"),
-    Listed(r"make \w+", parse_make, "make test runs these tests, make quickstart trains for minutes"),
+    Listed(r"make [\w-]+", parse_make, "make test runs these tests, make quickstart trains for minutes"),
     Listed(
         r"pip install .*",
         parse_pip,
