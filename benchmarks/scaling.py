@@ -24,7 +24,7 @@ from rich.table import Table
 from training import Clock, bare_trainer, seconds_of
 
 from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
-from lit_trainer.checkpoint import AtomicCheckpointIO
+from lit_trainer.checkpoint_io import AtomicCheckpointIO
 from lit_trainer.processes import gather_windows
 from lit_trainer.replay import ReplayWindow
 

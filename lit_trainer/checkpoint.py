@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read safely, and refused by name where they do not fit."""
+"""Checkpoints: read safely, and refused by name where they do not fit. Playing needs no Lightning for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 
 from lit_trainer.networks import PolicyValueNetwork
 from sim_core import get_game
@@ -19,70 +18,7 @@ KEY = "lit_alphazero"
 FORMAT = 1
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, syncs it to the disk, then renames it: no crash leaves half a file.
-
-    Reads only what is whole, by the checksums in it.
-    """
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
-    ) -> None:
-        """Write a checkpoint, or leave what stood there before.
-
-        Raises:
-            OSError: the disk is full or the folder cannot be written; names the file and the reason.
-        """
-        target = Path(path)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(checkpoint, target)
-        except Exception as error:
-            if (cause := _cause_on_disk(error)) is None:
-                raise
-            kept = "the file that stood there before is whole" if target.is_file() else "nothing stands there"
-            raise OSError(
-                cause.errno,
-                f"checkpoint {os.fspath(target)!r} cannot be written ({cause.strerror}); {kept}. Make room or name "
-                "another folder, and resume from the newest checkpoint",
-            ) from error
-
-    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Read a checkpoint.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it is truncated or damaged.
-        """
-        if not Path(path).is_file():
-            return super().load_checkpoint(path, *args, **kwargs)
-        try:
-            _check_sums(path)
-            return super().load_checkpoint(path, *args, **kwargs)
-        except Exception as error:
-            raise _unreadable(path, "ckpt_path", error) from None
-
-
-def _write_whole(checkpoint: dict[str, Any], target: Path) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _cause_on_disk(error: BaseException | None) -> OSError | None:
-    """The system's error behind one that torch makes of it."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _check_sums(path: str | os.PathLike[str]) -> None:
+def check_sums(path: str | os.PathLike[str]) -> None:
     """Raise where a file is not what its checksums say, which torch does not compare; its older format has none."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -90,7 +26,8 @@ def _check_sums(path: str | os.PathLike[str]) -> None:
                 raise ValueError(f"checksum of {damaged} does not fit")
 
 
-def _unreadable(path: str | os.PathLike[str], field: str, error: Exception) -> ValueError:
+def unreadable(path: str | os.PathLike[str], field: str, error: Exception) -> ValueError:
+    """What to raise in place of an error of reading a file."""
     reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
     return ValueError(f"{field}: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})")
 
@@ -109,10 +46,10 @@ def read_checkpoint(path: str | os.PathLike[str], field: str = "ckpt_path") -> d
     if not Path(path).is_file():
         raise FileNotFoundError(f"{field}: there is no file {os.fspath(path)!r}")
     try:
-        _check_sums(path)
+        check_sums(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # damaged bytes lead the unpickler to an IndexError, a struct.error, ...
-        raise _unreadable(path, field, error) from None
+        raise unreadable(path, field, error) from None
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ValueError(f"{field}: {os.fspath(path)!r} is no Lightning checkpoint: it has no 'state_dict'")
     return checkpoint

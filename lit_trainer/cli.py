@@ -17,7 +17,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar, TQDMPr
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
-from lit_trainer.checkpoint import AtomicCheckpointIO, check_fits, iterations_done, read_checkpoint
+from lit_trainer.checkpoint import check_fits, iterations_done, read_checkpoint
+from lit_trainer.checkpoint_io import AtomicCheckpointIO
 from lit_trainer.cli_checks import fault_in
 from lit_trainer.commands import COMMANDS, overview, run_command
 from lit_trainer.datamodule import SelfPlayDataModule

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch.cli import instantiate_class
 from torch import Tensor
 
 from lit_trainer.checks import time_limit
@@ -53,8 +53,9 @@ def make_agent(name: str, given: Any) -> Agent:
     """The agent itself, made where a class path and its arguments were given."""
     if isinstance(given, Mapping):
         try:
-            given = instantiate_class((), {"init_args": {}, **given})
-        except (ImportError, AttributeError, KeyError, TypeError) as error:
+            module, _, class_name = given["class_path"].rpartition(".")
+            given = getattr(import_module(module), class_name)(**given.get("init_args", {}))
+        except (ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"agents: {name} cannot be made from {dict(given)}: {error!r}; "
                 "expected {class_path: package.module.Class, init_args: {...}}"

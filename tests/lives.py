@@ -7,6 +7,7 @@ would be missing in its forks.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -28,6 +29,7 @@ def born(folder: Path, *flags: str, **environment: str) -> int:
         return pid
     code: int | str | None = 1
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         os.setpgid(0, 0)
         os.chdir(folder)
         os.environ |= environment

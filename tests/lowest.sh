@@ -12,13 +12,12 @@ copy_files "$copy"
 cd "$copy"
 [[ -x $venv/bin/python ]] || "${PYTHON:-python3}" -m venv "$venv"
 install=("$venv/bin/python" -m pip install --quiet --constraint constraints-lowest.txt)
-"${install[@]}" torch # first, so that no other requirement brings another build of it
-"${install[@]}" --requirement constraints-lowest.txt
+"${install[@]}" torch cython setuptools # torch first, so that no other requirement brings another build of it
+CFLAGS=-O1 "${install[@]}" --no-build-isolation --editable '.[onnx,pettingzoo,safetensors,web]'
 "${install[@]}" pytest pytest-randomly pytest-timeout pytest-xdist hypothesis httpx2 # of these the newest will do
-CFLAGS=-O1 "$venv/bin/python" setup.py -q build_ext --inplace >log 2>&1 || { cat log; exit 1; }
 # what takes long or starts processes proves no more about versions; warnings of old versions tell nothing
 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE "$venv/bin/python" -m pytest --numprocesses auto -p no:cacheprovider \
-    -m "not slow" -k "not gpu.yaml and not transformer.yaml and not threads" -o filterwarnings= \
+    -m "not slow" -k "not gpu.yaml and not transformer.yaml and not threads" -o filterwarnings= --disable-warnings \
     tests/sim_core/test_{batch,batch_arguments,notation,rules_vectors,search,fuzz,pettingzoo}.py \
     tests/callbacks/test_{adaptive_opponents,any_schedule,entropy,grad_norm,package,schedule_callback,targets,temperature}.py \
     tests/lit_trainer/test_{agents,checkpoint,evaluation,evaluators,export,figures,metrics,networks,optimization,replay}.py \

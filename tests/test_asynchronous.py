@@ -32,7 +32,7 @@ from pathlib import Path
 from lightning.pytorch.callbacks import Callback
 
 class Leisurely(Callback):
-    'Leaves the processors to the other runs, and fails where a file says so.'
+    'Leaves the processors to the other tests, and fails where a file says so.'
 
     def on_train_batch_end(self, *args):
         time.sleep(0.1)
@@ -42,7 +42,7 @@ class Leisurely(Callback):
 
 
 class Started(NamedTuple):
-    """A run under way, with two workers."""
+    """A run under way, with its workers."""
 
     process: subprocess.Popen[str]
     folder: Path
@@ -54,36 +54,32 @@ class Started(NamedTuple):
         return (self.folder / "output").read_text()
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Started]]:
-    """One run for each way to end, started together since most of the time goes into starting."""
-    source = tmp_path_factory.mktemp("source")
-    (source / "my_callbacks.py").write_text(CALLBACKS)
-    started = {}
-    for way in ("error", "SIGINT", "SIGTERM", "SIGKILL", "worker"):
-        folder = tmp_path_factory.mktemp(way)
-        with open(folder / "output", "w") as output:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "lit_trainer", "fit", *config("quickstart.yaml"), *TINY, *ASYNCHRONOUS),
-                    *("--trainer.max_epochs=100000", "--trainer.enable_progress_bar=false"),
-                    "--trainer.callbacks+=my_callbacks.Leisurely",
-                    f"--data.workers={2 if way == 'worker' else 1}",
-                ],
-                cwd=folder,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-                preexec_fn=heed_ctrl_c,
-                start_new_session=True,  # a group, as a shell would make, for what Ctrl-C is sent to
-                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(source), *filter(None, sys.path)])},
-            )
-        started[way] = Started(process, folder)
-    yield started
-    for one in started.values():
+@contextlib.contextmanager
+def started(folder: Path, workers: int) -> Iterator[Started]:
+    """A run that would go on for days, and is gone at the end."""
+    (folder / "my_callbacks.py").write_text(CALLBACKS)
+    with open(folder / "output", "w") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "lit_trainer", "fit", *config("quickstart.yaml"), *TINY, *ASYNCHRONOUS),
+                *("--trainer.max_epochs=100000", "--trainer.enable_progress_bar=false"),
+                "--trainer.callbacks+=my_callbacks.Leisurely",
+                f"--data.workers={workers}",
+            ],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=heed_ctrl_c,
+            start_new_session=True,  # a group, as a shell would make, for what Ctrl-C is sent to
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])},
+        )
+    try:
+        yield Started(process, folder)
+    finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(one.process.pid, signal.SIGKILL)
-        one.process.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def heed_ctrl_c() -> None:
@@ -93,50 +89,52 @@ def heed_ctrl_c() -> None:
 
 @needs_proc
 @pytest.mark.parametrize("way", ["error", "SIGINT", "SIGTERM", "SIGKILL", "worker"])
-def test_nothing_is_left_behind(runs: dict[str, Started], way: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_left_behind(way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Workers that outlive their trainer, a trainer that waits for a dead worker, memory with a name.
 
     Where the trainer was killed outright, a run that does not go on from its last iteration.
     """
-    one = runs[way]
-    last = one.folder / "runs/quickstart/version_0/checkpoints/last.ckpt"
+    with started(tmp_path, workers=2 if way == "worker" else 1) as one:
+        last = one.folder / "runs/quickstart/version_0/checkpoints/last.ckpt"
 
-    def learning() -> bool:
-        assert one.process.poll() is None, one.output()
-        return last.exists()
+        def learning() -> bool:
+            assert one.process.poll() is None, one.output()
+            return last.exists()
 
-    wait_for(learning, 300, "a first iteration")
-    workers = one.workers()
-    assert len(workers) == (2 if way == "worker" else 1)
-    held = shared_memory([one.process.pid, *workers])
-    if way == "error":
-        (one.folder / "fail").touch()
-    elif way == "worker":
-        os.kill(workers[1], signal.SIGKILL)
-    elif way == "SIGINT":
-        os.killpg(one.process.pid, signal.SIGINT)
-    else:
-        one.process.send_signal(signal.Signals[way])
-    code = one.process.wait(120)
-    wait_for(lambda: not any(map(alive, workers)), 60, "the workers' end")
-    output = one.output()
-    assert code == {"error": 1, "SIGINT": 1, "SIGTERM": 0, "SIGKILL": -9, "worker": 1}[way], output
-    assert not [path for path in held if path.exists()]
-    if way == "error":
-        assert output.rstrip().endswith("RuntimeError: the trainer is tired")
-    if way == "worker":
-        assert re.search(rf"WorkerError: worker \d \(pid {workers[1]}\) was killed by SIGKILL", output), output
-    if way == "SIGKILL":
-        done = torch.load(last, weights_only=True)["global_step"] // 2
-        flags = [*config("quickstart.yaml"), *TINY, *ASYNCHRONOUS, "--trainer.enable_progress_bar=false"]
-        with contextlib.chdir(one.folder):
-            run("fit", *flags, f"--trainer.max_epochs={done + 1}", f"--ckpt_path={last}")
-        resumed = one.folder / "runs/quickstart/version_1"
-        assert torch.load(resumed / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2 * (done + 1)
-        assert metrics(resumed, "selfplay/games") == {done: 6}
-        assert re.search(rf"goes on at iteration {done}: games that were on their way .* \(at most 6\)", caplog.text)
-    if way == "SIGINT":
-        assert "[worker" not in output and "Traceback" not in output, output
+        wait_for(learning, 300, "a first iteration")
+        workers = one.workers()
+        assert len(workers) == (2 if way == "worker" else 1)
+        held = shared_memory([one.process.pid, *workers])
+        if way == "error":
+            (one.folder / "fail").touch()
+        elif way == "worker":
+            os.kill(workers[1], signal.SIGKILL)
+        elif way == "SIGINT":
+            os.killpg(one.process.pid, signal.SIGINT)
+        else:
+            one.process.send_signal(signal.Signals[way])
+        code = one.process.wait(120)
+        wait_for(lambda: not any(map(alive, workers)), 60, "the workers' end")
+        output = one.output()
+        assert code == {"error": 1, "SIGINT": 1, "SIGTERM": 0, "SIGKILL": -9, "worker": 1}[way], output
+        assert not [path for path in held if path.exists()]
+        if way == "error":
+            assert output.rstrip().endswith("RuntimeError: the trainer is tired")
+        if way == "worker":
+            assert re.search(rf"WorkerError: worker \d \(pid {workers[1]}\) was killed by SIGKILL", output), output
+        if way == "SIGKILL":
+            done = torch.load(last, weights_only=True)["global_step"] // 2
+            flags = [*config("quickstart.yaml"), *TINY, *ASYNCHRONOUS, "--trainer.enable_progress_bar=false"]
+            with contextlib.chdir(one.folder):
+                run("fit", *flags, f"--trainer.max_epochs={done + 1}", f"--ckpt_path={last}")
+            resumed = one.folder / "runs/quickstart/version_1"
+            assert torch.load(resumed / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2 * (done + 1)
+            assert metrics(resumed, "selfplay/games") == {done: 6}
+            assert re.search(
+                rf"goes on at iteration {done}: games that were on their way .* \(at most 6\)", caplog.text
+            )
+        if way == "SIGINT":
+            assert "[worker" not in output and "Traceback" not in output, output
 
 
 # ---------------------------------------------------------------------- a script of one's own

@@ -165,6 +165,18 @@ def test_sim_core_alone_imports_neither_torch_nor_lightning() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=60)
 
 
+def test_playing_imports_no_lightning() -> None:
+    """It takes seconds, in every worker too; and every public name is found when it is asked for."""
+    program = """if True:
+        import sys, lit_trainer.worker_process
+        from lit_trainer import ResidualMLP, load_agent, make_evaluator
+        assert not {'lightning', 'torchmetrics', 'matplotlib'} & set(sys.modules)
+        assert all(getattr(lit_trainer, name).__name__ == name for name in lit_trainer.__all__)
+        assert {'SelfPlayDataModule', 'load_agent'} <= set(dir(lit_trainer))
+    """
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=120)
+
+
 def test_no_file_is_longer_than_can_be_read() -> None:
     for pattern in ("sim_core/*.py*", "lit_trainer/**/*.py", "callbacks/*.py", "tests/**/*.py"):
         for path in ROOT.glob(pattern):

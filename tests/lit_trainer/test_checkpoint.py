@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lit_trainer import PolicyValueNetwork, ResidualMLP, TransformerNetwork, load_agent
-from lit_trainer.checkpoint import KEY, AtomicCheckpointIO, build_network, check_fits, describe, read_checkpoint
+from lit_trainer.checkpoint import KEY, build_network, check_fits, describe, read_checkpoint
+from lit_trainer.checkpoint_io import AtomicCheckpointIO
 
 
 class Unpicklable:
