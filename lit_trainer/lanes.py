@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from lit_trainer.evaluators import Floats
 from lit_trainer.players import AgentTimeoutError, BuiltinPlayer, NetworkPlayer, Player, PythonPlayer
-from lit_trainer.watch import Watch, interrupt
+from lit_trainer.watch import Watch, interrupted
 from sim_core import GameRunner, LeafBatch, Trees
 
 log = logging.getLogger(__name__)
@@ -261,7 +261,7 @@ def _run(
             check()
     finally:
         stop.set()
-        _end(running)
+        _end(running, _agents(lanes))
         torch.set_num_threads(torch_threads)
     for future in running:
         future.result()
@@ -287,28 +287,34 @@ class _Thread(Future[None]):
             self.set_result(None)
 
 
-def _end(running: Sequence[_Thread]) -> None:
+def _end(running: Sequence[_Thread], agents: Sequence[PythonPlayer]) -> None:
     """Wait for the threads' end; interrupt those that do not, and leave behind who cannot be interrupted either."""
     wait(running, _GRACE)
-    for one in running:
-        if not one.done():
-            interrupt(one.thread)
-    if left := wait(running, _GRACE).not_done:
+    with interrupted([one.thread for one in running if not one.done()]):
+        left = wait(running, _GRACE).not_done
+    if left:
+        for agent in agents:
+            agent.given_up = True
         log.warning("%d thread(s) of self-play could not be stopped; they end with this process.", len(left))
+
+
+def _agents(lanes: Sequence[_Lane]) -> list[PythonPlayer]:
+    """The opponents written in Python, each once."""
+    players = {id(player): player for lane in lanes for player in lane.outside.values()}
+    return [player for player in players.values() if isinstance(player, PythonPlayer)]
 
 
 def _agents_watch(lanes: Sequence[_Lane]) -> Callable[[], None]:
     """A function that raises AgentTimeoutError where an agent takes too long, if it is called now and then."""
-    players = {id(player): player for lane in lanes for player in lane.outside.values()}
-    watches = [(player, Watch(player.time_limit)) for player in players.values() if isinstance(player, PythonPlayer)]
+    watches = [(agent, Watch(agent.time_limit)) for agent in _agents(lanes)]
 
     def check() -> None:
-        for player, watch in watches:
-            state = player.thinking_at
-            move = None if state is None else player.asked
+        for agent, watch in watches:
+            state = agent.thinking_at
+            move = None if state is None else agent.asked
             if watch.overdue(move) and move is not None:
                 raise AgentTimeoutError(
-                    f"opponent {player.name}: select_action has taken more than {player.time_limit:g} s at '{state}'; "
+                    f"opponent {agent.name}: select_action has taken more than {agent.time_limit:g} s at '{state}'; "
                     "expected a move, or a larger opponent_pool.agent_time_limit (null for none)"
                 )
 

@@ -76,10 +76,14 @@ class PythonPlayer:
         """Moves it has been asked for."""
         self.thinking_at: State | None = None
         """The position it is asked about now."""
+        self.given_up = False
+        """Nobody waits any more for a move that it was asked for; it is asked for no other."""
 
     def act(self, batch: GameBatch) -> Moves:
         ids = np.empty(len(batch), dtype=np.int64)
         for i in range(len(batch)):
+            if self.given_up:
+                raise AgentTimeoutError(f"opponent {self.name}: was given up, since a move of it did not end")
             state = c_state_to_python(batch, i)
             legal = state.legal_actions()
             self.asked += 1

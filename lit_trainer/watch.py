@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 _LONGEST_LOOK = 1.0
 """Seconds that one look can add: where this process itself stood still (Ctrl-Z, a debugger), nobody else is blamed."""
@@ -36,10 +39,40 @@ class Watch:
 
 
 class Interrupted(BaseException):
-    """Raised in a thread by `interrupt`; no Exception, so that careless handlers let it pass."""
+    """Raised in a thread by `interrupted`; no Exception, so that careless handlers let it pass."""
 
 
-def interrupt(thread: threading.Thread) -> None:
-    """Raise `Interrupted` in another thread as soon as it runs Python code: not within a call of C that goes on."""
-    if thread.ident is not None and thread.is_alive():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Interrupted))
+@contextmanager
+def interrupted(threads: Iterable[threading.Thread]) -> Iterator[None]:
+    """Raise `Interrupted` in other threads as soon as they run Python code: not within a call of C that goes on.
+
+    What was not raised by the end of the block is taken back. As long as it waits, no other thread may be traced, by a
+    debugger or for coverage: it would stand still (CPython 3.11). So the calling thread is not, within the block.
+    """
+    trace = sys.gettrace()
+    sys.settrace(None)
+    alive = [thread for thread in threads if thread.is_alive()]
+    try:
+        for thread in alive:
+            _set_exception(thread, Interrupted)
+        yield
+    finally:
+        for thread in alive:
+            _set_exception(thread, None)
+        _clear_signal()
+        sys.settrace(trace)
+
+
+def _set_exception(thread: threading.Thread, exception: type[BaseException] | None) -> None:
+    given = ctypes.py_object() if exception is None else ctypes.py_object(exception)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), given)
+
+
+def _clear_signal() -> None:
+    """Receive one here: only that makes the interpreter stop looking for an exception that was taken back."""
+    try:
+        _set_exception(threading.current_thread(), Interrupted)
+        while True:
+            pass
+    except Interrupted:
+        pass
