@@ -106,12 +106,12 @@ class _Worker:
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
         torch.set_num_threads(setup.settings.threads)
-        network_class, config = pickle.loads(setup.network)
+        network_class, config = pickle.loads(setup.network)  # noqa: S301 (sent by the trainer, over its own socket)
         self.network: PolicyValueNetwork = network_class(**config).requires_grad_(False).eval()
         self.shared = SharedState(self.network, setup.max_past, setup.shared_fd)
         self.network.to(torch.device(setup.device))
         self.agents = {name: self._agent(name, pickled) for name, pickled in setup.agents.items()}
-        self.checkpoints: dict[str, FrozenCheckpoint] = pickle.loads(setup.checkpoints)
+        self.checkpoints: dict[str, FrozenCheckpoint] = pickle.loads(setup.checkpoints)  # noqa: S301
         for frozen in self.checkpoints.values():
             frozen.network.to(torch.device(setup.device))
         self.past: dict[int, PolicyValueNetwork] = {}
@@ -122,7 +122,7 @@ class _Worker:
     @staticmethod
     def _agent(name: str, pickled: bytes) -> Agent:
         try:
-            return make_agent(name, pickle.loads(pickled))
+            return make_agent(name, pickle.loads(pickled))  # noqa: S301
         except Exception as error:
             raise ValueError(f"agents: {name} cannot be made in a worker process: {error!r}") from error
 
