@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
-from lit_trainer.checks import time_limit, whole_number
+from lit_trainer.data_settings import check_asynchronous, check_opponents, check_settings
 from lit_trainer.evaluation import EvaluationDataset, Match, play_match
-from lit_trainer.evaluators import EVALUATORS, TorchEvaluator, make_evaluator
+from lit_trainer.evaluators import TorchEvaluator, make_evaluator
 from lit_trainer.frozen import FrozenCheckpoint
 from lit_trainer.game_generator import GeneratedGames
 from lit_trainer.generation import GenerationSettings, opponent_player, play_games
@@ -25,7 +23,7 @@ from lit_trainer.ismcts import IsmctsPlayer
 from lit_trainer.lanes import LaneMemory
 from lit_trainer.memory import add_memory_advice, memory_advice
 from lit_trainer.networks import PolicyValueNetwork
-from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool, past_name
+from lit_trainer.opponent_pool import OpponentPool, past_name
 from lit_trainer.players import NetworkPlayer
 from lit_trainer.processes import gather_stats, gather_windows, own_window
 from lit_trainer.replay import ReplayWindow
@@ -44,16 +42,6 @@ SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
 
 PLAY_SEARCH = SearchSettings()
 """Evaluation's: docs/search.md says why it may differ from what teaches best."""
-
-
-def _check_asynchronous(pool: OpponentPool) -> None:
-    """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
-    if os.name != "posix":
-        raise ValueError("asynchronous: true given, expected false: worker processes need a POSIX system")
-    from lit_trainer.workers import pickled_agents, pickled_checkpoints
-
-    pickled_agents(pool.agent_sources)
-    pickled_checkpoints(pool.checkpoints)
 
 
 class SelfPlayDataModule(LightningDataModule):
@@ -131,62 +119,18 @@ class SelfPlayDataModule(LightningDataModule):
         save_replay: bool = True,
         seed: int = 42,
     ) -> None:
+        check_settings(locals())
         super().__init__()
         rules = get_game(game)
-        for name, value, lowest in (
-            ("games_per_iteration", games_per_iteration, 1),
-            ("steps_per_iteration", steps_per_iteration, 1),
-            ("batch_size", batch_size, 1),
-            ("replay_positions", replay_positions, 1),
-            ("simulations", simulations, 0),
-            ("parallel_games", parallel_games, 1),
-            ("threads", threads, 1),
-            ("evaluation_games", evaluation_games, 2),
-            ("evaluation_simulations", evaluation_simulations, 0),
-            ("test_games", test_games, 2),
-            *(("test_simulations", number, 0) for number in test_simulations),
-            ("workers", workers, 1),
-            ("max_staleness", max_staleness, 1),
-        ):
-            whole_number(name, value, lowest)
-        time_limit("worker_timeout", worker_timeout)
-        for name, value in (("evaluation_games", evaluation_games), ("test_games", test_games)):
-            if value % 2:
-                raise ValueError(f"{name}: {value} given, expected an even number (two seats a deal)")
-        if not test_simulations or len(set(test_simulations)) != len(test_simulations):
-            raise ValueError(f"test_simulations: {list(test_simulations)} given, expected at least one, none twice")
-        if not 0.0 <= temperature < float("inf"):
-            raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
-        if value_target not in ("outcome", "endgame"):
-            raise ValueError(f"value_target: {value_target!r} given, expected outcome or endgame")
-        if evaluator not in EVALUATORS:
-            raise ValueError(f"evaluator: {evaluator!r} given, expected one of {', '.join(EVALUATORS)}")
-        if worker_device != "auto":
-            try:
-                torch.device(worker_device)
-            except (RuntimeError, TypeError):
-                raise ValueError(
-                    f"worker_device: {worker_device!r} given, expected auto, cpu, cuda or cuda:N"
-                ) from None
         self.game = game
-        self.opponent_pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
-        self.opponent_pool.check_names(game, "opponent_pool", self.opponent_pool.opponents)
-        if asynchronous:
-            _check_asynchronous(self.opponent_pool)
-        self.evaluation_opponents = tuple(
-            evaluation_opponents
-            if evaluation_opponents is not None
-            else self.opponent_pool.opponents or rules.opponents
-        )
+        self.opponent_pool = pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
+        if evaluation_opponents is None:
+            evaluation_opponents = pool.opponents or rules.opponents
+        self.evaluation_opponents = tuple(evaluation_opponents)
         self.test_opponents = self.evaluation_opponents if test_opponents is None else tuple(test_opponents)
-        self.opponent_pool.check_names(game, "evaluation_opponents", self.evaluation_opponents)
-        self.opponent_pool.check_names(game, "test_opponents", self.test_opponents)
-        for name in self.evaluation_opponents:
-            if isinstance(self.opponent_pool, AdaptiveOpponentPool) and name not in self.opponent_pool.opponents:
-                raise ValueError(
-                    f"evaluation_opponents: {name!r} is not in the adaptive pool, which weighs by these evaluations; "
-                    f"its opponents are {', '.join(self.opponent_pool.opponents)}"
-                )
+        check_opponents(pool, game, self.evaluation_opponents, self.test_opponents)
+        if asynchronous:
+            check_asynchronous(pool)
         self.games_per_iteration = games_per_iteration
         self.steps_per_iteration = steps_per_iteration
         self.batch_size = batch_size

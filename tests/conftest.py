@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import zlib
 from functools import cache
 from pathlib import Path
@@ -62,3 +63,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def iter600() -> Path:
     """A checkpoint of iteration 600 of the shipped configuration: the one that comes with the project."""
     return ROOT / "checkpoints" / "iter600.ckpt"
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of pytest itself, which Lightning's command line takes for its own and warns of."""
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])
