@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -20,7 +19,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from lit_trainer.checkpoint import check_fits, iterations_done, read_checkpoint
 from lit_trainer.checkpoint_io import AtomicCheckpointIO
 from lit_trainer.cli_checks import fault_in
-from lit_trainer.commands import COMMANDS, overview, run_command
+from lit_trainer.commands import overview
 from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.module import AlphaZeroModule
 from lit_trainer.progress import SelfPlayProgressBar
@@ -190,13 +189,9 @@ def ignore_noise() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-def main(args: ArgsType = None) -> None:
-    """The command `lit-trainer`; `args` stands for ``sys.argv[1:]`` where given."""
+def run_lightning(args: ArgsType = None) -> None:
+    """Run `LitTrainerCLI`; `args` stands for ``sys.argv[1:]`` where given."""
     ignore_noise()
-    given = sys.argv[1:] if args is None else args
-    if isinstance(given, list) and given and given[0] in COMMANDS:
-        run_command(given[0], given[1:])
-        return
     try:
         LitTrainerCLI(args)
     finally:

@@ -9,21 +9,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from lit_trainer.checkpoint import describe
-from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.files import save_figure, write_json
 from lit_trainer.metrics import MatchResult
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.timing import MoveTime
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
 
 FORMAT = 1
 Measurement = Mapping[int, Mapping[str, MatchResult]]
@@ -98,6 +99,8 @@ def environment() -> dict[str, Any]:
 
 def record(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
     """What ``test.json`` says: docs/measuring.md explains each field."""
+    from lit_trainer.datamodule import SelfPlayDataModule  # brings Lightning, which other commands can do without
+
     data, network = getattr(trainer, "datamodule", None), getattr(module, "network", None)
     measurement: Measurement = getattr(module, "measurement", {})
     times: Mapping[str, MoveTime] = getattr(data, "move_times", {})

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lit_trainer.cli import LitTrainerCLI, ignore_noise, main
+from lit_trainer.__main__ import main
+from lit_trainer.cli import LitTrainerCLI, ignore_noise
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"

@@ -14,7 +14,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from lit_trainer.cli import main
+import lit_trainer.cli  # noqa: F401 (so that no life has to)
+from lit_trainer.__main__ import main
 
 LAST = "runs/connect_four/version_*/checkpoints/last.ckpt"
 

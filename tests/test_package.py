@@ -177,6 +177,19 @@ def test_playing_imports_no_lightning() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=120)
 
 
+def test_commands_beside_training_import_no_lightning() -> None:
+    """It doubles the time until they answer."""
+    program = """if True:
+        import importlib, sys
+        import lit_trainer.__main__
+        from lit_trainer.commands import COMMANDS
+        for path, _ in COMMANDS.values():
+            importlib.import_module(path.partition(':')[0])
+        assert 'lightning' not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=120)
+
+
 def test_no_file_is_longer_than_can_be_read() -> None:
     for pattern in ("sim_core/*.py*", "lit_trainer/**/*.py", "callbacks/*.py", "tests/**/*.py"):
         for path in ROOT.glob(pattern):

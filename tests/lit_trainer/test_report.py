@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_trainer.cli import main
+from lit_trainer.__main__ import main
 from sim_core import Action, State
 
 
