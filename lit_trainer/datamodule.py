@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from lit_trainer.data_settings import check_asynchronous, check_opponents, check_settings
@@ -29,6 +28,7 @@ from lit_trainer.processes import gather_stats, gather_windows, own_window
 from lit_trainer.replay import ReplayWindow
 from lit_trainer.seeding import derive_seed
 from lit_trainer.selfplay import SelfPlayDataset
+from lit_trainer.stopping import CommonStop
 from lit_trainer.timing import MoveTimes
 from sim_core import SearchSettings, get_game
 
@@ -158,6 +158,7 @@ class SelfPlayDataModule(LightningDataModule):
         self._memory, self._evaluation_memory = LaneMemory(), LaneMemory()
         self._games_tested = 0
         self._generator: AsynchronousGenerator | None = None
+        self._stop = CommonStop()
         self._resumed = False
         self.replay = ReplayWindow(replay_positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
@@ -196,6 +197,7 @@ class SelfPlayDataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Check that network and data are of one game, before anything is played."""
         self.check_game(self._network)
+        self._stop.attach(self.trainer)
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -261,16 +263,16 @@ class SelfPlayDataModule(LightningDataModule):
             )
         return generator
 
-    def _heed_sigterm(self, _games: float = 0.0) -> None:
-        if self.trainer is not None and self.trainer.received_sigterm:  # Lightning looks only after the next batch
-            raise SIGTERMException
-
     def _while_playing(self, games: float, total: int | None = None) -> None:
         """Called a few times a second while games are played or waited for."""
-        self._heed_sigterm()
+        self._stop.heed()
         total = self.games_per_iteration if total is None else total
         for report in self.on_progress:
             report(min(games, total), total)
+
+    def _before_batch(self) -> None:
+        self._check_workers()
+        self._stop.agree()
 
     def _check_workers(self) -> None:
         if self._generator is not None:
@@ -297,7 +299,7 @@ class SelfPlayDataModule(LightningDataModule):
         if pool.needs_snapshot(iteration):
             pool.add_snapshot(iteration, self._network)
         play = self._take_from_workers if self.asynchronous else self._play
-        games = play(iteration)
+        games = self._stop.together(partial(play, iteration))
         self.replay.add(games)
         scores = {
             f"score/{name}": (wins + draws / 2) / (wins + draws + losses)
@@ -309,6 +311,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 
     def train_dataloader(self) -> DataLoader[Any]:
+        self._stop.listen()
         dataset = SelfPlayDataset(
             self.replay,
             self.refill,
@@ -317,7 +320,7 @@ class SelfPlayDataModule(LightningDataModule):
             self.batch_size,
             self.seed,
             self._process[0],
-            self._check_workers,
+            self._before_batch,
             auxiliary=self._network.auxiliary_heads is not None,
         )
         return DataLoader(dataset, batch_size=None)
@@ -329,7 +332,7 @@ class SelfPlayDataModule(LightningDataModule):
         self._check_workers()
         seed = derive_seed(self.seed, "evaluation", name)
         match = Match(self.evaluation_simulations, name)
-        return self._play_match(match, self.evaluation_games, seed, on_progress=self._heed_sigterm)
+        return self._play_match(match, self.evaluation_games, seed, on_progress=lambda _: self._stop.heed())
 
     def _play_test(self, match: Match) -> tuple[np.ndarray, np.ndarray]:
         """This process's share of a match; the deals are the same at every number of simulations."""
@@ -380,16 +383,19 @@ class SelfPlayDataModule(LightningDataModule):
                 self.move_times.measure(f"sims:{match.simulations}", player, *timing)
                 if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
                     self.move_times.measure(match.opponent, opponent, *timing)
-            return play_match(
-                player,
-                opponent,
-                high - low,
-                game=self.game,
-                seed=seed,
-                first=low,
-                parallel_games=self.parallel_games,
-                memory=self._evaluation_memory,
-                on_progress=on_progress,
+            return self._stop.together(
+                partial(
+                    play_match,
+                    player,
+                    opponent,
+                    high - low,
+                    game=self.game,
+                    seed=seed,
+                    first=low,
+                    parallel_games=self.parallel_games,
+                    memory=self._evaluation_memory,
+                    on_progress=on_progress,
+                )
             )
 
     @property
@@ -399,6 +405,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """One loader an opponent, in the order of `evaluation_opponents`."""
+        self._stop.listen()
         return [
             DataLoader(EvaluationDataset(name, partial(self._play_evaluation, name)), batch_size=None)
             for name in self.evaluation_opponents
@@ -406,6 +413,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
         """One loader a match, in the order of `test_matches`."""
+        self._stop.listen()
         self.move_times, self._games_tested = MoveTimes(), 0
         return [
             DataLoader(EvaluationDataset(match.opponent, partial(self._play_test, match)), batch_size=None)

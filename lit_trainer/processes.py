@@ -15,6 +15,11 @@ _PIECE = 1 << 23
 """Bytes of each process that are on their way at a time: the first holds as many times this as there are processes."""
 
 
+def messages_device(device: torch.device) -> torch.device:
+    """Where tensors that processes send each other must lie: on the strategy's device for NCCL, else in main memory."""
+    return device if dist.get_backend() == "nccl" else torch.device("cpu")
+
+
 def gather_windows(window: Mapping[str, Any], device: torch.device) -> dict[int, dict[str, Any]] | None:
     """Every process's replay window, by rank, on the first process; None on the others. All must call it.
 
@@ -22,7 +27,7 @@ def gather_windows(window: Mapping[str, Any], device: torch.device) -> dict[int,
         window: of this process, as `ReplayWindow.state_dict` gives it: tensors and plain values.
         device: the strategy's; windows travel through it where the processes talk by NCCL, which knows no other memory.
     """
-    device = device if dist.get_backend() == "nccl" else torch.device("cpu")
+    device = messages_device(device)
     rank, world = dist.get_rank(), dist.get_world_size()
     mine = {key: value.contiguous() for key, value in window.items() if isinstance(value, Tensor)}
     layout = {key: (tuple(value.shape), value.dtype) for key, value in mine.items()}

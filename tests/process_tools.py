@@ -26,6 +26,14 @@ def children(pid: int) -> list[int]:
     return [other for other in processes if (fields := _fields(other)) and int(fields[1]) == pid]
 
 
+def command_of(pid: int) -> bytes:
+    """Its command line; empty where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def alive(pid: int) -> bool:
     """Whether it runs; a zombie does not."""
     fields = _fields(pid)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from cli_tools import ROOT, TINY, config, every, metrics, trained
-from process_tools import alive, children, needs_proc, wait_for
+from process_tools import alive, children, command_of, needs_proc, wait_for
 from test_resume import KEPT, assert_same
 
 from lit_trainer.statistics import wilson_interval
@@ -215,3 +215,29 @@ def test_a_resumed_run_ends_with_its_second_process_s_worker(asynchronous: tuple
     output = (folder / "killed.txt").read_text()
     assert f"(pid {worker}) was killed by SIGKILL" in output, output
     assert "goes on at iteration 4" in " ".join(output.split())
+
+
+# ---------------------------------------------------------------------- SIGTERM
+
+
+@needs_proc
+@pytest.mark.parametrize(("told", "more"), [("first", ASYNCHRONOUS), ("second", [])], ids=["first", "second"])
+def test_sigterm_to_one_process_ends_all(told: str, more: list[str], tmp_path: Path) -> None:
+    """Processes that stop at different points, and wait for each other's gradients for ever."""
+    endless = ["--trainer.max_epochs=100000", "--trainer.limit_val_batches=0", "--trainer.log_every_n_steps=2"]
+    with fitting(tmp_path, "told", *more, *endless) as run:
+
+        def learning() -> bool:
+            assert run.poll() is None, (tmp_path / "told.txt").read_text()
+            return (run_folder(tmp_path) / "checkpoints" / "last.ckpt").exists()
+
+        wait_for(learning, 300, "a first iteration")
+        (second,) = (pid for pid in children(run.pid) if b"fit" in command_of(pid))
+        workers = [child for pid in (run.pid, second) for child in children(pid) if child != second]
+        assert len(workers) == (2 if more else 0)
+        os.kill(run.pid if told == "first" else second, signal.SIGTERM)
+        assert run.wait(60) == 0, (tmp_path / "told.txt").read_text()
+        wait_for(lambda: not any(map(alive, [second, *workers])), 60, "the end of all processes")
+    assert "Traceback" not in (tmp_path / "told.txt").read_text()
+    saved = torch.load(run_folder(tmp_path) / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == 2 * saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
