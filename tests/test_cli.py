@@ -249,6 +249,16 @@ REFUSALS = {
         "checkpoints.frozen: there is no file 'nowhere.ckpt'",
     ),
     "initial weights that are not there": (["--model.initial_weights=nowhere.ckpt"], "initial_weights: "),
+    "threads": (["--data.threads=1025"], "threads: 1025 given, expected a whole number from 1 to 1,024"),
+    "simulations": (
+        ["--data.simulations=1000001"],
+        "simulations: 1000001 given, expected a whole number from 0 to 1,000,000",
+    ),
+    "a batch of no machine": (["--data.batch_size=1000000000000"], "batch_size: 1000000000000 given"),
+    "a window of no machine": (["--data.replay_positions=1000000000000"], "replay_positions: 1000000000000 given"),
+    "a network of no machine": (["--model.network.init_args.width=1000000000"], "width: 1000000000 given"),
+    "more than C can hold": ([f"--trainer.max_epochs={10**30}"], "trainer.max_epochs: 1000"),
+    "devices": (["--trainer.devices=5000"], "trainer.devices: 5000 given, expected at most 1,024"),
     "a target that is not there": (["--data.value_target=end"], "value_target"),
     "unknown game": (["--data.game=chess"], "chess"),
 }
