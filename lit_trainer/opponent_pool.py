@@ -223,6 +223,33 @@ class OpponentPool:
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
 
 
+def check_pool_state(state: Any, like: Mapping[str, Tensor]) -> None:
+    """Refuse a saved pool that holds other things than networks like the learner's, and win rates.
+
+    Args:
+        state: as `OpponentPool.state_dict` gives it.
+        like: the learner's weights, by name.
+
+    Raises:
+        ValueError: names what is wrong.
+    """
+    past = state.get("past") if isinstance(state, Mapping) else None
+    if not isinstance(past, Mapping):
+        raise ValueError("opponent_pool: past checkpoints are missing")
+    for iteration, weights in past.items():
+        if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
+            raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
+        shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
+        if shapes != {name: weight.shape for name, weight in like.items()}:
+            raise ValueError(f"opponent_pool: past: the network of iteration {iteration} is another than the learner's")
+    rates = state.get("win_rates", {})
+    if not isinstance(rates, Mapping):
+        raise ValueError(f"opponent_pool: win_rates: {rates!r} found, expected numbers by opponent")
+    for name, rate in rates.items():
+        if not isinstance(rate, float) or not 0.0 <= rate <= 1.0:
+            raise ValueError(f"opponent_pool: win_rates: {name}: {rate!r} found, expected a number from 0 to 1")
+
+
 class AdaptiveOpponentPool(OpponentPool):
     """A pool that weighs its opponents by the learner's win rate w against each.
 
