@@ -19,13 +19,35 @@ from lit_trainer.players import Agent
 from sim_core import OPPONENTS, games, get_game
 
 SELF_PLAY = "self_play"
+PAST = "past"
+"""All past checkpoints together, in what is logged."""
 RULES = ("linear", "pfsp_hard", "pfsp_even")
 """By which `AdaptiveOpponentPool` weighs."""
 
 
 def past_name(iteration: int | str) -> str:
     """The name of a past checkpoint among the opponents of an iteration."""
-    return f"past_{iteration}"
+    return f"{PAST}_{iteration}"
+
+
+def results_to_log(results: Mapping[str, tuple[int, int, int]]) -> dict[str, float]:
+    """``games/NAME`` and ``score/NAME`` of games' wins, draws and losses by opponent, past checkpoints as one.
+
+    A name for each of those would be a further one at every snapshot, which loggers keep, and search, to the run's end.
+
+    >>> results_to_log({"random": (3, 0, 1), "past_50": (1, 0, 0), "past_100": (0, 1, 0)})
+    {'games/random': 4.0, 'score/random': 0.75, 'games/past': 2.0, 'score/past': 0.75}
+    """
+    joined: dict[str, tuple[int, int, int]] = {}
+    for name, (wins, draws, losses) in results.items():
+        name = PAST if name.startswith(past_name("")) else name
+        others = joined.get(name, (0, 0, 0))
+        joined[name] = (others[0] + wins, others[1] + draws, others[2] + losses)
+    logged = {}
+    for name, (wins, draws, losses) in joined.items():
+        logged[f"games/{name}"] = float(wins + draws + losses)
+        logged[f"score/{name}"] = (wins + draws / 2) / (wins + draws + losses)
+    return logged
 
 
 def _share(name: str, value: float) -> float:
@@ -113,7 +135,7 @@ class OpponentPool:
         builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
         for field, names in (("agents", self.agents), ("checkpoints", self.checkpoints)):
             for name in names:
-                if name == SELF_PLAY or name.startswith(past_name("")):
+                if name in (SELF_PLAY, PAST) or name.startswith(past_name("")):
                     raise ValueError(f"{field}: {name} stands for self-play or a past checkpoint; give another name")
                 if name in builtin:
                     raise ValueError(f"{field}: {name} is the name of a built-in opponent; give another")
