@@ -89,8 +89,18 @@ def _saved(checkpoint: Mapping[str, Any], path: object, field: str) -> Mapping[s
 
 
 def iterations_done(checkpoint: Mapping[str, Any]) -> int:
-    """How many iterations (epochs) the run had finished that wrote the checkpoint."""
-    return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+    """How many iterations (epochs) the run had finished that wrote the checkpoint.
+
+    Raises:
+        ValueError: it does not say.
+    """
+    try:
+        done = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    except (KeyError, TypeError, IndexError):
+        done = None
+    if isinstance(done, bool) or not isinstance(done, int) or done < 0:
+        raise ValueError(f"loops: fit_loop.epoch_progress.current.processed: {done!r} found, expected an iteration")
+    return done
 
 
 def check_fits(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ import torch.distributed as dist
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
 from lit_trainer.checkpoint import check_fits, iterations_done, read_checkpoint
+from lit_trainer.checkpoint_contents import check_resumable, check_weights
 from lit_trainer.checkpoint_io import AtomicCheckpointIO
 from lit_trainer.cli_checks import fault_in
 from lit_trainer.commands import overview
@@ -24,6 +24,7 @@ from lit_trainer.datamodule import SelfPlayDataModule
 from lit_trainer.module import AlphaZeroModule
 from lit_trainer.progress import SelfPlayProgressBar
 from lit_trainer.requeue import SlurmRequeue, slurm_job
+from lit_trainer.run_folders import FolderError, RunFolders
 
 
 class LitTrainerCLI(LightningCLI):
@@ -102,18 +103,18 @@ class LitTrainerCLI(LightningCLI):
             for callback in trainer.callbacks  # type: ignore[attr-defined]
         ):
             trainer.callbacks.append(SlurmRequeue(job, trainer.default_root_dir))  # type: ignore[attr-defined]
-        # each logger takes its run number before any of them has made a folder, so that they agree
-        for logger in trainer.loggers:
-            _ = logger.version
+        self.folders = RunFolders(trainer)
         return trainer
 
     def _check_checkpoint(self) -> None:
         path = self.config[self.subcommand].get("ckpt_path")
         if not path:
+            self._check_none_is_taken()
             return
         try:
             checkpoint = read_checkpoint(path)
             check_fits(checkpoint, self.model.network, repr(str(path)))
+            self._check_contents(checkpoint, repr(str(path)))
             done, wanted = iterations_done(checkpoint), self.trainer.max_epochs
             if self.subcommand == "fit" and wanted is not None and 0 <= wanted <= done:
                 raise ValueError(
@@ -123,19 +124,32 @@ class LitTrainerCLI(LightningCLI):
             others = sorted(other.name for other in Path(path).parent.glob("*.ckpt") if other != Path(path))
             self.parser.error(f"{error}" + (f". Beside it lie {', '.join(others)}" if others else ""))
 
-    def _check_folders(self) -> None:
-        """Refuse folders that cannot be written, before the work of an iteration is lost to one."""
-        trainer = self.trainer
-        folders = [("trainer.logger", logger.log_dir or logger.save_dir) for logger in trainer.loggers]
-        for callback in trainer.checkpoint_callbacks:
-            if isinstance(callback, ModelCheckpoint) and callback.dirpath:
-                folders.append(("trainer.callbacks.ModelCheckpoint.dirpath", os.fspath(callback.dirpath)))
-        for field, folder in folders:
-            if trainer.is_global_zero and folder:
-                try:
-                    _try_writing(Path(folder))
-                except OSError as error:
-                    self.parser.error(f"{field}: the folder {folder!r} cannot be written ({error.strerror})")
+    def _check_contents(self, checkpoint: Mapping[str, Any], path: str) -> None:
+        try:
+            iterations_done(checkpoint)
+            if self.subcommand == "fit":
+                check_resumable(checkpoint, self.model, self.datamodule)
+            else:
+                check_weights(checkpoint, self.model)
+        except ValueError as error:
+            raise ValueError(f"ckpt_path: {path} cannot be taken: {error}") from None
+
+    def _check_none_is_taken(self) -> None:
+        """Under SLURM Lightning would go on from what its own handler of SIGUSR1 wrote, where no other is named."""
+        folder = Path(self.trainer.default_root_dir)
+        if slurm_job() is not None and (found := sorted(folder.glob("hpc_ckpt_*"))):
+            self.parser.error(
+                f"trainer.default_root_dir: {str(found[-1])!r} lies there, from which Lightning would go on; expected "
+                "it elsewhere, or a ckpt_path"
+            )
+
+    def _take_folders(self) -> None:
+        """Refuse folders that cannot be written, before work is lost to one; then take the run's own."""
+        try:
+            self.folders.check()
+            self.folders.claim()
+        except FolderError as error:
+            self.parser.error(str(error))
 
     def _go_on_where_slurm_stopped(self) -> None:
         """Take an earlier life's newest checkpoint in place of `ckpt_path`, which the job was started with."""
@@ -147,24 +161,17 @@ class LitTrainerCLI(LightningCLI):
     def before_fit(self) -> None:
         self._go_on_where_slurm_stopped()
         self._check_checkpoint()
-        self._check_folders()
+        self._take_folders()
         if self.config[self.subcommand]["evaluate_first"] and not self.config[self.subcommand].get("ckpt_path"):
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def before_validate(self) -> None:
         self._check_checkpoint()
+        self._take_folders()
 
     def before_test(self) -> None:
         self._check_checkpoint()
-
-
-def _try_writing(folder: Path) -> None:
-    """Write a byte into the folder, or into the one it would be made in; nothing is left there."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"0")
-        file.flush()
+        self._take_folders()
 
 
 def _as_seed(seed: bool | int) -> int:

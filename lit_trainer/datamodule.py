@@ -22,7 +22,7 @@ from lit_trainer.ismcts import IsmctsPlayer
 from lit_trainer.lanes import LaneMemory
 from lit_trainer.memory import add_memory_advice, memory_advice
 from lit_trainer.networks import PolicyValueNetwork
-from lit_trainer.opponent_pool import OpponentPool, past_name
+from lit_trainer.opponent_pool import OpponentPool, past_name, results_to_log
 from lit_trainer.players import NetworkPlayer
 from lit_trainer.processes import gather_stats, gather_windows, own_window
 from lit_trainer.replay import ReplayWindow
@@ -301,12 +301,7 @@ class SelfPlayDataModule(LightningDataModule):
         play = self._take_from_workers if self.asynchronous else self._play
         games = self._stop.together(partial(play, iteration))
         self.replay.add(games)
-        scores = {
-            f"score/{name}": (wins + draws / 2) / (wins + draws + losses)
-            for name, (wins, draws, losses) in games.results.items()
-        }
-        played = {f"games/{name}": float(sum(counts)) for name, counts in games.results.items()}
-        stats = games.stats | played | scores | {"replay_positions": float(len(self.replay))}
+        stats = games.stats | results_to_log(games.results) | {"replay_positions": float(len(self.replay))}
         # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
         self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 

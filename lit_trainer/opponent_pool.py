@@ -19,13 +19,35 @@ from lit_trainer.players import Agent
 from sim_core import OPPONENTS, games, get_game
 
 SELF_PLAY = "self_play"
+PAST = "past"
+"""All past checkpoints together, in what is logged."""
 RULES = ("linear", "pfsp_hard", "pfsp_even")
 """By which `AdaptiveOpponentPool` weighs."""
 
 
 def past_name(iteration: int | str) -> str:
     """The name of a past checkpoint among the opponents of an iteration."""
-    return f"past_{iteration}"
+    return f"{PAST}_{iteration}"
+
+
+def results_to_log(results: Mapping[str, tuple[int, int, int]]) -> dict[str, float]:
+    """``games/NAME`` and ``score/NAME`` of games' wins, draws and losses by opponent, past checkpoints as one.
+
+    A name for each of those would be a further one at every snapshot, which loggers keep, and search, to the run's end.
+
+    >>> results_to_log({"random": (3, 0, 1), "past_50": (1, 0, 0), "past_100": (0, 1, 0)})
+    {'games/random': 4.0, 'score/random': 0.75, 'games/past': 2.0, 'score/past': 0.75}
+    """
+    joined: dict[str, tuple[int, int, int]] = {}
+    for name, (wins, draws, losses) in results.items():
+        name = PAST if name.startswith(past_name("")) else name
+        others = joined.get(name, (0, 0, 0))
+        joined[name] = (others[0] + wins, others[1] + draws, others[2] + losses)
+    logged = {}
+    for name, (wins, draws, losses) in joined.items():
+        logged[f"games/{name}"] = float(wins + draws + losses)
+        logged[f"score/{name}"] = (wins + draws / 2) / (wins + draws + losses)
+    return logged
 
 
 def _share(name: str, value: float) -> float:
@@ -113,7 +135,7 @@ class OpponentPool:
         builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
         for field, names in (("agents", self.agents), ("checkpoints", self.checkpoints)):
             for name in names:
-                if name == SELF_PLAY or name.startswith(past_name("")):
+                if name in (SELF_PLAY, PAST) or name.startswith(past_name("")):
                     raise ValueError(f"{field}: {name} stands for self-play or a past checkpoint; give another name")
                 if name in builtin:
                     raise ValueError(f"{field}: {name} is the name of a built-in opponent; give another")
@@ -221,6 +243,33 @@ class OpponentPool:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over saved past checkpoints. Fixed weights are settings: this run's hold."""
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
+
+
+def check_pool_state(state: Any, like: Mapping[str, Tensor]) -> None:
+    """Refuse a saved pool that holds other things than networks like the learner's, and win rates.
+
+    Args:
+        state: as `OpponentPool.state_dict` gives it.
+        like: the learner's weights, by name.
+
+    Raises:
+        ValueError: names what is wrong.
+    """
+    past = state.get("past") if isinstance(state, Mapping) else None
+    if not isinstance(past, Mapping):
+        raise ValueError("opponent_pool: past checkpoints are missing")
+    for iteration, weights in past.items():
+        if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
+            raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
+        shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
+        if shapes != {name: weight.shape for name, weight in like.items()}:
+            raise ValueError(f"opponent_pool: past: the network of iteration {iteration} is another than the learner's")
+    rates = state.get("win_rates", {})
+    if not isinstance(rates, Mapping):
+        raise ValueError(f"opponent_pool: win_rates: {rates!r} found, expected numbers by opponent")
+    for name, rate in rates.items():
+        if not isinstance(rate, float) or not 0.0 <= rate <= 1.0:
+            raise ValueError(f"opponent_pool: win_rates: {name}: {rate!r} found, expected a number from 0 to 1")
 
 
 class AdaptiveOpponentPool(OpponentPool):

@@ -17,6 +17,7 @@ _POLICY_SCALE = 65535.0
 _UNKNOWN = -(2**15)
 """Stands for a margin or a search's value that is not known, e.g. of a window that an older version saved."""
 _VALUE_SCALE = 32767.0
+_ROWS_AT_ONCE = 100_000
 
 
 class ReplayWindow:
@@ -144,14 +145,9 @@ class ReplayWindow:
         Margins are not known of a window that was saved before they were kept.
 
         Raises:
-            ValueError: it is of another game or of another version of its rules.
+            ValueError: it is of another game or of another version of its rules, or damaged.
         """
-        rules = get_game(self.game)
-        if (state["game"], state["rules_version"]) != (self.game, rules.version):
-            raise ValueError(
-                f"replay: the saved window is of {state['game']} version {state['rules_version']}, "
-                f"this run's game is {self.game} version {rules.version}"
-            )
+        check_window_state(state, self.game)
         states, outcomes = state["states"].numpy(), state["outcomes"].numpy()
         policies = state["policies"].numpy().view(np.uint16)
         margins = state["margins"].numpy() if "margins" in state else self._unknown(len(outcomes))
@@ -161,3 +157,48 @@ class ReplayWindow:
         self._added = int(state["added"]) - keep if keep == self.capacity else 0
         newest = slice(len(outcomes) - keep, None)
         self._write(states[newest], policies[newest], outcomes[newest], margins[newest], values[newest])
+
+
+def check_window_state(state: Any, game: str) -> None:
+    """Refuse a saved window that this game's could not go on from.
+
+    Args:
+        state: as `ReplayWindow.state_dict` gives it; margins and values may be missing, as in older ones.
+        game: name of the game.
+
+    Raises:
+        ValueError: names what is wrong, and what is expected.
+    """
+    if not isinstance(state, Mapping):
+        raise ValueError(f"replay: {type(state).__name__} found, expected a window's state")
+    rules = get_game(game)
+    if (state.get("game"), state.get("rules_version")) != (game, rules.version):
+        raise ValueError(
+            f"replay: the saved window is of {state.get('game')} version {state.get('rules_version')}, "
+            f"this run's game is {game} version {rules.version}"
+        )
+    outcomes = state.get("outcomes")
+    n = len(outcomes) if isinstance(outcomes, Tensor) and outcomes.ndim == 1 else 0
+    for name, dtype, shape in (
+        ("states", torch.uint8, (n, rules.state_size)),
+        ("policies", torch.int16, (n, rules.num_actions)),
+        ("outcomes", torch.int8, (n,)),
+        ("margins", torch.int16, (n,)),
+        ("values", torch.int16, (n,)),
+    ):
+        column = state.get(name)
+        if column is None and name in ("margins", "values"):
+            continue
+        if not isinstance(column, Tensor) or column.dtype != dtype or column.shape != shape:
+            found = f"{column.dtype} {tuple(column.shape)}" if isinstance(column, Tensor) else type(column).__name__
+            raise ValueError(f"replay: {name}: {found} found, expected {dtype} {shape}")
+    if n and not -1 <= int(state["outcomes"].min()) <= int(state["outcomes"].max()) <= 1:
+        raise ValueError("replay: outcomes: expected -1, 0 or 1")
+    added = state.get("added")
+    if isinstance(added, bool) or not isinstance(added, int) or not n <= added < 2**62:
+        raise ValueError(f"replay: added: {added!r} found, expected at least the {n} positions that are there")
+    for first in range(0, n, _ROWS_AT_ONCE):
+        try:
+            GameBatch.from_packed(state["states"][first : first + _ROWS_AT_ONCE].numpy(), game=game)
+        except ValueError as error:
+            raise ValueError(f"replay: states from {first} on: {error}") from None

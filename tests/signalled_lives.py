@@ -36,16 +36,25 @@ def ended(folder: Path, number: int, *flags: str, **environment: str) -> dict[st
     """Send a signal in the midst of self-play, once there is a checkpoint; what became of the run."""
     pid = born(folder, "fit", "--config=../run.yaml", *flags, **environment)
     wait_for(pid, folder, lambda: newest(folder))
-    wait_for(pid, folder, lambda: len(os.listdir(f"/proc/{pid}/task")) > 1)  # the threads of self-play
-    sent = time.monotonic()
+    return sent(pid, folder, number) | {"checkpoint": str(newest(folder))}
+
+
+def ended_in_evaluation(folder: Path, number: int, command: str) -> dict[str, Any]:
+    """Send a signal in the midst of an evaluation that would take for ever."""
+    games = "--data.test_games=200000" if command == "test" else "--data.evaluation_games=200000"
+    searched = ["--data.test_simulations=[64]"] if command == "test" else ["--data.evaluation_simulations=64"]
+    pid = born(folder, command, "--config=../run.yaml", games, *searched)
+    return sent(pid, folder, number)
+
+
+def sent(pid: int, folder: Path, number: int) -> dict[str, Any]:
+    """Send a signal once there are threads that play; what became of the process."""
+    wait_for(pid, folder, lambda: len(os.listdir(f"/proc/{pid}/task")) > 1)
+    time.sleep(0.5)
+    moment = time.monotonic()
     os.kill(pid, number)
     code = end(pid)
-    return {
-        "code": code,
-        "seconds": time.monotonic() - sent,
-        "output": output(folder),
-        "checkpoint": str(newest(folder)),
-    }
+    return {"code": code, "seconds": time.monotonic() - moment, "output": output(folder)}
 
 
 def output(folder: Path) -> str:
@@ -71,6 +80,8 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     (root / "run.yaml").write_text(yaml.safe_dump(endless()))
     said = {name: ended(root / name, getattr(signal, name)) for name in ("SIGINT", "SIGTERM")}
+    for command, name in (("validate", "SIGTERM"), ("test", "SIGINT")):
+        said[command] = ended_in_evaluation(root / command, getattr(signal, name), command)
     environment = slurm(root)
     said["first"] = ended(root / "slurm", signal.SIGUSR1, **environment)
     # as SLURM starts a job: with the same command line, whatever checkpoint it names

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -113,7 +114,10 @@ def test_nothing_is_left_behind(way: str, tmp_path: Path, caplog: pytest.LogCapt
             os.killpg(one.process.pid, signal.SIGINT)
         else:
             one.process.send_signal(signal.Signals[way])
+        sent = time.monotonic()
         code = one.process.wait(120)
+        if way in ("SIGINT", "SIGTERM"):
+            assert time.monotonic() - sent < 10
         wait_for(lambda: not any(map(alive, workers)), 60, "the workers' end")
         output = one.output()
         assert code == {"error": 1, "SIGINT": 1, "SIGTERM": 0, "SIGKILL": -9, "worker": 1}[way], output

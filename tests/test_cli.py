@@ -269,13 +269,18 @@ def test_a_fault_ends_in_one_readable_error_before_anything_is_written(
 
 
 @pytest.mark.parametrize("subcommand", ["fit", "validate", "test"])
-@pytest.mark.parametrize("fault", ["other network", "truncated", "no checkpoint"])
+@pytest.mark.parametrize("fault", ["other network", "truncated", "no checkpoint", "a weight is missing"])
 def test_a_checkpoint_that_does_not_fit_is_refused(
     fault: str, subcommand: str, iter600: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path, flags = iter600, []
     if fault == "other network":
         flags = ["--model.network.init_args.width=64"]
+    elif fault == "a weight is missing":
+        path = tmp_path / "bad.ckpt"
+        checkpoint = torch.load(iter600, weights_only=True)
+        del checkpoint["state_dict"]["network.stem.weight"]
+        torch.save(checkpoint, path)
     else:
         path = tmp_path / "bad.ckpt"
         path.write_bytes(iter600.read_bytes()[:100_000] if fault == "truncated" else b"hello")
@@ -287,6 +292,43 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
     if fault == "other network":
         assert "width" in message and "256" in message and "64" in message
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("fault", ["weights alone", "another window"])
+def test_a_run_that_could_not_go_on_writes_nothing(
+    fault: str, iter600: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A traceback after the run's folder was made; or a run that goes on without its optimizer or positions."""
+    checkpoint = torch.load(iter600, weights_only=True)
+    if fault == "weights alone":  # as `save_weights_only` writes it
+        for key in ("callbacks", "optimizer_states", "lr_schedulers"):
+            del checkpoint[key]
+    else:
+        checkpoint["SelfPlayDataModule"]["replay"] = {"game": "beasty_bar", "rules_version": 9}
+    torch.save(checkpoint, tmp_path / "bad.ckpt")
+    with pytest.raises(SystemExit) as stopped:
+        run("fit", *config("iter600_to_1000.yaml"), *TINY, "--ckpt_path=bad.ckpt")
+    message = " ".join(capsys.readouterr().err.split())
+    assert stopped.value.code == 2 and "Traceback" not in message
+    said = {"weights alone": "model.initial_weights", "another window": "version 9"}[fault]
+    assert re.search(rf"error: ckpt_path: 'bad\.ckpt' cannot be taken: .*{said}", message), message
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.ckpt"]
+
+
+def test_what_lightning_would_take_under_slurm_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that nobody named and nobody looked through."""
+    (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"anything")
+    for name, value in {"JOB_ID": "1", "JOB_NAME": "a", "NTASKS": "1", "PROCID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    for name in ("LOCALID", "NODEID"):
+        monkeypatch.setenv(f"SLURM_{name}", "0")
+    with pytest.raises(SystemExit) as stopped:
+        run("fit", *config("quickstart.yaml"), *TINY)
+    message = capsys.readouterr().err
+    assert stopped.value.code == 2 and "hpc_ckpt_1.ckpt' lies there" in message and "Traceback" not in message
+    assert [path.name for path in tmp_path.iterdir()] == ["hpc_ckpt_1.ckpt"]
 
 
 def test_validate_prints_a_table(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:

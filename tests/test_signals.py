@@ -42,6 +42,14 @@ def test_a_run_ends_soon_and_keeps_its_iterations(said: dict[str, Any], way: str
     assert torch.load(one["checkpoint"], weights_only=True)["global_step"] == 3
 
 
+@pytest.mark.parametrize(("command", "code"), [("validate", 0), ("test", 1)])
+def test_an_evaluation_ends_soon(said: dict[str, Any], command: str, code: int) -> None:
+    """One that plays on to the end of a match, for hours."""
+    one = said[command]
+    assert one["code"] == code and one["seconds"] < 10, one
+    assert "Traceback" not in one["output"]
+
+
 def test_slurm_s_signal_puts_the_job_back_and_the_job_goes_on(said: dict[str, Any]) -> None:
     """A job that begins anew, or with the checkpoint its command names, and so loses what it had done."""
     assert "SLURM: job 4711 is back in the queue and goes on from " in said["first"]["output"]

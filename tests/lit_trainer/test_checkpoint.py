@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import stat
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -93,6 +94,28 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, handler)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be synced")
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut after the renaming, which then leaves an empty file in the place of the old one."""
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else f"{os.fstat(descriptor).st_size} bytes")
+
+    def noted_replace(source: Any, target: Any) -> None:
+        done.append(f"{os.path.getsize(source)} bytes named {Path(target).name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.zeros(1000)}}, path)
+    size = path.stat().st_size
+    assert done == [f"{size} bytes", f"{size} bytes named last.ckpt", "folder"]
 
 
 def test_a_folder_in_the_way_is_no_file_to_replace(tmp_path: Path) -> None:
@@ -226,7 +249,8 @@ def test_a_missing_file_is_named(missing: str, tmp_path: Path) -> None:
 def test_code_in_a_file_is_not_run(save: Callable[[Any, Path], object], tmp_path: Path) -> None:
     path, made = tmp_path / "evil.ckpt", tmp_path / "made"
     save({"state_dict": {}, "bad": Runs(made)}, path)
-    for read in (read_checkpoint, load_agent, partial(AtomicCheckpointIO().load_checkpoint, weights_only=True)):
+    by_lightning = AtomicCheckpointIO().load_checkpoint  # whose default, and users' wish, may be to run it
+    for read in (read_checkpoint, load_agent, by_lightning, partial(by_lightning, weights_only=False)):
         with pytest.raises(ValueError, match=r"^ckpt_path: .*evil\.ckpt"):
             read(path)
     assert not made.exists()

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lit_trainer.networks import ResidualMLP
-from lit_trainer.opponent_pool import RULES, SELF_PLAY, AdaptiveOpponentPool, OpponentPool, apportion, past_name
+from lit_trainer.opponent_pool import PAST, RULES, SELF_PLAY, AdaptiveOpponentPool, OpponentPool, apportion, past_name
 from sim_core import OPPONENTS
 
 RATE = st.floats(0, 1)
@@ -359,7 +359,7 @@ def test_wrong_arguments_are_refused_by_name(name: str, make: Callable[[], objec
         make()
 
 
-@pytest.mark.parametrize("name", [SELF_PLAY, past_name(50)])
+@pytest.mark.parametrize("name", [SELF_PLAY, PAST, past_name(50)])
 def test_an_agent_cannot_take_a_name_that_plans_use(name: str) -> None:
     """It would take over the share of self-play, or the games of a past checkpoint."""
     with pytest.raises(ValueError, match=rf"^agents: {name}"):

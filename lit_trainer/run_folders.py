@@ -1,0 +1,95 @@
+"""Where a run writes: folders that can be written, and a numbered one that no other run has."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+
+class FolderError(OSError):
+    """A folder cannot be written; says which setting names it."""
+
+
+class RunFolders:
+    """The folders of a trainer's loggers and checkpoints.
+
+    Each logger that numbers its runs by itself takes its number now, before any of them has made a folder, so that they
+    agree.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self._numbered: list[CSVLogger | TensorBoardLogger] = [
+            logger
+            for logger in trainer.loggers
+            if isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None
+        ]
+        for logger in trainer.loggers:
+            _ = logger.version
+
+    def check(self) -> None:
+        """Try to write into each of them, or into the one it would be made in; nothing is left there.
+
+        Raises:
+            FolderError: one cannot be written.
+        """
+        for field, folder in self._named() if self.trainer.is_global_zero else ():
+            try:
+                _try_writing(Path(folder))
+            except OSError as error:
+                raise FolderError(f"{field}: the folder {folder!r} cannot be written ({error.strerror})") from None
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        for logger in self.trainer.loggers:
+            if folder := logger.log_dir or logger.save_dir:
+                yield "trainer.logger", folder
+        for callback in self.trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.dirpath:
+                yield "trainer.callbacks.ModelCheckpoint.dirpath", os.fspath(callback.dirpath)
+
+    def claim(self) -> None:
+        """Make the loggers' numbered folders, under the next number that no other run has taken meanwhile.
+
+        Lightning finds the number by looking, so runs that are started at one time would write into one folder.
+        """
+        if not self._numbered or not self.trainer.is_global_zero:
+            return
+        number = max(int(logger.version) for logger in self._numbered)
+        while not _make_all(_folders(self._numbered, number)):
+            number += 1
+
+
+def _folders(loggers: Sequence[Logger], number: int) -> list[str]:
+    """Where these loggers write as run of that number, which they take."""
+    for logger in loggers:
+        logger._version = number  # type: ignore[attr-defined]
+    return list(dict.fromkeys(str(logger.log_dir) for logger in loggers))
+
+
+def _make_all(folders: Sequence[str]) -> bool:
+    """Make all folders, none of which may be there already; False, and none made, where one is."""
+    for k, folder in enumerate(folders):
+        Path(folder).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(folder).mkdir()
+        except FileExistsError:
+            for made in folders[:k]:
+                with suppress(OSError):
+                    Path(made).rmdir()
+            return False
+    return True
+
+
+def _try_writing(folder: Path) -> None:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"0")
+        file.flush()
