@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,24 @@ def shared_memory(pids: Iterable[int]) -> set[Path]:
     """Files of shared memory that processes have in their address space, whether they still have a name or not."""
     lines = [line for pid in pids for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
     return {Path(line[line.index("/dev/shm/") :].removesuffix(" (deleted)")) for line in lines if "/dev/shm/" in line}
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Of /proc/net/tcp and tcp6: the address in words of this machine's byte order, and the port."""
+    address, _, port = text.partition(":")
+    words = [int(address[k : k + 8], 16).to_bytes(4, sys.byteorder) for k in range(0, len(address), 8)]
+    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, b"".join(words)), int(port, 16)
+
+
+def listens_on(pid: int) -> list[tuple[str, int]]:
+    """Addresses and ports of TCP that a process takes connections on."""
+    held: set[str] = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it may be closed meanwhile
+            held.add(os.readlink(path))
+    tables = [path for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if path.exists()]
+    rows = [line.split() for path in tables for line in path.read_text().splitlines()[1:]]
+    return [_address(row[1]) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held]
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:

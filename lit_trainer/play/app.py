@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 import anyio
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lit_trainer.play.record import PERSON, Record
+from lit_trainer.play.hosts import addresses
+from lit_trainer.play.record import PERSON, SHOWN, Record, shown
 from lit_trainer.play.session import Session
 from lit_trainer.play.store import Hosted, Store
 from lit_trainer.play.thinkers import ADVISER, Thinker, Thought
@@ -28,7 +30,7 @@ from lit_trainer.play.views import View, playable
 
 LARGEST_BODY = 100_000  # bytes; a saved game is the largest thing there is to send
 THINKING = 4  # threads in which agents think
-LOCAL = ("127.0.0.1", "localhost")
+BODY_S = 10.0  # seconds that a request's body may take to come
 
 _STATIC = {
     "/": ("index.html", "text/html"),
@@ -49,16 +51,28 @@ def refuse(status: int, message: str) -> HTTPException:
     return HTTPException(status, message)
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    """The request's JSON object; anything else is refused."""
-    # a form of another site cannot send this type without being asked first
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise refuse(415, "body: expected the content type application/json")
+async def _received(request: Request) -> bytes:
+    """The request's body; one that is too large is refused."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
         if len(received) > LARGEST_BODY:
             raise refuse(413, f"body: more than {LARGEST_BODY:,} bytes given")
+    return bytes(received)
+
+
+async def _body(request: Request, seconds: float) -> dict[str, Any]:
+    """The request's JSON object; anything else, or one that is too long in coming, is refused."""
+    # a form of another site cannot send this type without being asked first
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise refuse(415, "body: expected the content type application/json")
+    try:
+        with anyio.fail_after(seconds):
+            received = await _received(request)
+    except TimeoutError:
+        raise HTTPException(408, f"body: not all here after {seconds:g} seconds", {"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise refuse(400, "body: the connection ended before it did") from None
     try:
         body = json.loads(received)
     except (ValueError, RecursionError):
@@ -71,7 +85,7 @@ async def _body(request: Request) -> dict[str, Any]:
 def _one_of(body: Mapping[str, Any], field: str, known: Sequence[str], default: str | None = None) -> str:
     value = body.get(field, default)
     if not isinstance(value, str) or value not in known:
-        raise refuse(400, f"{field}: {str(value)[:50]!r} given, expected one of {', '.join(known)}")
+        raise refuse(400, f"{field}: {shown(value)} given, expected one of {', '.join(known)}")
     return value
 
 
@@ -84,7 +98,7 @@ def _text(body: Mapping[str, Any], field: str) -> str:
 
 def _whole(value: object, field: str, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
-        raise refuse(400, f"{field}: {str(value)[:50]!r} given, expected a whole number from 0 to {highest}")
+        raise refuse(400, f"{field}: {shown(value)} given, expected a whole number from 0 to {highest}")
     return value
 
 
@@ -95,8 +109,9 @@ class Application:
         thinkers: the agents on offer by name; requests can name no others.
         default: the name of the agent offered first.
         store: holds the games.
-        hosts: host names that requests may be addressed to, None for any; of a server on this machine alone only its
-            own, so that no page from elsewhere gets in by a name of its own.
+        hosts: names that requests may be addressed to beside ``localhost`` and loopback addresses; None for any. So no
+            page from elsewhere gets in by a name of its own.
+        body_s: seconds that a request's body may take to come.
     """
 
     def __init__(
@@ -104,13 +119,15 @@ class Application:
         thinkers: Mapping[str, Thinker],
         default: str,
         store: Store | None = None,
-        hosts: Sequence[str] | None = LOCAL,
+        hosts: Collection[str] | None = (),
+        body_s: float = BODY_S,
     ) -> None:
         self.thinkers = dict(thinkers)
         self.default = default
         self.store = Store() if store is None else store
+        self.body_s = body_s
         self._threads = anyio.CapacityLimiter(THINKING)
-        middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)] if hosts else []
+        middleware = [] if hosts is None else [Middleware(_HostCheck, names=hosts)]
         self.asgi = Starlette(
             routes=self._routes(),
             middleware=middleware,
@@ -141,7 +158,7 @@ class Application:
 
     async def create(self, request: Request) -> Response:
         """A new game: with a person, of two agents, or out of a saved game's text."""
-        body = await _body(request)
+        body = await _body(request, self.body_s)
         mode = _one_of(body, "mode", ("play", "watch", "replay"))
         first = self.thinkers[_one_of(body, "agent", tuple(self.thinkers), self.default)]
         hosted = self._replay(body, first) if mode == "replay" else self._deal(body, mode == "watch", first)
@@ -194,7 +211,7 @@ class Application:
 
     async def move(self, request: Request) -> Response:
         """The person's move."""
-        body = await _body(request)
+        body = await _body(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             self._check_turn(hosted, body)
@@ -208,7 +225,7 @@ class Application:
 
     async def step(self, request: Request) -> Response:
         """The move of the agent whose turn it is."""
-        body = await _body(request)
+        body = await _body(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             self._check_turn(hosted, body)
@@ -222,7 +239,7 @@ class Application:
 
     async def undo(self, request: Request) -> Response:
         """Take back the person's last move, or the last of two agents'."""
-        body = await _body(request)
+        body = await _body(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             self._check_turn(hosted, body)
@@ -236,7 +253,7 @@ class Application:
 
     async def hint(self, request: Request) -> Response:
         """What the adviser thinks of a position that the viewer may see from the mover's side."""
-        body = await _body(request)
+        body = await _body(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             session = hosted.session
@@ -265,7 +282,7 @@ class Application:
         if isinstance(turn, bool) or not isinstance(turn, int):
             raise refuse(400, "turn: missing, or no whole number; expected the turns taken so far")
         if turn != hosted.session.turns:
-            raise refuse(409, f"turn: {turn} given, but {hosted.session.turns} turns have been taken")
+            raise refuse(409, f"turn: {str(turn)[:SHOWN]} given, but {hosted.session.turns} turns have been taken")
 
     def _view(self, key: str, hosted: Hosted, turn: int | None = None) -> View:
         state = hosted.session.state
@@ -274,6 +291,22 @@ class Application:
         return {"id": key, "mode": hosted.mode, "awaits": awaits, "adviser": hosted.adviser.name} | hosted.session.view(
             turn
         )
+
+
+class _HostCheck:
+    """Lets through what is addressed to this machine, or to one of some names."""
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self.app = app
+        self.names = frozenset(name.lower() for name in names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host", "") if scope["type"] == "http" else None
+        if host is None or addresses(host, self.names):
+            await self.app(scope, receive, send)
+        else:
+            error = f"Host: {shown(host)} given, but this server answers to local names only"
+            await _json({"error": error}, 400)(scope, receive, send)
 
 
 def _constant(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:

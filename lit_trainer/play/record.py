@@ -7,12 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sim_core import Action, State, get_game
+from sim_core import Action, State, games
 
 MAGIC = "lit-alphazero game 1"
 PERSON = "person"
 LONGEST = 65_536  # characters; a game takes under a thousand
+LONGEST_DEAL = 100  # characters; a position takes some 60
+SHOWN = 40  # characters of what was given that an error repeats
 _HEAD = ("game", "player 0", "player 1", "deal")
+
+
+def shown(value: object) -> str:
+    """What was given, as an error repeats it: its beginning in quotes, or its kind where it has parts.
+
+    >>> shown("hello"), shown(9), shown([1, 2])
+    ("'hello'", "'9'", 'list')
+    """
+    return type(value).__name__ if isinstance(value, (list, dict)) else repr(str(value)[:SHOWN])
 
 
 def result_text(state: State) -> str:
@@ -70,8 +81,8 @@ class Record:
         reader = _Reader(text)
         reader.magic()
         game, first, second, deal = (reader.field(key) for key in _HEAD)
-        with reader.blames("game"):
-            get_game(game.value)
+        if game.value not in games():
+            game.fail(f"game: {shown(game.value)} is not known; known are {', '.join(games())}")
         start, seed = _dealt(deal, game.value)
         moves: list[Action] = []
         state = start
@@ -116,7 +127,6 @@ class _Reader:
         said = ((k, line.strip()) for k, line in enumerate(lines, 1))
         self.lines = [(k, line) for k, line in said if line and not line.startswith("#")]
         self.end = len(lines) + 1
-        self.read: dict[str, _Line] = {}
 
     def _next(self, expected: str) -> tuple[int, str]:
         if not self.lines:
@@ -126,26 +136,22 @@ class _Reader:
     def magic(self) -> None:
         number, line = self._next(MAGIC)
         if line != MAGIC:
-            raise ValueError(f"line {number}: {line[:50]!r} given, expected {MAGIC!r}: this is no saved game")
+            raise ValueError(f"line {number}: {shown(line)} given, expected {MAGIC!r}: this is no saved game")
 
     def _split(self, number: int, line: str, expected: str) -> _Line:
         key, colon, value = line.partition(":")
         if not colon or not value.strip():
-            raise ValueError(f"line {number}: {line[:50]!r} given, expected {expected}")
+            raise ValueError(f"line {number}: {shown(line)} given, expected {expected}")
         return _Line(number, key.strip(), value.strip())
 
     def field(self, key: str) -> _Line:
         number, text = self._next(f"{key}: ...")
         line = self._split(number, text, f"'{key}: ...'")
         if line.key != key:
-            line.fail(f"{line.key[:50]!r} given, expected {key!r}")
+            line.fail(f"{shown(line.key)} given, expected {key!r}")
         if key.startswith("player") and (len(line.value) > 100 or not line.value.isprintable()):
-            line.fail(f"{key}: {line.value[:50]!r}... given, expected a name of up to 100 printable characters")
-        self.read[key] = line
+            line.fail(f"{key}: {shown(line.value)}... given, expected a name of up to 100 printable characters")
         return line
-
-    def blames(self, key: str) -> _Blame:
-        return _Blame(self.read[key])
 
     def rest(self) -> Iterator[_Line]:
         while self.lines:
@@ -153,24 +159,24 @@ class _Reader:
 
     def nothing_more(self) -> None:
         if self.lines:
-            raise ValueError(f"line {self.lines[0][0]}: {self.lines[0][1][:50]!r} given after the end")
+            raise ValueError(f"line {self.lines[0][0]}: {shown(self.lines[0][1])} given after the end")
 
 
 def _dealt(line: _Line, game: str) -> tuple[State, int | None]:
     with _Blame(line):
-        if line.value.startswith("seed"):
-            found = re.fullmatch(r"seed ([0-9]{1,20})", line.value)
-            if not found:
-                raise ValueError(f"deal: {line.value[:50]!r} given, expected 'seed NUMBER' or a position")
+        found = re.fullmatch(r"seed ([0-9]{1,20})", line.value)
+        if not found and (line.value.startswith("seed") or len(line.value) > LONGEST_DEAL):
+            raise ValueError(f"deal: {shown(line.value)} given, expected 'seed NUMBER' or a position")
+        if found:
             return State.initial(int(found[1]), game=game), int(found[1])
         return State.parse(line.value, game=game), None
 
 
 def _step(line: _Line, state: State, expected: int) -> State:
     if line.key != str(expected):
-        line.fail(f"{line.key[:50]!r} given, expected move {expected}, or 'end'")
+        line.fail(f"{shown(line.key)} given, expected move {expected}, or 'end'")
     if state.is_terminal:
-        line.fail(f"move {expected}: {line.value[:50]!r} given, but the game is over")
+        line.fail(f"move {expected}: {shown(line.value)} given, but the game is over")
     with _Blame(line):
         return state.step(Action.parse(line.value, state.game))
 
@@ -179,4 +185,4 @@ def _check_end(line: _Line, state: State) -> None:
     if not state.is_terminal:
         line.fail(f"end: given, but the game is not over after {state.ply} turns")
     if line.value != result_text(state):
-        line.fail(f"end: {line.value[:80]!r} given, but the moves lead to {result_text(state)!r}")
+        line.fail(f"end: {shown(line.value)} given, but the moves lead to {result_text(state)!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lit_trainer.play.record import PERSON, Record
+from lit_trainer.play.record import PERSON, Record, shown
 from lit_trainer.play.thinkers import Thought
 from lit_trainer.play.views import View, action_view, face_of, position_view
 from sim_core import Action, State
@@ -64,7 +64,7 @@ class Session:
         for action in legal:
             if str(action).lower() == text.strip().lower():
                 return action
-        raise ValueError(f"move: {text[:50]!r} is not legal here; legal are {' '.join(map(str, legal))}")
+        raise ValueError(f"move: {shown(text)} is not legal here; legal are {' '.join(map(str, legal))}")
 
     def play(self, action: Action, thought: Thought | None = None) -> None:
         """Take a turn. Raises ValueError where the action is not legal.

@@ -175,6 +175,48 @@ def test_no_game_begins_out_of_nonsense(client: TestClient, body: Any, status: i
     assert (answer.status_code, answer.json()["error"][: len(says)]) == (status, says)
 
 
+LONG = "é" * 4000
+GAME = "lit-alphazero game 1\ngame: beasty_bar\nplayer 0: a\nplayer 1: b\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("", {"mode": LONG}),
+        ("", {"mode": {"a": LONG}}),
+        ("", {"mode": "play", "seed": int("9" * 4000)}),
+        ("/GAME/move", {"turn": int("9" * 4000), "action": "S"}),
+        ("/GAME/move", {"turn": 0, "action": LONG}),
+        ("/GAME/hint", {"turn": LONG}),
+        *(
+            ("", {"mode": "replay", "record": text})
+            for text in (
+                LONG,
+                GAME.replace("beasty_bar", LONG),
+                GAME.replace("b\n", f"{LONG}\n"),
+                f"{GAME}deal: {LONG}",
+                f"{GAME}deal: seed {LONG}",
+                f"{GAME}deal: seed 1\n{LONG}",
+                f"{GAME}deal: seed 1\n1: {LONG}",
+                f"{GAME}deal: seed 1\n{LONG}: S",
+            )
+        ),
+    ],
+)
+def test_little_of_what_is_wrong_is_repeated(client: TestClient, path: str, body: Any) -> None:
+    if "GAME" in path:
+        path = path.replace("GAME", begin(client)["id"])
+    answer = client.post(f"/api/games{path}", json=body)
+    assert 400 <= answer.status_code < 500
+    assert len(answer.json()["error"]) < 300
+    assert not re.search("[é9]{51}", answer.json()["error"])
+
+
+def test_a_foreign_name_is_not_repeated_at_length(client: TestClient) -> None:
+    answer = client.get("/api/options", headers={"Host": "evil." * 800})
+    assert answer.status_code == 400 and len(answer.json()["error"]) < 120
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -8,17 +8,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_tools import ROOT
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from web_server import free_port, started
 
 from lit_trainer.play import Record
 
@@ -30,29 +25,6 @@ MOVE_NOBODY_HAS = """() => {
     real(path, path.endsWith("/move") ? { ...request, body: JSON.stringify({ turn: 0, action: "W" }) } : request);
 }"""
 pytestmark = pytest.mark.slow
-
-
-def started(folder: Path, port: int, *flags: str) -> subprocess.Popen[bytes]:
-    """The command in a process of its own, once it answers."""
-    command = [sys.executable, "-m", "lit_trainer", "web", "--port", str(port), *flags]
-    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with (folder / "web.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=env)
-    for _ in range(600):
-        assert server.poll() is None, (folder / "web.log").read_text()
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
-            return server
-        except OSError:
-            time.sleep(0.2)
-    server.kill()
-    raise AssertionError((folder / "web.log").read_text())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
