@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
+_LONGEST = 1_000_000_000
+"""Seconds: what every way of waiting takes."""
 
 
-def whole_number(field: str, value: object, lowest: int) -> None:
-    """Raise ValueError unless the value is a whole number of at least `lowest`."""
+def whole_number(field: str, value: object, lowest: int, highest: int | None = None) -> None:
+    """Raise ValueError unless the value is a whole number of at least `lowest`, and at most `highest` where given."""
     if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
         raise ValueError(f"{field}: {value!r} given, expected a whole number of at least {lowest}")
+    if highest is not None and value > highest:
+        raise ValueError(f"{field}: {value!r} given, expected a whole number from {lowest} to {highest:,}")
 
 
 def time_limit(field: str, value: object) -> None:
     """Raise ValueError unless the value is a number of seconds above 0, or None for no limit."""
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
-        raise ValueError(f"{field}: {value!r} given, expected seconds above 0, or null for no limit")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value <= _LONGEST:
+        raise ValueError(f"{field}: {value!r} given, expected seconds above 0 up to {_LONGEST:,}, or null for no limit")

@@ -20,11 +20,17 @@ from lit_trainer.checkpoint_contents import check_resumable, check_weights
 from lit_trainer.checkpoint_io import AtomicCheckpointIO
 from lit_trainer.cli_checks import fault_in
 from lit_trainer.commands import overview
+from lit_trainer.config_files import StrictParser
 from lit_trainer.datamodule import SelfPlayDataModule
+from lit_trainer.memory import is_out_of_memory
 from lit_trainer.module import AlphaZeroModule
 from lit_trainer.progress import SelfPlayProgressBar
 from lit_trainer.requeue import SlurmRequeue, slurm_job
 from lit_trainer.run_folders import FolderError, RunFolders
+
+
+class _Parser(StrictParser, LightningArgumentParser):
+    """Lightning's parser, that reads YAML strictly."""
 
 
 class LitTrainerCLI(LightningCLI):
@@ -41,6 +47,7 @@ class LitTrainerCLI(LightningCLI):
             save_config_kwargs={"overwrite": True},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
+            parser_class=_Parser,
             parser_kwargs={
                 "prog": "lit-trainer",
                 "description": "Train and measure an AlphaZero agent.",
@@ -83,6 +90,9 @@ class LitTrainerCLI(LightningCLI):
         try:
             super().instantiate_classes()
             self.datamodule.check_game(self.model.network)
+        except (MemoryError, RuntimeError, OverflowError) as error:
+            advice = "not enough memory; lower the size of model.network or data.replay_positions: "
+            self.parser.error(f"{advice if is_out_of_memory(error) else ''}{error}")
         except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
             self.parser.error(str(error))
         try:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import Namespace
+
+from lit_trainer.config_files import misread_number, read_config
 
 GROUPS = ("trainer", "model", "data", "data.search", "data.evaluation_search")
 """Settings that are groups of settings."""
@@ -21,6 +22,10 @@ LOWEST = {
     "model.lr_scheduler.init_args.eta_min": 0,
 }
 """Lightning's and torch's settings that they take at any value, to the lowest with a meaning."""
+HIGHEST = {"trainer.devices": 1024, "trainer.num_nodes": 65_536}
+"""Lightning's settings of which it would start as many processes, or wait for as many."""
+LARGEST = 2**63 - 1
+"""The largest whole number of any setting: what C and files of events can hold."""
 LARGEST_SEED = 2**32 - 1
 
 
@@ -49,10 +54,15 @@ def fault_in(config: Namespace) -> str | None:
     """
     # of a file's group that is none, the parser says nothing and takes the defaults
     files = [Path(str(file)) for file in config.get("config") or ()]
-    given = [yaml.safe_load(file.read_text()) for file in files if file.is_file()]
-    for key, value in [*(pair for one in given for pair in _settings(one)), *_settings(config)]:
+    given = [pair for file in files if file.is_file() for pair in _settings(read_config(file))]
+    for key, value in given:
+        if isinstance(value, str) and misread_number(value, config.get(key)):
+            return f"{key}: {value!r} given, expected a number in base 10"
+    for key, value in [*given, *_settings(config)]:
         if key in GROUPS and value is not None and not isinstance(value, (Namespace, Mapping)):
             return f"{key}: {value!r} given, expected a group of settings"
+        if key in HIGHEST and isinstance(value, str) and value.isdecimal():
+            value = int(value[:20])  # a flag's, which may be a text there
         if isinstance(value, float) and math.isnan(value):
             return f"{key}: {value!r} given, expected a number"
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -60,4 +70,7 @@ def fault_in(config: Namespace) -> str | None:
             return f"{key}: {value!r} given, expected a whole number from 0 to {LARGEST_SEED}"
         if number and key in LOWEST and value < LOWEST[key]:
             return f"{key}: {value!r} given, expected at least {LOWEST[key]}"
+        highest = HIGHEST.get(key, LARGEST)
+        if number and (isinstance(value, int) or key in HIGHEST) and abs(value) > highest:
+            return f"{key}: {value!r} given, expected at most {highest:,}"
     return None

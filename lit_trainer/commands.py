@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, get_type_hints
 
 from docstring_parser import parse as parse_docstring
-from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
+from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
+
+from lit_trainer.config_files import StrictParser
 
 
 class Command(NamedTuple):
@@ -45,7 +47,7 @@ def run_command(name: str, args: Sequence[str]) -> None:
     """
     module, _, attribute = COMMANDS[name].path.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    parser = ArgumentParser(prog=f"lit-trainer {name}", description=COMMANDS[name].help)
+    parser = StrictParser(prog=f"lit-trainer {name}", description=COMMANDS[name].help)
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file with values of these flags.")
     lists = _lists_of_names(function)
     skip: set[str | int] = set(lists)

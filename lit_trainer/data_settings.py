@@ -11,22 +11,23 @@ import torch
 from lit_trainer.checks import time_limit, whole_number
 from lit_trainer.evaluators import EVALUATORS
 from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool
+from sim_core.trees import MAX_SIMULATIONS
 
-_LOWEST = {
-    "games_per_iteration": 1,
-    "steps_per_iteration": 1,
-    "batch_size": 1,
-    "replay_positions": 1,
-    "simulations": 0,
-    "parallel_games": 1,
-    "threads": 1,
-    "evaluation_games": 2,
-    "evaluation_simulations": 0,
-    "test_games": 2,
-    "workers": 1,
-    "max_staleness": 1,
+_RANGES = {
+    "games_per_iteration": (1, 10_000_000),
+    "steps_per_iteration": (1, 1_000_000_000),
+    "batch_size": (1, 10_000_000),
+    "replay_positions": (1, 1_000_000_000),
+    "simulations": (0, MAX_SIMULATIONS),
+    "parallel_games": (1, 1_000_000),
+    "threads": (1, 1024),
+    "evaluation_games": (2, 10_000_000),
+    "evaluation_simulations": (0, MAX_SIMULATIONS),
+    "test_games": (2, 10_000_000),
+    "workers": (1, 1024),
+    "max_staleness": (1, 1_000_000_000),
 }
-"""The least of each whole number."""
+"""The least and the most of each whole number: the most is far above what any machine is up to."""
 
 
 def check_settings(given: Mapping[str, Any]) -> None:
@@ -35,8 +36,8 @@ def check_settings(given: Mapping[str, Any]) -> None:
     Args:
         given: its arguments, all of them.
     """
-    for name, lowest in _LOWEST.items():
-        whole_number(name, given[name], lowest)
+    for name, (lowest, highest) in _RANGES.items():
+        whole_number(name, given[name], lowest, highest)
     for name in ("evaluation_games", "test_games"):
         if given[name] % 2:
             raise ValueError(f"{name}: {given[name]} given, expected an even number (two seats a deal)")
@@ -53,7 +54,7 @@ def check_settings(given: Mapping[str, Any]) -> None:
 
 def _check_test_simulations(numbers: Sequence[int]) -> None:
     for number in numbers:
-        whole_number("test_simulations", number, 0)
+        whole_number("test_simulations", number, 0, MAX_SIMULATIONS)
     if not numbers or len(set(numbers)) != len(numbers):
         raise ValueError(f"test_simulations: {list(numbers)} given, expected at least one, none twice")
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lit_trainer.checkpoint import build_network, read_checkpoint
+from lit_trainer.checks import whole_number
 from lit_trainer.evaluators import TorchEvaluator
 from lit_trainer.networks import PolicyValueNetwork
 from lit_trainer.players import NetworkPlayer
+from sim_core.trees import MAX_SIMULATIONS
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,7 @@ def make_frozen(name: str, given: Any) -> FrozenCheckpoint:
     ):
         raise ValueError(f"{field}: {given!r} given, expected {{path: FILE.ckpt, simulations: 0, temperature: 0.0}}")
     simulations, temperature = given.get("simulations", 0), given.get("temperature", 0.0)
-    if isinstance(simulations, bool) or not isinstance(simulations, int) or simulations < 0:
-        raise ValueError(
-            f"{field}.simulations: {simulations!r} given, expected 0 (the policy alone) or a larger whole number"
-        )
+    whole_number(f"{field}.simulations", simulations, 0, MAX_SIMULATIONS)
     if (
         isinstance(temperature, bool)
         or not isinstance(temperature, (int, float))

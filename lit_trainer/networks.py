@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lit_trainer.checks import whole_number
 from lit_trainer.linear import Linear
 from sim_core import get_game
 
-
-def _at_least(name: str, value: int, lowest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise ValueError(f"{name}: {value!r} given, expected an integer of at least {lowest}")
-    return value
+_MAX_WIDTH, _MAX_LAYERS = 16_384, 1024
+"""Far above what search is worth its time with."""
 
 
 class Auxiliary(NamedTuple):
@@ -108,8 +106,8 @@ class ResidualMLP(PolicyValueNetwork):
     """
 
     def __init__(self, game: str = "beasty_bar", width: int = 256, blocks: int = 4, auxiliary: bool = False) -> None:
-        _at_least("width", width, 1)
-        _at_least("blocks", blocks, 0)
+        whole_number("width", width, 1, _MAX_WIDTH)
+        whole_number("blocks", blocks, 0, _MAX_LAYERS)
         super().__init__(game, width=width, blocks=blocks, auxiliary=auxiliary)
         self.stem = Linear(self.observation_size, width)
         self.blocks = nn.Sequential(*(_ResidualBlock(width) for _ in range(blocks)))
@@ -150,9 +148,10 @@ class TransformerNetwork(PolicyValueNetwork):
         heads: int = 4,
         auxiliary: bool = False,
     ) -> None:
-        _at_least("width", width, 1)
-        _at_least("layers", layers, 1)
-        if width % _at_least("heads", heads, 1):
+        whole_number("width", width, 1, _MAX_WIDTH)
+        whole_number("layers", layers, 1, _MAX_LAYERS)
+        whole_number("heads", heads, 1, _MAX_WIDTH)
+        if width % heads:
             raise ValueError(f"width: {width} given, expected a multiple of heads ({heads})")
         super().__init__(game, width=width, layers=layers, heads=heads, auxiliary=auxiliary)
         self.part_sizes = [size for _, size in get_game(game).observation_layout]

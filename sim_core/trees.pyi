@@ -1,6 +1,8 @@
 from sim_core.game import GameHandle
 from sim_core.search_settings import SearchSettings
 
+MAX_SIMULATIONS: int
+
 def considered_visits(considered: int, simulations: int) -> list[int]: ...
 
 class Trees:

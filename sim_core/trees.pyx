@@ -19,7 +19,8 @@ from sim_core import _arguments
 from sim_core.game import get_game
 from sim_core.search_settings import SearchSettings
 
-cdef object MAX_SIMULATIONS = 1_000_000
+MAX_SIMULATIONS = 1_000_000
+"""The most simulations of one search."""
 
 
 def considered_visits(considered: int, simulations: int) -> list[int]:
@@ -71,7 +72,7 @@ cdef class Trees:
     def __cinit__(self, game, slots, simulations):
         cdef GameHandle handle = get_game(game)
         slots = _arguments.integer("slots", slots, 0, 100_000_000)
-        simulations = _arguments.integer("simulations", simulations, 1, MAX_SIMULATIONS, "1 to 1,000,000")
+        simulations = _arguments.integer("simulations", simulations, 1, MAX_SIMULATIONS, f"1 to {MAX_SIMULATIONS:,}")
         self.handle = handle
         self.game = handle.game
         self.slots = slots

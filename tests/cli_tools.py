@@ -7,6 +7,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, ClassVar
+
+from lightning.pytorch.cli import LightningArgumentParser
 
 from lit_trainer.__main__ import main
 from lit_trainer.cli import LitTrainerCLI, ignore_noise
@@ -76,3 +79,15 @@ def every(epochs: int, name: str) -> list[str]:
         # tells its state from that of the configurations' own
         "--trainer.callbacks.init_args.mode=max",
     ]
+
+
+class BuiltOnce(LitTrainerCLI):
+    """The command line, whose parser is built once for all: that takes longer than parsing."""
+
+    built: ClassVar[LightningArgumentParser | None] = None
+
+    def setup_parser(self, *args: Any) -> None:
+        if BuiltOnce.built is None:
+            super().setup_parser(*args)
+            BuiltOnce.built = self.parser
+        self.parser = BuiltOnce.built

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from cli_tools import CONFIGS, PROFILES, TINY, config, metrics, run, trained
+from cli_tools import CONFIGS, PROFILES, TINY, BuiltOnce, config, metrics, run, trained
 
 from lit_trainer.checkpoint import iterations_done, read_checkpoint
 
@@ -249,6 +249,16 @@ REFUSALS = {
         "checkpoints.frozen: there is no file 'nowhere.ckpt'",
     ),
     "initial weights that are not there": (["--model.initial_weights=nowhere.ckpt"], "initial_weights: "),
+    "threads": (["--data.threads=1025"], "threads: 1025 given, expected a whole number from 1 to 1,024"),
+    "simulations": (
+        ["--data.simulations=1000001"],
+        "simulations: 1000001 given, expected a whole number from 0 to 1,000,000",
+    ),
+    "a batch of no machine": (["--data.batch_size=1000000000000"], "batch_size: 1000000000000 given"),
+    "a window of no machine": (["--data.replay_positions=1000000000000"], "replay_positions: 1000000000000 given"),
+    "a network of no machine": (["--model.network.init_args.width=1000000000"], "width: 1000000000 given"),
+    "more than C can hold": ([f"--trainer.max_epochs={10**30}"], "trainer.max_epochs: 1000"),
+    "devices": (["--trainer.devices=5000"], "trainer.devices: 5000 given, expected at most 1,024"),
     "a target that is not there": (["--data.value_target=end"], "value_target"),
     "unknown game": (["--data.game=chess"], "chess"),
 }
@@ -422,3 +432,26 @@ def test_an_agent_written_in_python_joins_by_class_path(tmp_path: Path, monkeypa
     assert in_training >= 12
     run("validate", *flags[:-1], "--trainer.limit_val_batches=1.0")
     assert my_package.First.played > in_training
+
+
+NETWORK = """
+import torch
+from lit_trainer import PolicyValueNetwork
+
+class Boundless(PolicyValueNetwork):
+    def __init__(self, game: str = "beasty_bar", width: int = 1) -> None:
+        super().__init__(game)
+        self.weights = torch.empty(2**50)
+"""
+
+
+def test_a_network_that_no_memory_holds_ends_in_one_readable_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """torch's error for it, which is no ValueError, as a traceback."""
+    (tmp_path / "boundless.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        BuiltOnce([*config("quickstart.yaml"), "--model.network=boundless.Boundless"], run=False)
+    assert stopped.value.code == 2
+    assert "error: not enough memory; lower the size of model.network" in capsys.readouterr().err
