@@ -27,6 +27,7 @@ from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
 from lit_trainer.checkpoint_io import AtomicCheckpointIO
 from lit_trainer.processes import gather_windows
 from lit_trainer.replay import ReplayWindow
+from sim_core import GameBatch
 
 SMALL = 64
 """Positions of the small batch: two sizes tell a step's fixed cost from that of its positions."""
@@ -100,7 +101,8 @@ def _window(positions: int) -> ReplayWindow:
         key: torch.ones((positions, *value.shape[1:]), dtype=value.dtype) if isinstance(value, torch.Tensor) else value
         for key, value in empty.items()
     }
-    window.load_state_dict(full | {"added": positions})
+    states = torch.from_numpy(GameBatch(positions, 1).packed())
+    window.load_state_dict(full | {"states": states, "added": positions})
     return window
 
 

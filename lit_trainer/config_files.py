@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -173,7 +174,7 @@ def _refuse(event: Any, what: str) -> NoReturn:
 
 def _flags(args: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Names and values of flags like --name=value and --name value."""
-    for arg, following in zip(args, [*args[1:], ""], strict=True):
+    for arg, following in pairwise([*args, ""]):
         if arg.startswith("--"):
             name, equals, text = arg[2:].partition("=")
             yield name, text if equals else following

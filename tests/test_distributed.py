@@ -140,12 +140,14 @@ def test_nothing_to_act_on_is_warned_of(folder: Path, straight: list[dict[str, A
 def test_a_resumed_run_ends_as_the_run_that_never_stopped(folder: Path, straight: list[dict[str, Any]]) -> None:
     """The first process's window given to all, or windows mixed up: weights then differ from iteration 3 on."""
     middle = run_folder(folder) / "checkpoints" / "at2.ckpt"
+    version = len(list(run_folder(folder).parent.iterdir()))  # other tests' runs may lie there
     resumed = fit(folder, "resumed", "--trainer.max_epochs=4", f"--ckpt_path={middle}")
     for one, other in zip(straight, resumed, strict=True):
         for key in ("state_dict", "replay", "opponent_pool", "evaluation", "steps"):
             assert_same(one[key], other[key], key)
     saved = [
-        torch.load(run_folder(folder, version) / "checkpoints" / "last.ckpt", weights_only=True) for version in (0, 1)
+        torch.load(run_folder(folder, number) / "checkpoints" / "last.ckpt", weights_only=True)
+        for number in (0, version)
     ]
     for key in KEPT:
         assert_same(saved[0][key], saved[1][key], key)

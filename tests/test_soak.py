@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-from lightning.pytorch import Callback, LightningModule, Trainer
 
-import callbacks
-from lit_trainer import AdaptiveOpponentPool, AlphaZeroModule, ResidualMLP, SelfPlayDataModule
 from sim_core import GameBatch
 
 
@@ -76,44 +76,16 @@ def test_a_run_is_watched(soak: ModuleType, capsys: pytest.CaptureFixture[str]) 
     assert "iterations" in capsys.readouterr().out
 
 
-class Objects(Callback):
-    """How many objects Python keeps, every thirty iterations."""
-
-    def __init__(self) -> None:
-        self.counted: list[int] = []
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch % 30 == 29:
-            gc.collect()
-            self.counted.append(len(gc.get_objects()))
-
-
 @pytest.mark.slow
 def test_an_iteration_leaves_nothing_behind() -> None:
     """A list that grows, or one more name in the log for each past checkpoint."""
-    objects = Objects()
-    data = SelfPlayDataModule(
-        opponent_pool=AdaptiveOpponentPool(["random"], 0.4, 0.3, snapshot_every=5, max_past=2),
-        games_per_iteration=8,
-        steps_per_iteration=1,
-        batch_size=16,
-        replay_positions=1000,
-        simulations=1,
-        parallel_games=8,
-        evaluation_games=2,
-        threads=1,
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("objects_kept.py"))],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
-    trainer = Trainer(
-        max_epochs=120,
-        accelerator="cpu",
-        check_val_every_n_epoch=10,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[objects, callbacks.AdaptiveOpponentCallback(), callbacks.GradNormCallback()],
-    )
-    trainer.fit(AlphaZeroModule(ResidualMLP(width=8, blocks=1)), datamodule=data)
-    assert len(objects.counted) == 4
-    assert objects.counted[3] - objects.counted[1] < 30, objects.counted
+    assert done.returncode == 0, done.stderr
+    counted = json.loads(done.stdout)
+    assert len(counted) == 4 and counted[3] - counted[1] < 30, counted
