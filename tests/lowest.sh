@@ -20,5 +20,5 @@ OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE "$venv/bin/python" -m pytest --numproc
     -m "not slow" -k "not gpu.yaml and not transformer.yaml and not threads" -o filterwarnings= --disable-warnings \
     tests/sim_core/test_{batch,batch_arguments,notation,rules_vectors,search,fuzz,pettingzoo}.py \
     tests/callbacks/test_{adaptive_opponents,any_schedule,entropy,grad_norm,package,schedule_callback,targets,temperature}.py \
-    tests/lit_trainer/test_{agents,checkpoint,evaluation,evaluators,export,figures,metrics,networks,optimization,replay}.py \
+    tests/lit_trainer/test_{agents,checkpoint,checkpoint_contents,config_files,evaluation,evaluators,export,figures,metrics,networks,optimization,replay,run_folders}.py \
     tests/lit_trainer/play/test_app.py tests/test_{bad_input,cli,resume,seeing_a_run}.py
