@@ -174,14 +174,14 @@ def test_sample_of_all_lines_up_to_four_animals() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mover", [0, 1])
-def test_all_lines_up_to_three_animals_and_many_of_four(mover: int) -> None:
+def test_all_lines_up_to_three_animals_and_many_of_four() -> None:
+    """Each with one of the two movers: the same line with its owners exchanged is there too."""
     lines = {line for length in range(4) for line in permutations(reference.CARDS, length)}
     assert len(lines) == 1 + 24 + 24 * 23 + 24 * 23 * 22
-    rng = random.Random(mover)
+    rng = random.Random(1)
     while len(lines) < 15_000:
         lines.add(tuple(rng.sample(reference.CARDS, 4)))
-    assert sum(compare_line(line, mover) for line in sorted(lines)) >= 200_000
+    assert sum(compare_line(line, rng.randrange(2)) for line in sorted(lines)) >= 200_000
 
 
 def random_endgames(count: int, plies: tuple[int, ...], seed: int) -> list[reference.Position]:
