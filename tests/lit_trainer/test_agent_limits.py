@@ -58,8 +58,13 @@ def shrugs_off_exceptions(_: Any) -> None:
             time.sleep(0.01)
 
 
-def sleeps(_: Any) -> None:
-    time.sleep(300)  # a call of C, which Python cannot interrupt from another thread
+GATE = threading.Lock()
+"""Held by a test in which somebody waits for it."""
+
+
+def waits(legal: Any) -> Any:
+    with GATE:  # a call of C, which Python cannot interrupt from another thread
+        return legal[0]
 
 
 @pytest.fixture
@@ -92,42 +97,43 @@ def test_an_illegal_action_names_agent_position_and_what_is_legal(
         play(Agent(given), None)
 
 
-@pytest.mark.parametrize("misbehave", [spins, shrugs_off_exceptions, sleeps])
+@pytest.mark.parametrize("misbehave", [spins, shrugs_off_exceptions, waits])
 def test_an_agent_that_never_comes_back_ends_the_games(
     misbehave: Callable[[Any], Any], play: Callable[..., GeneratedGames], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A run that hangs; a lane that still writes into memory which is used again."""
     agent, memory = Agent(misbehave), LaneMemory()
     started = time.monotonic()
-    with (
-        caplog.at_level(logging.WARNING),
-        pytest.raises(AgentTimeoutError, match=r"^opponent mine: select_action has taken more than 0\.3 s at '"),
-    ):
-        play(agent, 0.3, memory)
-    assert agent.thread is not None
-    assert time.monotonic() - started < 40
-    stopped = misbehave is not sleeps
-    assert agent.thread.is_alive() != stopped
-    assert ("1 thread(s) of self-play could not be stopped" in caplog.text) != stopped
-    assert agent.thread.daemon, "it must not keep the process from ending"
-    fresh = [play(Agent(), 10.0, kept) for kept in (memory, None)]
-    assert np.array_equal(fresh[0].states, fresh[1].states) and fresh[0].results == fresh[1].results
+    with GATE:
+        with (
+            caplog.at_level(logging.WARNING),
+            pytest.raises(AgentTimeoutError, match=r"^opponent mine: select_action has taken more than 0\.3 s at '"),
+        ):
+            play(agent, 0.3, memory)
+        assert agent.thread is not None
+        assert time.monotonic() - started < 40
+        stopped = misbehave is not waits
+        assert agent.thread.is_alive() != stopped
+        assert ("1 thread(s) of self-play could not be stopped" in caplog.text) != stopped
+        assert agent.thread.daemon, "it must not keep the process from ending"
+        fresh = [play(Agent(), 10.0, kept) for kept in (memory, None)]
+        assert np.array_equal(fresh[0].states, fresh[1].states) and fresh[0].results == fresh[1].results
+    agent.thread.join(20)
+    assert not agent.thread.is_alive(), "other tests count such threads"
 
 
 def test_an_agent_given_up_is_asked_no_more(play: Callable[..., GeneratedGames]) -> None:
     """A trace, as a debugger has one: CPython 3.11 let the process hang until the agent came back."""
-    gate = threading.Lock()
-    gate.acquire()
-    agent = Agent(lambda legal: (gate.acquire(), legal[0])[1])
+    agent = Agent(waits)
     before = sys.gettrace()
-    sys.settrace(lambda *_: None)
-    try:
-        with pytest.raises(AgentTimeoutError, match="has taken more than"):
-            play(agent, 0.3)
-    finally:
-        sys.settrace(before)
-    asked = agent.moves
-    gate.release()
+    with GATE:
+        sys.settrace(lambda *_: None)
+        try:
+            with pytest.raises(AgentTimeoutError, match="has taken more than"):
+                play(agent, 0.3)
+        finally:
+            sys.settrace(before)
+        asked = agent.moves
     assert agent.thread is not None
     agent.thread.join(20)
     assert not agent.thread.is_alive() and agent.moves == asked
