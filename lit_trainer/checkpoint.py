@@ -18,18 +18,38 @@ KEY = "lit_alphazero"
 FORMAT = 1
 
 
-def check_sums(path: str | os.PathLike[str]) -> None:
+def load_file(
+    path: str | os.PathLike[str], field: str = "ckpt_path", map_location: Any = "cpu", mmap: bool = False
+) -> Any:
+    """A file's tensors and plain values; code in it is never run (``weights_only``).
+
+    Args:
+        path: of the file.
+        field: the setting that named it, for messages.
+        map_location: as of `torch.load`.
+        mmap: leave tensors on the disk until they are used, where the file's format allows it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is truncated or damaged, or holds code.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{field}: there is no file {os.fspath(path)!r}")
+    try:
+        zipped = zipfile.is_zipfile(path)
+        if zipped:
+            _check_sums(path)
+        return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap and zipped)
+    except Exception as error:  # damaged bytes lead the unpickler to an IndexError, a struct.error, ...
+        reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
+        raise ValueError(f"{field}: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})") from None
+
+
+def _check_sums(path: str | os.PathLike[str]) -> None:
     """Raise where a file is not what its checksums say, which torch does not compare; its older format has none."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():
-                raise ValueError(f"checksum of {damaged} does not fit")
-
-
-def unreadable(path: str | os.PathLike[str], field: str, error: Exception) -> ValueError:
-    """What to raise in place of an error of reading a file."""
-    reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
-    return ValueError(f"{field}: {os.fspath(path)!r} is truncated, damaged or no checkpoint ({reason})")
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise ValueError(f"checksum of {damaged} does not fit")
 
 
 def read_checkpoint(path: str | os.PathLike[str], field: str = "ckpt_path") -> dict[str, Any]:
@@ -43,13 +63,7 @@ def read_checkpoint(path: str | os.PathLike[str], field: str = "ckpt_path") -> d
         FileNotFoundError: there is no such file.
         ValueError: it is truncated, damaged or not a checkpoint.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{field}: there is no file {os.fspath(path)!r}")
-    try:
-        check_sums(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # damaged bytes lead the unpickler to an IndexError, a struct.error, ...
-        raise unreadable(path, field, error) from None
+    checkpoint = load_file(path, field, mmap=True)
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ValueError(f"{field}: {os.fspath(path)!r} is no Lightning checkpoint: it has no 'state_dict'")
     return checkpoint

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from lit_trainer.checkpoint import check_sums, unreadable
+from lit_trainer.checkpoint import load_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -49,14 +49,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             FileNotFoundError: there is no such file.
             ValueError: it is truncated or damaged, or holds code.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"ckpt_path: there is no file {os.fspath(path)!r}")
-        try:
-            check_sums(path)
-            # Lightning's own default is to run it, up to 2.5
-            found: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-        except Exception as error:
-            raise unreadable(path, "ckpt_path", error) from None
+        # Lightning's own default is to run it, up to 2.5
+        found: dict[str, Any] = load_file(path, map_location=map_location)
         return found
 
 

@@ -124,8 +124,7 @@ class LitTrainerCLI(LightningCLI):
         try:
             checkpoint = read_checkpoint(path)
             check_fits(checkpoint, self.model.network, repr(str(path)))
-            self._check_contents(checkpoint, repr(str(path)))
-            done, wanted = iterations_done(checkpoint), self.trainer.max_epochs
+            done, wanted = self._checked_iteration(checkpoint, repr(str(path))), self.trainer.max_epochs
             if self.subcommand == "fit" and wanted is not None and 0 <= wanted <= done:
                 raise ValueError(
                     f"trainer.max_epochs: {wanted} given, but {str(path)!r} is of iteration {done}; expected more"
@@ -134,15 +133,17 @@ class LitTrainerCLI(LightningCLI):
             others = sorted(other.name for other in Path(path).parent.glob("*.ckpt") if other != Path(path))
             self.parser.error(f"{error}" + (f". Beside it lie {', '.join(others)}" if others else ""))
 
-    def _check_contents(self, checkpoint: Mapping[str, Any], path: str) -> None:
+    def _checked_iteration(self, checkpoint: Mapping[str, Any], path: str) -> int:
+        """The iteration of a checkpoint that holds all that is needed."""
         try:
-            iterations_done(checkpoint)
+            done = iterations_done(checkpoint)
             if self.subcommand == "fit":
                 check_resumable(checkpoint, self.model, self.datamodule)
             else:
                 check_weights(checkpoint, self.model)
         except ValueError as error:
             raise ValueError(f"ckpt_path: {path} cannot be taken: {error}") from None
+        return done
 
     def _check_none_is_taken(self) -> None:
         """Under SLURM Lightning would go on from what its own handler of SIGUSR1 wrote, where no other is named."""
