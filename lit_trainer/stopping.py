@@ -58,9 +58,13 @@ class CommonStop:
         if callable(self._before):
             self._before(number, frame)
 
+    def _is_told(self) -> bool:
+        # the trainer's own handler notes it where ours is not set, or was not yet
+        return self._told or (self._trainer is not None and self._trainer.received_sigterm)
+
     def heed(self) -> None:
         """Raise SIGTERMException where this process was told to end: only within `together`, or where it is alone."""
-        if self._told or (self._trainer is not None and self._trainer.received_sigterm):
+        if self._is_told():
             raise SIGTERMException
 
     def agree(self, patiently: bool = False) -> None:
@@ -73,7 +77,7 @@ class CommonStop:
             self.heed()
             return
         assert self._trainer is not None
-        told = torch.tensor([float(self._told)], device=messages_device(self._trainer.strategy.root_device))
+        told = torch.tensor([float(self._is_told())], device=messages_device(self._trainer.strategy.root_device))
         waiting = dist.all_reduce(told, dist.ReduceOp.MAX, async_op=True)
         assert waiting is not None
         while patiently and not waiting.is_completed():
