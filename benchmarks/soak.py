@@ -1,11 +1,14 @@
-"""Long runs that must find nothing: ``python benchmarks/soak.py games`` and ``python benchmarks/soak.py run``.
+"""Long runs that must find nothing: ``python benchmarks/soak.py games``, ``... run`` and ``... objects``.
 
 `games` plays millions of games and checks the rules' invariants after every turn, by numpy and not by the engine.
 `run` trains in small iterations for an hour and shows whether memory and the iterations' time stay flat.
+`objects` counts what Python keeps, which shows a leak of an object an iteration within seconds.
 """
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import statistics
 import sys
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from callbacks import AdaptiveOpponentCallback, GradNormCallback
 from lit_trainer import AdaptiveOpponentPool, AlphaZeroModule, ResidualMLP, SelfPlayDataModule
 from sim_core import OPPONENTS, GameBatch
 from sim_core.rules import SPECIES
@@ -183,6 +187,23 @@ class Watch(Callback):
         self._last = now
 
 
+def fit(callbacks: list[Callback], data: SelfPlayDataModule, network: ResidualMLP, **limits: Any) -> None:
+    """A run of these parts within limits, that writes nothing."""
+    trainer = Trainer(
+        **limits,
+        accelerator="cpu",
+        gradient_clip_val=1.0,
+        check_val_every_n_epoch=10,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=callbacks,
+    )
+    trainer.fit(AlphaZeroModule(network), datamodule=data)
+
+
 def run(minutes: float = 60.0, asynchronous: bool = False, games: int = 64, steps: int = 4) -> None:
     """Train and watch.
 
@@ -204,20 +225,7 @@ def run(minutes: float = 60.0, asynchronous: bool = False, games: int = 64, step
         asynchronous=asynchronous,
     )
     watch = Watch()
-    trainer = Trainer(
-        max_epochs=-1,
-        max_time=timedelta(minutes=minutes),
-        accelerator="cpu",
-        gradient_clip_val=1.0,
-        check_val_every_n_epoch=10,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[watch],
-    )
-    trainer.fit(AlphaZeroModule(ResidualMLP(width=64, blocks=2)), datamodule=data)
+    fit([watch], data, ResidualMLP(width=64, blocks=2), max_epochs=-1, max_time=timedelta(minutes=minutes))
     columns = ("iterations", "median seconds", "own MiB, all processes", "shared MiB", "/dev/shm MiB", "open files")
     table = Table(*columns, title=f"{len(watch.rows)} iterations")
     size = max(1, len(watch.rows) // 10)
@@ -228,7 +236,42 @@ def run(minutes: float = 60.0, asynchronous: bool = False, games: int = 64, step
     Console(width=120).print(table)
 
 
-main = {"games": games, "run": run}
+class Objects(Callback):
+    """How many objects Python keeps, every thirty iterations."""
+
+    def __init__(self) -> None:
+        self.counted: list[int] = []
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch % 30 == 29:
+            gc.collect()
+            self.counted.append(len(gc.get_objects()))
+
+
+def objects(iterations: int = 120) -> None:
+    """Train in tiny iterations and print how many objects Python keeps after every thirty, as a list.
+
+    Args:
+        iterations: how many.
+    """
+    data = SelfPlayDataModule(
+        opponent_pool=AdaptiveOpponentPool(["random"], 0.4, 0.3, snapshot_every=5, max_past=2),
+        games_per_iteration=8,
+        steps_per_iteration=1,
+        batch_size=16,
+        replay_positions=1000,
+        simulations=1,
+        parallel_games=8,
+        evaluation_games=2,
+        threads=1,
+    )
+    watch = Objects()
+    callbacks = [watch, AdaptiveOpponentCallback(), GradNormCallback()]
+    fit(callbacks, data, ResidualMLP(width=8, blocks=1), max_epochs=iterations)
+    print(json.dumps(watch.counted))
+
+
+main = {"games": games, "run": run, "objects": objects}
 
 if __name__ == "__main__":
     jsonargparse.auto_cli(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -13,6 +14,11 @@ from pathlib import Path
 import pytest
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc about processes")
+
+
+def heed_ctrl_c() -> None:
+    """A shell's background jobs ignore SIGINT, and so would what the tests start, if they were one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _fields(pid: int) -> list[str]:

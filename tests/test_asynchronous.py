@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 import torch
 from cli_tools import TINY, config, metrics, run
-from process_tools import alive, children, needs_proc, shared_memory, wait_for
+from process_tools import alive, children, heed_ctrl_c, needs_proc, shared_memory, wait_for
 
 import callbacks
 import lit_trainer
@@ -81,11 +81,6 @@ def started(folder: Path, workers: int) -> Iterator[Started]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def heed_ctrl_c() -> None:
-    """A shell's background jobs ignore SIGINT, and so would what the tests start, if they were one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @needs_proc

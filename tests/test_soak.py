@@ -7,18 +7,18 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from cli_tools import ROOT
 
 from sim_core import GameBatch
 
 
 @pytest.fixture(scope="module")
 def soak() -> ModuleType:
-    path = Path(__file__).parent.parent / "benchmarks" / "soak.py"
+    path = ROOT / "benchmarks" / "soak.py"
     spec = importlib.util.spec_from_file_location("soak", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -80,8 +80,8 @@ def test_a_run_is_watched(soak: ModuleType, capsys: pytest.CaptureFixture[str]) 
 def test_an_iteration_leaves_nothing_behind() -> None:
     """A list that grows, or one more name in the log for each past checkpoint."""
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("objects_kept.py"))],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        [sys.executable, str(ROOT / "benchmarks" / "soak.py"), "objects"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,11 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from cli_tools import ROOT
-
-
-def heed_ctrl_c() -> None:
-    """A shell's background jobs ignore SIGINT, and so would what the tests start, if they were one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from process_tools import heed_ctrl_c
 
 
 def started(folder: Path, port: int, *flags: str) -> subprocess.Popen[bytes]:
