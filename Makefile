@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd)
+SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd sim_core/*/*.pyx sim_core/*/*.pxd)
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: quickstart test test-lowest lint docs browser sanitize audit clean
@@ -37,11 +37,11 @@ browser:
 
 # bounds checks, AddressSanitizer and UBSan, in a build of their own
 sanitize: $(VENV)/.installed-dev
-	PYTHON=$(BIN)/python tests/sanitizers.sh
+	PYTHON=$(BIN)/python tests/support/sanitizers.sh
 
 # part of the tests with the lowest versions that pyproject.toml allows, in an environment of their own
 test-lowest:
-	PYTHON=$(PYTHON) tests/lowest.sh
+	PYTHON=$(PYTHON) tests/support/lowest.sh
 
 # known vulnerabilities of the pinned versions; needs PyPI's or OSV's service for them
 audit:
@@ -63,4 +63,4 @@ $(VENV)/.installed-dev: $(SOURCES)
 	touch $(VENV)/.installed $@
 
 clean:
-	rm -rf build dist site *.egg-info sim_core/*.c sim_core/*.so $(VENV)/.installed $(VENV)/.installed-dev
+	rm -rf build dist site *.egg-info $$(find sim_core -name '*.c' -o -name '*.so') $(VENV)/.installed $(VENV)/.installed-dev

@@ -1,9 +1,9 @@
 """Builds the Cython extensions of sim_core; everything else about the package stands in pyproject.toml.
 
-Three variables make it another build, alone or together (tests/sanitizers.sh):
+Three variables make it another build, alone or together (tests/support/sanitizers.sh):
 LIT_ALPHAZERO_DEBUG=1 with bounds checks and assertions,
 LIT_ALPHAZERO_SANITIZE=1 with gcc's AddressSanitizer and UndefinedBehaviorSanitizer,
-LIT_ALPHAZERO_COVERAGE=1 with gcc's counts of executed lines (tests/engine_coverage.py reads them).
+LIT_ALPHAZERO_COVERAGE=1 with gcc's counts of executed lines (tests/support/engine_coverage.py reads them).
 An optimisation level in CFLAGS stands in place of the -O3 of a plain build.
 """
 
@@ -35,12 +35,12 @@ directives = {
 }
 extensions = [
     Extension(
-        f"sim_core.{path.stem}",
+        ".".join(path.with_suffix("").parts),
         [path.as_posix()],
         extra_compile_args=[*optimisation, *flags],
         extra_link_args=flags,
     )
-    for path in sorted(Path("sim_core").glob("*.pyx"))
+    for path in sorted(Path("sim_core").rglob("*.pyx"))
 ]
 setup(
     ext_modules=cythonize(extensions, compiler_directives=directives, quiet=True),

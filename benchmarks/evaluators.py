@@ -15,8 +15,8 @@ from rich.table import Table
 from torch import Tensor
 
 from lit_trainer import ResidualMLP, make_evaluator
-from lit_trainer.evaluators import EVALUATORS
-from lit_trainer.inference import kernels_for, weights_of
+from lit_trainer.networks.evaluators import EVALUATORS
+from lit_trainer.networks.kernels import kernels_for, weights_of
 
 Call = Callable[[], object]
 ROOFLINE = "matrix products alone, torch.mm"

@@ -24,9 +24,9 @@ from rich.table import Table
 from training import Clock, bare_trainer, seconds_of
 
 from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
-from lit_trainer.checkpoint_io import AtomicCheckpointIO
-from lit_trainer.processes import gather_windows
-from lit_trainer.replay import ReplayWindow
+from lit_trainer.checkpoints.writer import AtomicCheckpointIO
+from lit_trainer.learning.distributed import gather_windows
+from lit_trainer.learning.replay import ReplayWindow
 from sim_core import GameBatch
 
 SMALL = 64

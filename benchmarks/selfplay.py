@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from lit_trainer import ResidualMLP, generate_games_batched_by_opponent, make_evaluator
-from lit_trainer.game_generator import GeneratedGames, OpponentGames
-from lit_trainer.lanes import LANES, LaneMemory
-from lit_trainer.opponent_pool import SELF_PLAY
-from lit_trainer.players import BuiltinPlayer, NetworkPlayer
+from lit_trainer.players.engine_players import BuiltinPlayer
+from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.players.specs import SELF_PLAY
+from lit_trainer.self_play.games import GeneratedGames, OpponentGames
+from lit_trainer.self_play.lanes import LANES, LaneMemory
 from sim_core import OPPONENTS, SearchSettings
 
 SHARES = ("forward", "tree", "encoding", "opponents", "waiting")

@@ -27,7 +27,7 @@ from rich.table import Table
 from callbacks import AdaptiveOpponentCallback, GradNormCallback
 from lit_trainer import AdaptiveOpponentPool, AlphaZeroModule, ResidualMLP, SelfPlayDataModule
 from sim_core import OPPONENTS, GameBatch
-from sim_core.rules import SPECIES
+from sim_core.beasty_bar.rules import SPECIES
 
 LAYOUT = np.dtype(
     [

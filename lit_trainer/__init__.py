@@ -6,23 +6,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lit_trainer.agents import NetworkAgent, load_agent
-    from lit_trainer.datamodule import SelfPlayDataModule
-    from lit_trainer.evaluators import Evaluator, OnnxEvaluator, TorchEvaluator, make_evaluator
-    from lit_trainer.game_generator import generate_games_batched_by_opponent
-    from lit_trainer.ismcts import IsmctsAgent
-    from lit_trainer.metrics import WinRate
-    from lit_trainer.module import AlphaZeroModule
-    from lit_trainer.networks import PolicyValueNetwork, ResidualMLP, TransformerNetwork
-    from lit_trainer.opponent_pool import AdaptiveOpponentPool, OpponentPool
-    from lit_trainer.players import Agent
-    from lit_trainer.selfplay import SelfPlayDataset
-    from lit_trainer.weight_files import load_network
+    from lit_trainer.checkpoints.safetensors import load_network
+    from lit_trainer.checkpoints.writer import AtomicCheckpointIO
+    from lit_trainer.learning.data_module import SelfPlayDataModule
+    from lit_trainer.learning.datasets import SelfPlayDataset
+    from lit_trainer.learning.module import AlphaZeroModule
+    from lit_trainer.measuring.metrics import WinRate
+    from lit_trainer.networks.base import PolicyValueNetwork
+    from lit_trainer.networks.evaluators import Evaluator, OnnxEvaluator, TorchEvaluator, make_evaluator
+    from lit_trainer.networks.residual_mlp import ResidualMLP
+    from lit_trainer.networks.transformer import TransformerNetwork
+    from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
+    from lit_trainer.players.agents import IsmctsAgent, NetworkAgent, load_agent
+    from lit_trainer.players.opponent_pool import OpponentPool
+    from lit_trainer.players.protocols import Agent
+    from lit_trainer.reporting.evaluation_report import EvaluationReport
+    from lit_trainer.reporting.logged_figures import EvaluationFigures
+    from lit_trainer.reporting.progress_bar import SelfPlayProgressBar
+    from lit_trainer.reporting.time_report import TimeReport
+    from lit_trainer.self_play.games import generate_games_batched_by_opponent
 
 __all__ = [
     "AdaptiveOpponentPool",
     "Agent",
     "AlphaZeroModule",
+    "AtomicCheckpointIO",
+    "EvaluationFigures",
+    "EvaluationReport",
     "Evaluator",
     "IsmctsAgent",
     "NetworkAgent",
@@ -32,6 +42,8 @@ __all__ = [
     "ResidualMLP",
     "SelfPlayDataModule",
     "SelfPlayDataset",
+    "SelfPlayProgressBar",
+    "TimeReport",
     "TorchEvaluator",
     "TransformerNetwork",
     "WinRate",
@@ -42,18 +54,25 @@ __all__ = [
 ]
 
 _MODULES = {
-    "agents": ("NetworkAgent", "load_agent"),
-    "datamodule": ("SelfPlayDataModule",),
-    "evaluators": ("Evaluator", "OnnxEvaluator", "TorchEvaluator", "make_evaluator"),
-    "game_generator": ("generate_games_batched_by_opponent",),
-    "ismcts": ("IsmctsAgent",),
-    "metrics": ("WinRate",),
-    "module": ("AlphaZeroModule",),
-    "networks": ("PolicyValueNetwork", "ResidualMLP", "TransformerNetwork"),
-    "opponent_pool": ("AdaptiveOpponentPool", "OpponentPool"),
-    "players": ("Agent",),
-    "selfplay": ("SelfPlayDataset",),
-    "weight_files": ("load_network",),
+    "learning.data_module": ("SelfPlayDataModule",),
+    "learning.datasets": ("SelfPlayDataset",),
+    "learning.module": ("AlphaZeroModule",),
+    "checkpoints.safetensors": ("load_network",),
+    "checkpoints.writer": ("AtomicCheckpointIO",),
+    "measuring.metrics": ("WinRate",),
+    "networks.base": ("PolicyValueNetwork",),
+    "networks.evaluators": ("Evaluator", "OnnxEvaluator", "TorchEvaluator", "make_evaluator"),
+    "networks.residual_mlp": ("ResidualMLP",),
+    "networks.transformer": ("TransformerNetwork",),
+    "players.adaptive_pool": ("AdaptiveOpponentPool",),
+    "players.agents": ("IsmctsAgent", "NetworkAgent", "load_agent"),
+    "players.opponent_pool": ("OpponentPool",),
+    "players.protocols": ("Agent",),
+    "reporting.evaluation_report": ("EvaluationReport",),
+    "reporting.logged_figures": ("EvaluationFigures",),
+    "reporting.progress_bar": ("SelfPlayProgressBar",),
+    "reporting.time_report": ("TimeReport",),
+    "self_play.games": ("generate_games_batched_by_opponent",),
 }
 
 

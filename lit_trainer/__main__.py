@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from lit_trainer.commands import COMMANDS, run_command
+from lit_trainer.cli.commands import COMMANDS, run_command
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -18,7 +18,7 @@ def main(args: Sequence[str] | None = None) -> None:
     if given and given[0] in COMMANDS:
         run_command(given[0], given[1:])
     else:
-        from lit_trainer.cli import run_lightning
+        from lit_trainer.cli.lightning_cli import run_lightning
 
         run_lightning(None if args is None else given)
 

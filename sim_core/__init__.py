@@ -6,17 +6,17 @@ one engine. Names without a game's name stand for Beasty Bar for two players.
 
 import sim_core.connect_four  # noqa: F401  registers the game
 from sim_core.batch import GameBatch, c_state_to_python, select_random_action
-from sim_core.beasty_bar import OBSERVATION_LAYOUT
+from sim_core.beasty_bar.game import OBSERVATION_LAYOUT
+from sim_core.beasty_bar.opponents import OPPONENTS
+from sim_core.beasty_bar.rules import ACTIONS, SPECIES
 from sim_core.game import games, get_game
-from sim_core.ismcts import IsmctsResult, ismcts
-from sim_core.leaves import LeafBatch
-from sim_core.opponents import OPPONENTS
-from sim_core.rules import ACTIONS, SPECIES
 from sim_core.runner import GameRunner
-from sim_core.search import Searcher, SearchResult, search
-from sim_core.search_settings import SearchSettings
 from sim_core.state import Action, State, solve_endgame
-from sim_core.trees import Trees
+from sim_core.tree_search.ismcts import IsmctsResult, ismcts
+from sim_core.tree_search.leaves import LeafBatch
+from sim_core.tree_search.searcher import Searcher, SearchResult, search
+from sim_core.tree_search.settings import SearchSettings
+from sim_core.tree_search.trees import Trees
 
 OBSERVATION_SIZE: int = get_game("beasty_bar").observation_size
 

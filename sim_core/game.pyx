@@ -4,7 +4,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 import numpy as np
 
 from sim_core import _arguments
-from sim_core.endgame_roots cimport SolvedRoot, optimal_actions
+from sim_core.tree_search.solved_roots cimport SolvedRoot, optimal_actions
 from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream
 
 cdef dict _GAMES = {}

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim_core.batch import GameBatch
-from sim_core.leaves import LeafBatch
-from sim_core.search_settings import SearchSettings
+from sim_core.tree_search.leaves import LeafBatch
+from sim_core.tree_search.settings import SearchSettings
 
 class GameRunner:
     """Plays the games of a schedule to their ends."""

@@ -12,15 +12,14 @@ import numpy as np
 
 from sim_core import _arguments
 from sim_core.batch import GameBatch
-from sim_core.endgame_roots cimport SolvedRoot, optimal_actions
+from sim_core.tree_search.solved_roots cimport SolvedRoot, hardest_action, optimal_actions
 from sim_core.game cimport Game
-from sim_core.leaves cimport LeafBatch
+from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport (
     PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream, next_double,
 )
-from sim_core.search_settings import SearchSettings
-from sim_core.solved cimport hardest_action
-from sim_core.trees cimport Trees
+from sim_core.tree_search.settings import SearchSettings
+from sim_core.tree_search.trees cimport Trees
 
 cdef enum:
     EMPTY = 0       # no game, or one that is over

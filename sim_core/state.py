@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_core.beasty_bar import score_as
+from sim_core.beasty_bar.game import score_as
 from sim_core.game import GameHandle, get_game
 
 

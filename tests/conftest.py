@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from cli_tools import ROOT
+from support.cli_tools import ROOT
 
 
 @cache

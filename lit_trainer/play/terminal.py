@@ -14,7 +14,7 @@ from lit_trainer.play.record import LONGEST, PERSON, Record, result_text
 from lit_trainer.play.session import Session, seat_in
 from lit_trainer.play.thinkers import ADVISER, Thinker, default_agent, make_thinker
 from lit_trainer.play.views import face_of
-from lit_trainer.seeding import derive_seed
+from lit_trainer.utils.seeding import derive_seed
 from sim_core import Action
 
 HELP = """\

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_trainer.checkpoint import build_network, read_checkpoint
-from lit_trainer.evaluators import TorchEvaluator
-from lit_trainer.ismcts import ismcts_iterations
-from lit_trainer.players import NetworkPlayer
-from lit_trainer.seeding import derive_seed
+from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.networks.evaluators import TorchEvaluator
+from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.players.specs import ismcts_iterations
+from lit_trainer.utils.seeding import derive_seed
 from sim_core import Action, GameBatch, State, games, get_game, ismcts
 
 ADVISER = "ismcts:1000"  # gives hints in place of an opponent that has no reasons

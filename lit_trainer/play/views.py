@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sim_core import Action, State
-from sim_core.notation import Fields, parse_fields
-from sim_core.rules import LETTERS, SPECIES
+from sim_core.beasty_bar.notation import Fields, parse_fields
+from sim_core.beasty_bar.rules import LETTERS, SPECIES
 
 View = dict[str, Any]
 

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from lit_trainer import AdaptiveOpponentPool, AlphaZeroModule, ResidualMLP, SelfPlayDataModule
-from lit_trainer.checkpoint_io import AtomicCheckpointIO
+from lit_trainer.checkpoints.writer import AtomicCheckpointIO
 from sim_core import ACTIONS, OBSERVATION_SIZE
 
 _RNG = np.random.default_rng(2024)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
+from reference import rules as reference
 
 from sim_core import (
     ACTIONS,

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from lit_trainer.game_generator import GeneratedGames
-from lit_trainer.replay import ReplayWindow
+from lit_trainer.learning.replay import ReplayWindow
+from lit_trainer.self_play.games import GeneratedGames
 from sim_core import Action, GameBatch, State, games, get_game, search, select_random_action, solve_endgame
 
 PLAYED = 30

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from reference_search import Answer, scrambled
+from reference.search import Answer, scrambled
 
 from sim_core import GameBatch, GameRunner, LeafBatch, SearchSettings, State, Trees, get_game, search
 

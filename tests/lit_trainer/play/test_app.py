@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_tools import run
 from starlette.testclient import TestClient
+from support.cli_tools import run
 
 from lit_trainer.play import Record, Session, Thinker, make_thinker
 from lit_trainer.play.app import LARGEST_BODY, Application

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
-from web_server import free_port, started
+from support.web_server import free_port, started
 
 from lit_trainer.play import Record
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import pytest
 import uvicorn
-from process_tools import listens_on, needs_proc, wait_for
 from starlette.testclient import TestClient
-from web_server import free_port, started
+from support.process_tools import listens_on, needs_proc, wait_for
+from support.web_server import free_port, started
 
 from lit_trainer.play import make_thinker
 from lit_trainer.play.app import Application

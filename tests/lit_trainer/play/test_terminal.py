@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_tools import ROOT, run
+from support.cli_tools import ROOT, run
 
 from lit_trainer.play import Record
 

@@ -1,0 +1,88 @@
+"""A network as a safetensors file: its weights, and as metadata what they are weights of."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lit_trainer.checkpoints.reader import KEY, build_network, describe
+from lit_trainer.networks.base import PolicyValueNetwork
+from sim_core import get_game
+
+NEEDS = "safetensors files need: pip install 'lit-alphazero[safetensors]'"
+
+
+def metadata_of(network: PolicyValueNetwork, iteration: int) -> dict[str, str]:
+    """What an exported file says of itself, from which the network can be built again.
+
+    Args:
+        network: of any class.
+        iteration: iterations that its run had done.
+    """
+    said, rules = describe(network), get_game(network.game)
+    return {
+        "library": "lit-alphazero",
+        "format": str(said["format"]),
+        "game": network.game,
+        "rules_version": str(said["rules_version"]),
+        "observation_version": str(said["observation_version"]),
+        "network": said["network"]["class_path"],
+        "arguments": json.dumps(said["network"]["init_args"]),
+        "iteration": str(iteration),
+        "actions": " ".join(rules.actions),
+    }
+
+
+def weights_as_safetensors(network: PolicyValueNetwork, metadata: Mapping[str, str]) -> bytes:
+    """All weights under the names of the network's `state_dict`, on the CPU, in their own precision.
+
+    Raises:
+        ModuleNotFoundError: without the package of the extra ``safetensors``.
+    """
+    try:
+        from safetensors.torch import save
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}; {NEEDS}") from None
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    return bytes(save(weights, dict(metadata)))
+
+
+def load_network(path: str | os.PathLike[str]) -> PolicyValueNetwork:
+    """The network of a safetensors file that `lit-trainer export` wrote, on the CPU, in evaluation mode.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, of another library, or of other rules or another observation than this version's.
+        ModuleNotFoundError: without the package of the extra ``safetensors``.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}; {NEEDS}") from None
+    name = os.fspath(path)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"path: there is no file {name!r}")
+    try:
+        with safe_open(name, framework="pt") as file:
+            said: Mapping[str, str] = file.metadata() or {}
+            weights = {f"network.{key}": file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  no mapping
+    except SafetensorError as error:
+        raise ValueError(f"path: {name!r} is no safetensors file, or damaged ({error})") from None
+    return build_network({"state_dict": weights, KEY: _description(said, name)}, repr(name), "path")
+
+
+def _description(said: Mapping[str, str], name: str) -> dict[str, Any]:
+    """The metadata as a checkpoint says the same."""
+    try:
+        return {
+            **{field: int(said[field]) for field in ("format", "rules_version", "observation_version")},
+            "network": {"class_path": said["network"], "init_args": json.loads(said["arguments"])},
+        }
+    except (KeyError, ValueError):
+        raise ValueError(f"path: {name!r} was not written by lit-alphazero: its metadata does not say so") from None

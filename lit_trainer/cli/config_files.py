@@ -1,0 +1,225 @@
+"""Configurations in YAML, read strictly: what a YAML reader takes silently, or never ends with, is refused by line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader
+
+MAX_DEPTH = 50
+"""Lists and groups within one another."""
+MAX_NODES = 10_000
+"""Values of one configuration, those counted that aliases repeat: over ten times what all of ours hold together."""
+MAX_MESSAGE = 2000
+"""Characters of an error, which quotes the values given."""
+MODE = "strict_yaml"
+"""The parser mode of `StrictParser`."""
+
+_READER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BASE_60 = re.compile(r"[-+]?(?:[1-9][0-9_]*(?::[0-5]?[0-9])+|[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*)")
+_BASE_8 = re.compile(r"[-+]?0[0-7_]+")
+_STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
+
+
+class ConfigError(yaml.YAMLError):
+    """A configuration that is not read: the message names the line and what would be right."""
+
+
+def read_config(path: str | os.PathLike[str]) -> Any:
+    """What a configuration file says, as the parser reads it.
+
+    Raises:
+        ConfigError: names file and line; the file is not in UTF-8, is no YAML, gives a setting twice, nests or repeats
+            without end, or has a number that YAML takes in base 60 or 8.
+        OSError: it cannot be read.
+    """
+    raw = Path(path).read_bytes()
+    try:
+        return load_config(_decoded(raw))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{os.fspath(path)}: {error}") from None
+
+
+def load_config(text: str) -> Any:
+    """What a configuration's text says.
+
+    Raises:
+        ConfigError: as of `read_config`, but names no file.
+
+    >>> load_config("batch_size: 16\\nbatch_size: 32")
+    Traceback (most recent call last):
+    ...
+    lit_trainer.cli.config_files.ConfigError: line 2: batch_size: given twice, first in line 1; expected once
+    """
+    try:
+        _Document(yaml.parse(text, Loader=_READER)).check()
+        return get_loader("yaml")(text)
+    except ConfigError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ConfigError(f"line {mark.line + 1 if mark else 1}: not YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # e.g. a whole number of 5000 digits
+        raise ConfigError(f"not YAML: {' '.join(str(error).split())}") from None
+
+
+def misread_number(text: str, value: object) -> bool:
+    """Whether a number was made of a text like 1:30, which YAML takes for one in base 60.
+
+    >>> misread_number("1:30", 90), misread_number("1:30", "1:30")
+    (True, False)
+    """
+    return isinstance(value, (int, float)) and _BASE_60.fullmatch(text.strip()) is not None
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        text = raw.decode("utf-8-sig")
+        wrong = text.find("\0")  # UTF-16 without a mark
+    except UnicodeDecodeError as error:
+        wrong = error.start
+    if wrong >= 0:
+        line = raw.count(b"\n", 0, wrong) + 1
+        raise ConfigError(f"line {line}: byte 0x{raw[wrong]:02x} is no UTF-8 text; expected a file saved as UTF-8")
+    return text
+
+
+class _Document:
+    """Checks a document by its events, before anything is made of it."""
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+        self._nodes = 0
+        self._sizes: dict[str, int] = {}
+        self._open: set[str] = set()
+
+    def check(self) -> None:
+        """Raise ConfigError where it should not be loaded; what is no YAML raises as it does."""
+        for event in self._events:
+            if isinstance(event, yaml.NodeEvent):
+                self._node(event, "", 0)
+                return  # the loader refuses further documents
+
+    def _node(self, event: Any, name: str, depth: int) -> None:
+        before = self._nodes
+        self._count(event, 1)
+        if depth > MAX_DEPTH:
+            _refuse(event, f"nested {depth} deep, expected at most {MAX_DEPTH}")
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor in self._open:
+                _refuse(event, f"{name}: *{event.anchor} within &{event.anchor} itself, expected no alias in a circle")
+            self._count(event, self._sizes.get(str(event.anchor), 1) - 1)
+            return
+        if event.tag not in _STRING_TAGS:
+            _refuse(event, f"{name}: the tag {event.tag!r} given, expected none")
+        if event.anchor:
+            self._open.add(event.anchor)
+        if isinstance(event, yaml.ScalarEvent):
+            _check_number(event, name)
+        elif isinstance(event, yaml.MappingStartEvent):
+            self._mapping(name, depth)
+        else:
+            self._sequence(name, depth)
+        if event.anchor:
+            self._open.discard(event.anchor)
+            self._sizes[event.anchor] = self._nodes - before
+
+    def _mapping(self, name: str, depth: int) -> None:
+        first: dict[str, int] = {}
+        while not isinstance(key := next(self._events), yaml.MappingEndEvent):
+            if not isinstance(key, yaml.ScalarEvent):
+                _refuse(key, f"{name or 'the file'}: a list, a group or an alias given as a name, expected a text")
+            self._count(key, 1)
+            inner = f"{name}.{key.value}" if name else key.value
+            line = _line(key)
+            if key.value in first:
+                _refuse(key, f"{inner}: given twice, first in line {first[key.value]}; expected once")
+            first[key.value] = line
+            self._node(next(self._events), inner, depth + 1)
+
+    def _sequence(self, name: str, depth: int) -> None:
+        place = 0
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            self._node(event, f"{name}.{place}" if name else str(place), depth + 1)
+            place += 1
+
+    def _count(self, event: Any, more: int) -> None:
+        self._nodes += more
+        if self._nodes > MAX_NODES:
+            _refuse(event, f"over {MAX_NODES:,} values, aliases counted for what they repeat; expected fewer")
+
+
+def _check_number(event: Any, name: str) -> None:
+    if event.implicit[0] and _BASE_60.fullmatch(event.value):
+        _refuse(
+            event, f"{name}: {event.value} given, a number in base 60; expected one in base 10, or quotes for a text"
+        )
+    if event.implicit[0] and _BASE_8.fullmatch(event.value):
+        _refuse(event, f"{name}: {event.value} given, a number in base 8; expected one without a zero before it")
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _refuse(event: Any, what: str) -> NoReturn:
+    raise ConfigError(f"line {_line(event)}: {what}")
+
+
+def _flags(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Names and values of flags like --name=value and --name value."""
+    for arg, following in pairwise([*args, ""]):
+        if arg.startswith("--"):
+            name, equals, text = arg[2:].partition("=")
+            yield name, text if equals else following
+
+
+set_loader(MODE, load_config, (yaml.YAMLError,))
+
+
+class StrictParser(ArgumentParser):
+    """An argument parser that reads configurations, in files and in flags, as `read_config` does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"parser_mode": MODE, **kwargs})
+
+    def parse_path(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Namespace:
+        """The settings of a file; what is wrong with it ends with its name and line."""
+        try:
+            found = read_config(path)
+        except (ConfigError, OSError) as error:
+            self.error(str(error))
+        if not isinstance(found, dict):
+            self.error(f"{os.fspath(path)}: {found!r} in it, expected settings, each as `name: value`")
+        if not isinstance(found.get("config", ""), str):
+            self.error(f"{os.fspath(path)}: config: {found['config']!r} given, expected the name of a file")
+        settings: Namespace = super().parse_path(path, *args, **kwargs)
+        return settings
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
+        """The settings of flags, and of the files they name."""
+        try:
+            settings: Namespace = super().parse_args(*args, **kwargs)
+            for name, text in _flags(self.args):
+                inner = settings.get(settings.get("subcommand") or "") or settings
+                if misread_number(text, inner.get(name)):
+                    self.error(f"{name}: {text!r} given, expected a number in base 10")
+            return settings
+        except UnicodeDecodeError as error:  # of a file that stands for a group, which the parser reads itself
+            near = bytes(error.object[max(0, error.start - 40) : error.start])
+            self.error(f"a file that the settings name is no UTF-8 text after {near!r}; expected it saved as UTF-8")
+        except RecursionError:
+            self.error("a setting's value is nested too deep")
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """End with a message, of which what is too long to read is left out."""
+        if len(message) > MAX_MESSAGE:
+            half = MAX_MESSAGE // 2
+            message = f"{message[:half]} ... ({len(message) - 2 * half:,} characters left out) ... {message[-half:]}"
+        super().error(message, ex)

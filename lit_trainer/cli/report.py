@@ -1,0 +1,79 @@
+"""The command `lit-trainer report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lit_trainer.checkpoints.reader import build_network, iterations_done, read_checkpoint
+from lit_trainer.measuring.agent_analysis import holding_worth, play_shares, think
+from lit_trainer.networks.evaluators import make_evaluator
+from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.players.specs import opponent_player
+from lit_trainer.reporting.agent_report import (
+    _rows,
+    animals_picture,
+    annotated_game,
+    calibration_errors,
+    calibration_picture,
+    game_as_markdown,
+)
+from lit_trainer.utils.files import save_figure, write_json
+
+
+def report(
+    ckpt_path: str,
+    out: str = "report",
+    simulations: int = 64,
+    games: int = 2000,
+    opponents: Sequence[str] = ("outcome_heuristic", "ismcts:5000", "itself"),
+    seed: int = 1,
+    threads: int = 2,
+) -> None:
+    """Write calibration and animals as pictures, figures as JSON, and one annotated game against each opponent.
+
+    Args:
+        ckpt_path: the agent's checkpoint.
+        out: folder to write to.
+        simulations: a move; the judge of the annotated games searches 16 times as many.
+        games: against itself, for the pictures.
+        opponents: of the annotated games: built-in ones, ``ismcts:N`` or ``itself``.
+        seed: of the deals.
+        threads: in all.
+    """
+    checkpoint = read_checkpoint(ckpt_path)
+    network = build_network(checkpoint, ckpt_path).eval()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def player(searches: int) -> NetworkPlayer:
+        return NetworkPlayer(
+            make_evaluator(network, "torch"), simulations=searches, temperature=0.0, seed=seed, threads=threads
+        )
+
+    # a game plays one line at temperature 0, but each has a deal of its own
+    thoughts = think(player(simulations), games, seed, network.game)
+    save_figure(folder / "animals.png", animals_picture(thoughts))
+    save_figure(folder / "calibration.png", calibration_picture(thoughts))
+    facts: dict[str, Any] = {
+        "iteration": iterations_done(checkpoint),
+        "simulations": simulations,
+        "games": games,
+        "calibration": calibration_errors(thoughts),
+        "played_when_held": _rows(play_shares(thoughts)),
+        "worth_of_holding": _rows(holding_worth(thoughts)),
+        "first_player_score": float((thoughts.outcomes[:games] * 0.5 + 0.5).mean()),
+    }
+    text = []
+    for number, name in enumerate(opponents):
+        agent = player(simulations)
+        other = agent if name == "itself" else opponent_player(name, seed, {}, threads=threads)
+        assert other is not None
+        sides, names = [agent, other], ["agent", name if name != "itself" else "agent, second seat"]
+        if number % 2:
+            sides, names = sides[::-1], names[::-1]
+        turns = annotated_game(sides, names, player(16 * simulations), seed + number, network.game)
+        text.append(f"## Against {name}\n\n{game_as_markdown(turns)}")
+    (folder / "games.md").write_text("\n".join(text))
+    write_json(folder / "report.json", facts)

@@ -1,0 +1,86 @@
+"""The data sets that Lightning's loaders iterate over: self-play for training, matches for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from lit_trainer.learning.replay import ReplayWindow
+from lit_trainer.utils.seeding import derive_seed
+
+
+class EvaluationDataset(IterableDataset[dict[str, Tensor]]):
+    """One batch: the outcomes of a match, played when it is asked for.
+
+    Args:
+        name: the opponent's.
+        play: plays the match and returns outcomes and margins [games], see `play_match`.
+    """
+
+    def __init__(self, name: str, play: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
+        super().__init__()
+        self.name = name
+        self._play = play
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        outcomes, margins = self._play()
+        yield {"outcome": torch.from_numpy(outcomes), "margin": torch.from_numpy(margins)}
+
+
+class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
+    """One pass is one iteration: play, put the positions into the replay window, stream ready batches.
+
+    Its length is known, so Lightning takes no batch before the weights are those of the iteration.
+
+    Args:
+        replay: the window; `refill` adds to it.
+        refill: plays the games of an iteration with the current weights.
+        iteration: tells the current iteration, asked at the start of each pass.
+        steps_per_iteration: batches a pass.
+        batch_size: positions a batch.
+        seed: of the sampling.
+        rank: this process's number; processes play and sample differently.
+        check: called before each batch; what it raises ends the pass.
+        auxiliary: with the targets of a network's auxiliary heads.
+    """
+
+    def __init__(
+        self,
+        replay: ReplayWindow,
+        refill: Callable[[int], None],
+        iteration: Callable[[], int],
+        steps_per_iteration: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        check: Callable[[], None] = lambda: None,
+        auxiliary: bool = False,
+    ) -> None:
+        super().__init__()
+        self.replay = replay
+        self.refill = refill
+        self.iteration = iteration
+        self.steps_per_iteration = steps_per_iteration
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.check = check
+        self.auxiliary = auxiliary
+
+    def __len__(self) -> int:
+        return self.steps_per_iteration
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        iteration = self.iteration()
+        self.refill(iteration)
+        generator = np.random.Generator(np.random.PCG64(derive_seed(self.seed, "replay", iteration, self.rank)))
+        for _ in range(self.steps_per_iteration):
+            self.check()
+            yield self.replay.sample(self.batch_size, generator, auxiliary=self.auxiliary)

@@ -1,0 +1,247 @@
+"""The LightningModule: the AlphaZero loss on batches of positions, and win rates on evaluation matches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.nn import ModuleList
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lit_trainer.checkpoints import reader as checkpoints
+from lit_trainer.learning.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
+from lit_trainer.learning.resume import configuration, let_configuration_win
+from lit_trainer.measuring.matches import Match
+from lit_trainer.measuring.metrics import MatchResult, MatchScore, WinRate, WinRateResult
+from lit_trainer.networks.base import PolicyValueNetwork
+from sim_core import get_game
+
+
+class AlphaZeroModule(LightningModule):
+    """Learns a policy and a value from search policies and outcomes (Silver et al. 2017).
+
+    Args:
+        network: the policy-value network.
+        optimizer: makes the optimizer of the parameters.
+        lr_scheduler: makes a scheduler of the optimizer; None keeps the rate.
+        lr_interval: whether the scheduler steps every iteration ("epoch") or every batch ("step").
+        value_coef: weight of the value term in the loss.
+        entropy_coef: weight of the policy's entropy, in nats; `EntropyScheduleCallback` drives it.
+        search_value_share: how much of the value's target is the search's value of the position in place of the game's
+            outcome, 0 to 1.
+        margin_coef: weight of the squared error to the game's final margin of points; as `hand_coef`, this needs a
+            network with `auxiliary: true`, whose heads learn on the side and are not asked in play.
+        hand_coef: weight of the cross-entropy to the other's hidden hand, a number for each card that may be in it.
+        initial_weights: a checkpoint whose network's weights a new run begins with; of the optimizer, the replay window
+            and the iterations it takes nothing. `ckpt_path` goes before it.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        ValueError: names the argument that is out of range.
+    """
+
+    def __init__(
+        self,
+        network: PolicyValueNetwork,
+        optimizer: OptimizerCallable = lambda parameters: AdamW(parameters, lr=1e-3),
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Literal["epoch", "step"] = "epoch",
+        value_coef: float = 1.0,
+        entropy_coef: float = 0.0,
+        search_value_share: float = 0.0,
+        margin_coef: float = 0.0,
+        hand_coef: float = 0.0,
+        initial_weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("value_coef", value_coef),
+            ("entropy_coef", entropy_coef),
+            ("margin_coef", margin_coef),
+            ("hand_coef", hand_coef),
+        ):
+            if not 0.0 <= value < float("inf"):
+                raise ValueError(f"{name}: {value!r} given, expected 0 or more")
+        if not 0.0 <= search_value_share <= 1.0:
+            raise ValueError(f"search_value_share: {search_value_share!r} given, expected 0 to 1")
+        for name, value in (("margin_coef", margin_coef), ("hand_coef", hand_coef)):
+            if value and network.auxiliary_heads is None:
+                raise ValueError(
+                    f"{name}: {value!r} given, expected 0: the network has no auxiliary heads; make it with "
+                    "auxiliary: true"
+                )
+        if hand_coef and not get_game(network.game).hidden_size:
+            raise ValueError(f"hand_coef: {hand_coef!r} given, expected 0: {network.game} has no hidden hand to learn")
+        if initial_weights is not None:
+            checkpoints.load_initial_weights(network, initial_weights, "initial_weights")
+        # no save_hyperparameters: what a checkpoint remembers must not win over a resumed run's configuration
+        self.network = network
+        self._optimizer = optimizer
+        self._lr_scheduler = lr_scheduler
+        self.lr_interval = lr_interval
+        self.value_coef = value_coef
+        self.entropy_coef = entropy_coef
+        self.search_value_share = search_value_share
+        self.margin_coef = margin_coef
+        self.hand_coef = hand_coef
+        self.evaluation: dict[str, WinRateResult] = {}
+        """Opponent to the result of the newest evaluation."""
+        self.measurement: dict[int, dict[str, MatchResult]] = {}
+        """Simulations a move, then opponent, to the result of the newest test."""
+        self.iterations_done = 0
+        """Of the checkpoint that was loaded."""
+        self._win_rates = ModuleList()
+        self._match_scores = ModuleList()
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Observations [B, OBSERVATION_SIZE] to logits [B, A] and value [B]."""
+        logits, value = self.network(observations)
+        return logits, value
+
+    # -- learning --------------------------------------------------------------------------------------------------
+
+    def loss(self, batch: dict[str, Tensor]) -> AlphaZeroLoss:
+        """The loss and its terms on a batch of positions, as `ReplayWindow.sample` gives it (a network with auxiliary
+        heads: with their targets)."""
+        if self.network.auxiliary_heads is None:
+            logits, value = self(batch["observations"])
+            return self._alphazero_loss(logits, value, batch)
+        logits, value, guessed = self.network.forward_auxiliary(batch["observations"])
+        loss = self._alphazero_loss(logits, value, batch)
+        margin, hand = margin_loss(guessed.margin, batch["margin"]), hidden_loss(guessed.hidden, batch["hidden"])
+        # also where a weight is 0: parameters without a gradient would stop several processes
+        total = loss.total + self.margin_coef * margin + self.hand_coef * hand
+        return loss._replace(total=total, margin=margin, hand=hand if guessed.hidden.shape[1] else None)
+
+    def _value_target(self, batch: dict[str, Tensor]) -> Tensor:
+        if not self.search_value_share:
+            return batch["outcome"]
+        return torch.lerp(batch["outcome"], batch["search_value"], self.search_value_share)
+
+    def _alphazero_loss(self, logits: Tensor, value: Tensor, batch: dict[str, Tensor]) -> AlphaZeroLoss:
+        return alphazero_loss(
+            logits,
+            value,
+            batch["policy"],
+            self._value_target(batch),
+            batch["legal_mask"],
+            value_coef=self.value_coef,
+            entropy_coef=self.entropy_coef,
+        )
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        loss = self.loss(batch)
+        size = len(batch["outcome"])
+        options: dict[str, Any] = {"on_step": False, "on_epoch": True, "sync_dist": True, "batch_size": size}
+        self.log("train/loss", loss.total, prog_bar=True, **options)
+        terms = {"policy_loss": loss.policy, "value_loss": loss.value, "entropy": loss.entropy}
+        for name, value in terms.items():
+            self.log(f"train/{name}", value, prog_bar=name != "entropy", **options)
+        for name, term in {"margin_loss": loss.margin, "hand_loss": loss.hand}.items():
+            if term is not None:
+                self.log(f"train/{name}", term, **options)
+        return loss.total
+
+    def on_train_epoch_end(self) -> None:
+        # iterations done: the number in a checkpoint's file name, at which it resumes
+        self.log("iteration", float(self.current_epoch + 1))
+        stats = getattr(getattr(self.trainer, "datamodule", None), "generation_stats", {})
+        self.log_dict({f"selfplay/{name}": value for name, value in stats.items()})
+        if self.device.type == "cuda":
+            # of this process's learner; its iteration alone, so that a rise shows where it began
+            self.log("gpu/peak_memory_gib", torch.cuda.max_memory_allocated(self.device) / 2**30, rank_zero_only=True)
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def configure_optimizers(self) -> Any:
+        optimizer, scheduler = self._new_optimizer()
+        if scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": self.lr_interval},
+        }
+
+    def _new_optimizer(self) -> tuple[Optimizer, LRScheduler | None]:
+        optimizer = self._optimizer(self.network.parameters())
+        scheduler = None if self._lr_scheduler is None else self._lr_scheduler(optimizer)
+        return optimizer, scheduler
+
+    # -- evaluation ------------------------------------------------------------------------------------------------
+
+    @property
+    def _opponents(self) -> tuple[str, ...]:
+        return tuple(getattr(getattr(self.trainer, "datamodule", None), "evaluation_opponents", ()))
+
+    def on_validation_epoch_start(self) -> None:
+        self._win_rates = ModuleList(WinRate() for _ in self._opponents).to(self.device)
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+        metric = self._win_rates[dataloader_idx]
+        assert isinstance(metric, WinRate)
+        metric.update(batch["outcome"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log each opponent's score (a draw counts half), draws and interval; then the mean and the worst score."""
+        results: dict[str, WinRateResult] = {}
+        for name, metric in zip(self._opponents, self._win_rates, strict=True):
+            assert isinstance(metric, WinRate)
+            results[name] = metric.compute()
+        if results:
+            self.evaluation = results
+            self._log_scores("val", results)
+
+    def _log_scores(self, prefix: str, results: Mapping[str, WinRateResult | MatchResult]) -> None:
+        # summed over all processes by the metrics: the same numbers everywhere
+        for name, result in results.items():
+            self.log(f"{prefix}/win_rate/{name}", result.score, batch_size=1)
+            self.log(f"{prefix}/draw_rate/{name}", result.draws / max(result.games, 1), batch_size=1)
+            self.log(f"{prefix}/win_rate_low/{name}", result.low, batch_size=1)
+            self.log(f"{prefix}/win_rate_high/{name}", result.high, batch_size=1)
+        scores = [result.score for result in results.values()]
+        self.log(f"{prefix}/mean_win_rate", sum(scores) / len(scores), prog_bar=True, batch_size=1)
+        self.log(f"{prefix}/worst_win_rate", min(scores), batch_size=1)
+
+    @property
+    def _matches(self) -> tuple[Match, ...]:
+        return tuple(getattr(getattr(self.trainer, "datamodule", None), "test_matches", ()))
+
+    def on_test_epoch_start(self) -> None:
+        self._match_scores = ModuleList(MatchScore() for _ in self._matches).to(self.device)
+
+    def test_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+        metric = self._match_scores[dataloader_idx]
+        assert isinstance(metric, MatchScore)
+        metric.update(batch["outcome"], batch["margin"])
+
+    def on_test_epoch_end(self) -> None:
+        """Log what `on_validation_epoch_end` does, and the margin, for each number of simulations.
+
+        The names ``test/...`` without a number of simulations are of the first one.
+        """
+        self.measurement = {}
+        for match, metric in zip(self._matches, self._match_scores, strict=True):
+            assert isinstance(metric, MatchScore)
+            self.measurement.setdefault(match.simulations, {})[match.opponent] = metric.compute()
+        for k, (simulations, results) in enumerate(self.measurement.items()):
+            for prefix in ("test", f"test/sims_{simulations}")[k > 0 :]:
+                self._log_scores(prefix, results)
+                for name, result in results.items():
+                    self.log(f"{prefix}/margin/{name}", result.margin, batch_size=1)
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[checkpoints.KEY] = checkpoints.describe(self.network) | {
+            "optimizer_configuration": configuration(*self._new_optimizer(), self.lr_interval)
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoints.check_fits(checkpoint, self.network)
+        self.iterations_done = checkpoints.iterations_done(checkpoint)
+        saved = checkpoint[checkpoints.KEY].get("optimizer_configuration")
+        let_configuration_win(checkpoint, saved, *self._new_optimizer(), self.lr_interval)

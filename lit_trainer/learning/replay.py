@@ -1,0 +1,204 @@
+"""The replay window: the newest positions as compact engine states, encoded to observations when sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lit_trainer.self_play.games import GeneratedGames
+from sim_core import GameBatch, get_game
+
+_POLICY_SCALE = 65535.0
+_UNKNOWN = -(2**15)
+"""Stands for a margin or a search's value that is not known, e.g. of a window that an older version saved."""
+_VALUE_SCALE = 32767.0
+_ROWS_AT_ONCE = 100_000
+
+
+class ReplayWindow:
+    """A ring of the newest `capacity` positions.
+
+    A position takes ``state_size + 2 A + 5`` bytes (111 for Beasty Bar: 800,000 take 89 MB): the packed state, the
+    policy target as 16-bit fractions, the outcome, the final margin (cut off at 32,767 either way), the search's value.
+
+    Args:
+        capacity: positions it holds, at least 1.
+        game: name of the game.
+
+    Raises:
+        ValueError: capacity is out of range.
+    """
+
+    def __init__(self, capacity: int, game: str = "beasty_bar") -> None:
+        if capacity < 1:
+            raise ValueError(f"replay_positions: {capacity} given, expected at least 1")
+        rules = get_game(game)
+        self.capacity = capacity
+        self.game = game
+        # untouched pages of an empty array take no memory
+        self._states = np.empty((capacity, rules.state_size), dtype=np.uint8)
+        self._policies = np.empty((capacity, rules.num_actions), dtype=np.uint16)
+        self._outcomes = np.empty(capacity, dtype=np.int8)
+        self._margins = np.empty(capacity, dtype=np.int16)
+        self._values = np.empty(capacity, dtype=np.int16)
+        self._added = 0
+
+    def __len__(self) -> int:
+        return min(self._added, self.capacity)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the window takes when full."""
+        kept = (self._states, self._policies, self._outcomes, self._margins, self._values)
+        return sum(array.nbytes for array in kept)
+
+    def add(self, games: GeneratedGames) -> None:
+        """Put in the positions of `games`, over the oldest where the window is full."""
+        newest = slice(-self.capacity, None)
+        quantised = np.rint(games.policies[newest] * _POLICY_SCALE).astype(np.uint16)
+        margins = self._unknown(len(games.outcomes[newest]))
+        if games.margins is not None:
+            margins = np.clip(games.margins[newest], _UNKNOWN + 1, -_UNKNOWN - 1).astype(np.int16)
+        values = self._unknown(len(margins))
+        if games.values is not None:
+            found = np.nan_to_num(games.values[newest], nan=_UNKNOWN / _VALUE_SCALE)
+            values = np.rint(found * _VALUE_SCALE).astype(np.int16)
+        self._write(games.states[newest], quantised, games.outcomes[newest], margins, values)
+
+    @staticmethod
+    def _unknown(positions: int) -> NDArray[np.int16]:
+        return np.full(positions, _UNKNOWN, dtype=np.int16)
+
+    def _write(self, states: Any, policies: Any, outcomes: Any, margins: Any, values: Any) -> None:
+        at = (self._added + np.arange(len(outcomes))) % self.capacity
+        self._states[at] = states
+        self._policies[at] = policies
+        self._outcomes[at] = outcomes
+        self._margins[at] = margins
+        self._values[at] = values
+        self._added += len(outcomes)
+
+    def sample(self, batch_size: int, generator: np.random.Generator, *, auxiliary: bool = False) -> dict[str, Tensor]:
+        """A batch drawn uniformly with replacement.
+
+        Args:
+            batch_size: positions.
+            generator: draws them.
+            auxiliary: with the targets that networks learn on the side.
+
+        Returns:
+            observations float32 [B, OBSERVATION_SIZE], legal_mask bool [B, A], policy float32 [B, A] (rows of zeros:
+            no target), outcome float32 [B], search_value float32 [B] (the outcome where no search was made);
+            where `auxiliary`, margin float32 [B], the final one in units of the
+            game's `margin_scale` (NaN: not known), and hidden float32 [B, H], what the mover could not see: 0 or 1
+            (-1: nothing to guess).
+        """
+        if not len(self):
+            raise ValueError("replay: the window is empty, there is nothing to sample")
+        rows = generator.integers(0, len(self), size=batch_size)
+        batch = GameBatch.from_packed(self._states[rows], game=self.game)
+        policy = self._policies[rows].astype(np.float32)
+        policy /= np.maximum(policy.sum(axis=1, keepdims=True), 1.0)
+        found = {
+            "observations": torch.from_numpy(batch.observe()),
+            "legal_mask": torch.from_numpy(batch.legal_mask()),
+            "policy": torch.from_numpy(policy),
+            "outcome": torch.from_numpy(self._outcomes[rows].astype(np.float32)),
+            "search_value": torch.from_numpy(self._search_values(rows)),
+        }
+        if auxiliary:
+            margin = self._margins[rows].astype(np.float32) / np.float32(get_game(self.game).margin_scale)
+            margin[self._margins[rows] == _UNKNOWN] = np.nan
+            found["margin"] = torch.from_numpy(margin)
+            found["hidden"] = torch.from_numpy(batch.hidden_targets().astype(np.float32))
+        return found
+
+    def _search_values(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        known = self._values[rows] != _UNKNOWN
+        values = self._values[rows] / np.float32(_VALUE_SCALE)
+        return np.where(known, values, self._outcomes[rows]).astype(np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The window, oldest position first, as tensors."""
+        held = len(self)
+        order = (self._added - held + np.arange(held)) % self.capacity
+        rules = get_game(self.game)
+        return {
+            "game": self.game,
+            "rules_version": rules.version,
+            "states": torch.from_numpy(self._states[order]),
+            "policies": torch.from_numpy(self._policies[order].view(np.int16)),
+            "outcomes": torch.from_numpy(self._outcomes[order]),
+            "margins": torch.from_numpy(self._margins[order]),
+            "values": torch.from_numpy(self._values[order]),
+            "added": self._added,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a saved window; of one larger than this, the newest positions.
+
+        Margins are not known of a window that was saved before they were kept.
+
+        Raises:
+            ValueError: it is of another game or of another version of its rules, or damaged.
+        """
+        check_window_state(state, self.game)
+        states, outcomes = state["states"].numpy(), state["outcomes"].numpy()
+        policies = state["policies"].numpy().view(np.uint16)
+        margins = state["margins"].numpy() if "margins" in state else self._unknown(len(outcomes))
+        values = state["values"].numpy() if "values" in state else self._unknown(len(outcomes))
+        keep = min(len(outcomes), self.capacity)
+        # a full ring goes on at the same place, so that sampling after a resume meets the same rows
+        self._added = int(state["added"]) - keep if keep == self.capacity else 0
+        newest = slice(len(outcomes) - keep, None)
+        self._write(states[newest], policies[newest], outcomes[newest], margins[newest], values[newest])
+
+
+def check_window_state(state: Any, game: str) -> None:
+    """Refuse a saved window that this game's could not go on from.
+
+    Args:
+        state: as `ReplayWindow.state_dict` gives it; margins and values may be missing, as in older ones.
+        game: name of the game.
+
+    Raises:
+        ValueError: names what is wrong, and what is expected.
+    """
+    if not isinstance(state, Mapping):
+        raise ValueError(f"replay: {type(state).__name__} found, expected a window's state")
+    rules = get_game(game)
+    if (state.get("game"), state.get("rules_version")) != (game, rules.version):
+        raise ValueError(
+            f"replay: the saved window is of {state.get('game')} version {state.get('rules_version')}, "
+            f"this run's game is {game} version {rules.version}"
+        )
+    outcomes = state.get("outcomes")
+    n = len(outcomes) if isinstance(outcomes, Tensor) and outcomes.ndim == 1 else 0
+    for name, dtype, shape in (
+        ("states", torch.uint8, (n, rules.state_size)),
+        ("policies", torch.int16, (n, rules.num_actions)),
+        ("outcomes", torch.int8, (n,)),
+        ("margins", torch.int16, (n,)),
+        ("values", torch.int16, (n,)),
+    ):
+        column = state.get(name)
+        if column is None and name in ("margins", "values"):
+            continue
+        if not isinstance(column, Tensor) or column.dtype != dtype or column.shape != shape:
+            found = f"{column.dtype} {tuple(column.shape)}" if isinstance(column, Tensor) else type(column).__name__
+            raise ValueError(f"replay: {name}: {found} found, expected {dtype} {shape}")
+    if n and not -1 <= int(state["outcomes"].min()) <= int(state["outcomes"].max()) <= 1:
+        raise ValueError("replay: outcomes: expected -1, 0 or 1")
+    added = state.get("added")
+    if isinstance(added, bool) or not isinstance(added, int) or not n <= added < 2**62:
+        raise ValueError(f"replay: added: {added!r} found, expected at least the {n} positions that are there")
+    for first in range(0, n, _ROWS_AT_ONCE):
+        try:
+            GameBatch.from_packed(state["states"][first : first + _ROWS_AT_ONCE].numpy(), game=game)
+        except ValueError as error:
+            raise ValueError(f"replay: states from {first} on: {error}") from None

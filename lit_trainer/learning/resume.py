@@ -1,0 +1,155 @@
+"""Resumes a run: checks what a checkpoint holds, and applies the current optimizer settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import LightningDataModule, LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lit_trainer.learning.replay import check_window_state
+from lit_trainer.players.opponent_pool import check_pool_state
+
+log = logging.getLogger(__name__)
+
+
+def _plain(value: Any) -> Any:
+    """`value` where it is made of plain types, which a checkpoint may hold; else its type's name."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return type(value).__name__
+
+
+def configuration(optimizer: Optimizer, scheduler: LRScheduler | None, interval: str = "epoch") -> dict[str, Any]:
+    """A new optimizer's and scheduler's settings as plain values, to tell whether a resumed run changed them."""
+    return {
+        "optimizer": type(optimizer).__name__,
+        "groups": [_plain({k: v for k, v in group.items() if k != "params"}) for group in optimizer.param_groups],
+        "scheduler": None if scheduler is None else type(scheduler).__name__,
+        "interval": None if scheduler is None else interval,
+        "scheduler_state": None if scheduler is None else _plain(scheduler.state_dict()),
+    }
+
+
+def _moments(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What decides which moments an optimizer keeps."""
+    groups = settings["groups"]
+    return settings["optimizer"], [(g.get("amsgrad"), g.get("centered"), bool(g.get("momentum"))) for g in groups]
+
+
+def let_configuration_win(
+    checkpoint: dict[str, Any],
+    saved: Mapping[str, Any] | None,
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None,
+    interval: str = "epoch",
+) -> None:
+    """Change what Lightning is about to restore, so that settings come from this run and moments from the checkpoint.
+
+    Where the settings are those of the run that wrote the checkpoint, nothing is changed: that run goes on exactly.
+    A changed schedule starts anew at this point; a changed kind of optimizer starts without moments.
+
+    Args:
+        checkpoint: as loaded; its "optimizer_states" and "lr_schedulers" are changed in place.
+        saved: `configuration` of the run that wrote it.
+        optimizer: this run's, new.
+        scheduler: this run's, new; made after `optimizer` and for it.
+        interval: what the scheduler's steps count, "epoch" or "step".
+    """
+    wanted = configuration(optimizer, scheduler, interval)
+    if saved == wanted or not checkpoint.get("optimizer_states"):
+        return
+    if saved is None or _moments(saved) != _moments(wanted):
+        log.warning("Resume: the optimizer is now %s; its moments start anew.", wanted["optimizer"])
+        checkpoint["optimizer_states"] = [optimizer.state_dict()]
+    else:
+        restored = checkpoint["optimizer_states"][0]
+        fresh = optimizer.state_dict()["param_groups"]
+        if [len(g["params"]) for g in restored["param_groups"]] == [len(g["params"]) for g in fresh]:
+            restored["param_groups"] = fresh
+    if scheduler is None:
+        checkpoint["lr_schedulers"] = []
+    else:
+        checkpoint["lr_schedulers"] = [scheduler.state_dict()]
+    rates = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
+    log.info("Resume: optimizer settings of this configuration replace the checkpoint's; learning rate %s.", rates)
+
+
+log = logging.getLogger(__name__)
+
+
+_OF_A_RUN = ("loops", "callbacks", "optimizer_states", "lr_schedulers", "pytorch-lightning_version")
+
+
+def check_weights(checkpoint: Mapping[str, Any], module: LightningModule) -> None:
+    """Refuse weights that are not the module's.
+
+    Raises:
+        ValueError: names the first that is missing, unknown, or of another shape.
+    """
+    own, saved = module.state_dict(), checkpoint["state_dict"]
+    if not isinstance(saved, Mapping):
+        raise ValueError(f"state_dict: {type(saved).__name__} found, expected weights by name")
+    if module.strict_loading:
+        for name in sorted(own.keys() ^ saved.keys()):
+            raise ValueError(f"state_dict: {name} is {'missing' if name in own else 'not known'}")
+    for name in own.keys() & saved.keys():
+        if not isinstance(saved[name], Tensor) or saved[name].shape != own[name].shape:
+            found = tuple(saved[name].shape) if isinstance(saved[name], Tensor) else type(saved[name]).__name__
+            raise ValueError(f"state_dict: {name}: {found} found, expected {tuple(own[name].shape)}")
+
+
+def check_resumable(checkpoint: Mapping[str, Any], module: LightningModule, data: LightningDataModule) -> None:
+    """Refuse what a run cannot go on from, or could go on from only by forgetting a part of itself.
+
+    Args:
+        checkpoint: as read, of this network, see `check_fits`.
+        module: that goes on; it has one optimizer, and a ``network``.
+        data: that goes on: a `SelfPlayDataModule`.
+
+    Raises:
+        ValueError: names what is missing or wrong, and what is expected.
+    """
+    if missing := [key for key in _OF_A_RUN if key not in checkpoint]:
+        raise ValueError(
+            f"it holds weights, but no {', '.join(missing)}; expected a run's own checkpoint. A new run begins with "
+            "its weights by model.initial_weights"
+        )
+    check_weights(checkpoint, module)
+    _check_optimizer(checkpoint)
+    if not isinstance(checkpoint["callbacks"], Mapping):
+        raise ValueError(f"callbacks: {type(checkpoint['callbacks']).__name__} found, expected states by name")
+    state = checkpoint.get(type(data).__qualname__)
+    if state is None:
+        log.warning("The checkpoint holds nothing of %s: pool and replay window begin anew.", type(data).__qualname__)
+        return
+    if not isinstance(state, Mapping) or "opponent_pool" not in state:
+        raise ValueError(f"{type(data).__qualname__}: it holds no opponent_pool")
+    check_pool_state(state["opponent_pool"], module.network.state_dict())  # type: ignore[union-attr]
+    game = data.game  # type: ignore[attr-defined]
+    if "replay" in state:
+        check_window_state(state["replay"], game)
+        others = state.get("replay_of_rank", {})
+        if not isinstance(others, Mapping):
+            raise ValueError(f"replay_of_rank: {type(others).__name__} found, expected windows by process")
+        for window in others.values():
+            check_window_state(window, game)
+
+
+def _check_optimizer(checkpoint: Mapping[str, Any]) -> None:
+    states, schedulers = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
+    if not isinstance(states, list) or len(states) != 1:
+        found = len(states) if isinstance(states, list) else type(states).__name__
+        raise ValueError(f"optimizer_states: {found} found, expected a list of one")
+    if not isinstance(states[0], Mapping) or not {"state", "param_groups"} <= states[0].keys():
+        raise ValueError("optimizer_states: it lacks state, or param_groups")
+    if not isinstance(schedulers, list) or not all(isinstance(one, Mapping) for one in schedulers):
+        raise ValueError("lr_schedulers: expected a list of states")

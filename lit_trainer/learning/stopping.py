@@ -1,0 +1,97 @@
+"""SIGTERM ends a run soon, in the midst of games too, and all its processes at one point, whichever of them was told.
+
+Lightning's own handler talks to the other processes from within the signal, between any two of their messages, and so
+may leave them waiting for each other for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from lit_trainer.learning.distributed import messages_device
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+_LOOK_SECONDS = 0.02
+
+
+class CommonStop:
+    """Asks, now and then, whether the run is to end. With one process, Lightning's own handler notes that."""
+
+    def __init__(self) -> None:
+        self._trainer: Trainer | None = None
+        self._told = False
+        self._before: Any = None
+
+    def attach(self, trainer: Trainer | None) -> None:
+        """Take a trainer that has not begun: before it sets its own handlers of signals."""
+        self._trainer, self._told = trainer, False
+        self._before = signal.getsignal(signal.SIGTERM)
+
+    def listen(self) -> None:
+        """Replace the trainer's handler of SIGTERM where there are several processes; the trainer removes ours."""
+        if self._is_shared() and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _is_shared(self) -> bool:
+        return self._trainer is not None and self._trainer.world_size > 1 and dist.is_initialized()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        assert self._trainer is not None
+        if not self._told:
+            self._told = True
+            log.info("process %d was told to end (SIGTERM)", self._trainer.global_rank)
+            if (launcher := self._trainer.strategy.launcher) is not None:
+                launcher.kill(signal.Signals(number))  # tells the processes that it has started
+        if callable(self._before):
+            self._before(number, frame)
+
+    def _is_told(self) -> bool:
+        # the trainer's own handler notes it where ours is not set, or was not yet
+        return self._told or (self._trainer is not None and self._trainer.received_sigterm)
+
+    def heed(self) -> None:
+        """Raise SIGTERMException where this process was told to end: only within `together`, or where it is alone."""
+        if self._is_told():
+            raise SIGTERMException
+
+    def agree(self, patiently: bool = False) -> None:
+        """Raise SIGTERMException in all processes where any of them was told to end. All must call it.
+
+        Args:
+            patiently: others may be long in coming; signals are heard meanwhile, which no call of C does.
+        """
+        if not self._is_shared():
+            self.heed()
+            return
+        assert self._trainer is not None
+        told = torch.tensor([float(self._is_told())], device=messages_device(self._trainer.strategy.root_device))
+        waiting = dist.all_reduce(told, dist.ReduceOp.MAX, async_op=True)
+        assert waiting is not None
+        while patiently and not waiting.is_completed():
+            time.sleep(_LOOK_SECONDS)
+        waiting.wait()
+        if told.item():
+            raise SIGTERMException
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Do this process's part of a work, which `heed` may end before its time; then agree with the others."""
+        try:
+            result = work()
+        except SIGTERMException:
+            self.agree(patiently=True)
+            raise
+        self.agree(patiently=True)
+        return result

@@ -1,0 +1,1 @@
+"""Measures players: matches, intervals, ratings, move times and analyses."""

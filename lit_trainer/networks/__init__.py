@@ -1,0 +1,1 @@
+"""Policy-value networks, and the ways to evaluate them fast."""

@@ -1,0 +1,77 @@
+"""The base class of all policy-value networks, and the auxiliary heads a network may have."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from lit_trainer.networks.linear import Linear
+from sim_core import get_game
+
+_MAX_WIDTH, _MAX_LAYERS = 16_384, 1024
+"""Far above what search is worth its time with."""
+
+
+class Auxiliary(NamedTuple):
+    """What a network guesses on the side, to learn from: no search and no player asks for it."""
+
+    margin: Tensor
+    """Final margin for the player to move [B], in units of the game's `margin_scale`."""
+    hidden: Tensor
+    """Logits [B, H] of what the player to move cannot see; H is 0 in games where all is public."""
+
+
+class AuxiliaryHeads(nn.Module):
+    """Heads on the features of policy and value: the final margin, and the other's hidden hand.
+
+    Args:
+        game: name of the game.
+        width: features.
+    """
+
+    def __init__(self, game: str, width: int) -> None:
+        super().__init__()
+        hidden_size = get_game(game).hidden_size
+        self.margin = nn.Sequential(Linear(width, 64), nn.ReLU(), Linear(64, 1))
+        self.hidden = Linear(width, hidden_size) if hidden_size else None
+
+    def forward(self, features: Tensor) -> Auxiliary:
+        """Features [B, width] to both guesses."""
+        hidden = features.new_empty((len(features), 0)) if self.hidden is None else self.hidden(features)
+        return Auxiliary(self.margin(features).squeeze(-1), hidden)
+
+
+class PolicyValueNetwork(nn.Module):
+    """Base of all networks: a subclass calls ``super().__init__(game, **its own arguments)`` and defines `forward`.
+
+    The arguments are kept in `config`, from which a checkpoint's network is built again; they must be numbers,
+    strings or booleans. A network that learns on the side sets `auxiliary_heads`, after all of its other layers, and
+    defines `forward_auxiliary`.
+
+    Args:
+        game: name of the game whose observations it reads and whose actions it rates.
+    """
+
+    def __init__(self, game: str = "beasty_bar", **config: Any) -> None:
+        super().__init__()
+        rules = get_game(game)
+        self.game = game
+        self.observation_size: int = rules.observation_size
+        self.num_actions: int = rules.num_actions
+        self.config: dict[str, Any] = {"game": game, **config}
+        self.auxiliary_heads: AuxiliaryHeads | None = None
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Observations float [B, OBSERVATION_SIZE] to logits [B, A] and value [B] in -1 to 1."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(observations)")
+
+    def forward_auxiliary(self, observations: Tensor) -> tuple[Tensor, Tensor, Auxiliary]:
+        """Logits and value as of `forward`, and what the auxiliary heads guess; for learning alone."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward_auxiliary(observations)")
+
+
+def _heads_of(network: PolicyValueNetwork) -> AuxiliaryHeads:
+    if network.auxiliary_heads is None:
+        raise ValueError("auxiliary: this network has no auxiliary heads; make it with auxiliary=True")
+    return network.auxiliary_heads

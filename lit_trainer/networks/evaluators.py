@@ -1,0 +1,273 @@
+"""What search calls for leaves: a network behind numpy arrays, quick and callable from several threads at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lit_trainer.networks import kernels as inference
+from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.residual_mlp import ResidualMLP
+
+Floats = NDArray[np.float32]
+Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+PRECISIONS = ("auto", "fp32", "bf16")
+ONNX_PRECISIONS = ("fp32", "int8")
+
+
+class Evaluator(Protocol):
+    """Anything that rates positions for searches."""
+
+    def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Observations [m, OBSERVATION_SIZE] and legal actions [m, A] to logits [m, A] and values [m].
+
+        The arrays returned stay as they are until the same thread's next call.
+        """
+        ...
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"{name}: {value!r} given, expected one of {', '.join(choices)}")
+    return value
+
+
+class _Buffers(threading.local):
+    """One thread's memory, grown as needed; page-locked where it feeds a GPU."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._observations = torch.empty(0, columns)
+
+    def observations(self, rows: int, pinned: bool) -> Tensor:
+        """[rows, columns] float32 on the CPU, the same memory as long as it suffices."""
+        if rows < 0:
+            raise ValueError(f"rows: {rows} given, expected 0 or more")
+        held = self._observations
+        if len(held) < rows or (pinned and not held.is_pinned()):
+            held = self._observations = torch.empty(max(rows, len(held)), self._columns, pin_memory=pinned)
+        return held[:rows]
+
+
+class _GpuThread(threading.local):
+    """One thread's stream on a GPU and the page-locked memory that results arrive in."""
+
+    def __init__(self, num_actions: int) -> None:
+        self._num_actions = num_actions
+        self._device: torch.device | None = None
+        self._logits, self._values = torch.empty(0, num_actions), torch.empty(0)
+
+    def run(self, device: torch.device, host: Tensor, forward: Forward) -> tuple[Tensor, Tensor]:
+        """`forward` of page-locked rows [m, OBSERVATION_SIZE]; other threads run while this one waits."""
+        rows = len(host)
+        if device != self._device:
+            self._device = device
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            # blocking: the wait sleeps, and leaves the core to other threads
+            self._done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        if len(self._values) < rows:
+            self._logits = torch.empty(rows, self._num_actions, pin_memory=True)
+            self._values = torch.empty(rows, pin_memory=True)
+        logits, values = self._logits[:rows], self._values[:rows]
+        # weights were last written there, maybe a moment ago
+        self._stream.wait_stream(torch.cuda.default_stream(device))
+        with torch.cuda.stream(self._stream):
+            found = forward(host.to(device, non_blocking=True))
+            logits.copy_(found[0].float(), non_blocking=True)
+            values.copy_(found[1].float(), non_blocking=True)
+            self._done.record(self._stream)
+        self._done.synchronize()
+        return logits, values
+
+
+class TorchEvaluator:
+    """A network in evaluation mode, on whatever device it lies; callable from several threads at once.
+
+    A `ResidualMLP` runs through `lit_trainer.networks.kernels`, within 1e-5 of its forward in fp32; any other network,
+    also a subclass with a forward of its own, through its forward. On an x86 CPU a `ResidualMLP`'s results for a row in
+    fp32 are the same bits whatever rows go with it. On a GPU every thread has a stream of its own.
+
+    Weights in their own precision are used where they lie, so later changes of their values are seen at once. Where
+    the precision is another, copies of a `ResidualMLP`'s weights are used: `refresh` takes them anew, and so does
+    entering the ``with`` block. Leaving it puts the network's mode back, so that learning goes on as it was.
+
+    Args:
+        network: not copied.
+        precision: of weights and activations: "fp32", "bf16", or "auto", which is bf16 on CUDA and the weights' own
+            elsewhere. Networks other than `ResidualMLP` compute in their weights' own, for "bf16" under autocast.
+
+    Raises:
+        ValueError: for another precision.
+    """
+
+    def __init__(self, network: PolicyValueNetwork, precision: str = "auto") -> None:
+        self.network = network
+        self.precision = _one_of("precision", precision, PRECISIONS)
+        self._modes: list[bool] = []
+        self._buffers = _Buffers(network.observation_size)
+        self._gpu = _GpuThread(network.num_actions)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take the weights, and copies of them where needed, as they are now; calls under way finish with the old."""
+        self._weight = next(self.network.parameters(), torch.empty(0))
+        self._is_residual_mlp = inference.computes_as_residual_mlp(self.network)
+        self._prepare(self._weight.device, self._weight.dtype)
+
+    def _prepare(self, device: torch.device, own: torch.dtype) -> None:
+        wanted = {"fp32": torch.float32, "bf16": torch.bfloat16}.get(self.precision)
+        if wanted is None:
+            wanted = torch.bfloat16 if device.type == "cuda" else own
+        if self._is_residual_mlp:
+            self._forward = self._residual_mlp(device, wanted)
+        else:
+            self._forward = self._any_network(device, own, autocast=wanted == torch.bfloat16 and own != wanted)
+        self._prepared = device, own
+
+    def _residual_mlp(self, device: torch.device, dtype: torch.dtype) -> Forward:
+        assert isinstance(self.network, ResidualMLP)
+        weights = inference.weights_of(self.network, dtype)
+        kernels = inference.kernels_for(device, dtype)
+        return lambda x: inference.forward(x, weights, kernels)
+
+    def _any_network(self, device: torch.device, own: torch.dtype, autocast: bool) -> Forward:
+        network = self.network
+
+        def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+            logits, values = network(x.to(own))
+            return logits, values
+
+        def lowered(x: Tensor) -> tuple[Tensor, Tensor]:
+            # its cache is shared by threads, and would hand one stream what another has yet to write
+            with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
+                return forward(x)
+
+        return lowered if autocast else forward
+
+    def __enter__(self) -> Self:
+        self._modes.append(self.network.training)
+        self.network.eval()
+        self.refresh()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.network.train(self._modes.pop())
+
+    def observation_buffer(self, rows: int) -> Floats:
+        """Memory [rows, OBSERVATION_SIZE] of the calling thread to write observations into: the cheapest to call with.
+
+        Its contents are undefined at first; another call of the same thread may give the same memory again. It is
+        page-locked where the network lies on a GPU.
+        """
+        buffer: Floats = self._buffers.observations(rows, self._weight.is_cuda).numpy()
+        return buffer
+
+    @torch.inference_mode()
+    def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        device, dtype = self._weight.device, self._weight.dtype
+        if (device, dtype) != self._prepared:  # moved or converted since
+            self._prepare(device, dtype)
+        inputs = torch.from_numpy(np.ascontiguousarray(observations, dtype=np.float32))
+        if device.type == "cpu":
+            logits, values = self._forward(inputs)
+        elif device.type == "cuda":
+            logits, values = self._gpu.run(device, self._page_locked(inputs), self._forward)
+        else:
+            logits, values = (part.float().cpu() for part in self._forward(inputs.to(device)))
+        return logits.float().numpy(), values.float().numpy()
+
+    def _page_locked(self, inputs: Tensor) -> Tensor:
+        """The inputs themselves where the caller wrote into `observation_buffer`, else copied there."""
+        return inputs if inputs.is_pinned() else self._buffers.observations(len(inputs), True).copy_(inputs)
+
+
+class OnnxEvaluator:
+    """A `ResidualMLP` on the CPU through onnxruntime; one session, callable from several threads at once.
+
+    Entering the ``with`` block writes the graph from the weights as they are then, as `refresh` does at any time;
+    calls do not see later changes. With "int8" the range of the activations is found anew for every batch, so a row's
+    result depends a little on the rows that go with it: on how games are divided among callers, too.
+
+    Args:
+        network: not copied; its weights may lie on any device.
+        precision: "int8" (weights with a scale an output, activations quantized dynamically) or "fp32".
+
+    Raises:
+        ValueError: for another precision, or a network that is not a `ResidualMLP` with the forward of one.
+        ModuleNotFoundError: without the packages of the extra ``onnx``.
+    """
+
+    def __init__(self, network: PolicyValueNetwork, precision: str = "int8") -> None:
+        self.network = network
+        self.precision = _one_of("precision", precision, ONNX_PRECISIONS)
+        self._buffers = _Buffers(network.observation_size)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take the weights as they are now; calls under way finish with the old ones."""
+        try:
+            import onnxruntime
+
+            from lit_trainer.networks.onnx_graph import INPUT, LOGITS, VALUE, serialized
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f"{error}; OnnxEvaluator needs: pip install 'lit-alphazero[onnx]'") from error
+        network = self.network
+        if not (isinstance(network, ResidualMLP) and inference.computes_as_residual_mlp(network)):
+            raise ValueError(
+                f"network: {type(network).__name__} given, expected a ResidualMLP with its own forward and layers; "
+                "TorchEvaluator runs every network"
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1  # the calling thread does all the work
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = serialized(inference.weights_of(network), self.precision == "int8")
+        run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run
+        self._run: Callable[[Floats], tuple[Floats, Floats]] = lambda inputs: run((LOGITS, VALUE), {INPUT: inputs})
+
+    def __enter__(self) -> Self:
+        self.refresh()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        pass
+
+    def observation_buffer(self, rows: int) -> Floats:
+        """Memory [rows, OBSERVATION_SIZE] of the calling thread."""
+        buffer: Floats = self._buffers.observations(rows, False).numpy()
+        return buffer
+
+    def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        inputs = np.ascontiguousarray(observations, dtype=np.float32)
+        if not len(inputs):
+            return np.empty((0, self.network.num_actions), np.float32), np.empty(0, np.float32)
+        logits, values = self._run(inputs)
+        return logits, values
+
+
+# every kind of evaluator by the name that settings give it
+EVALUATORS: MappingProxyType[str, Callable[[PolicyValueNetwork], TorchEvaluator | OnnxEvaluator]] = MappingProxyType(
+    {
+        "torch": TorchEvaluator,
+        "torch_bf16": lambda network: TorchEvaluator(network, "bf16"),
+        "onnx_fp32": lambda network: OnnxEvaluator(network, "fp32"),
+        "onnx_int8": lambda network: OnnxEvaluator(network, "int8"),
+    }
+)
+
+
+def make_evaluator(network: PolicyValueNetwork, kind: str = "torch") -> TorchEvaluator | OnnxEvaluator:
+    """The evaluator of that kind, one of `EVALUATORS`.
+
+    Raises:
+        ValueError: for an unknown kind, or a network that the kind does not support.
+        ModuleNotFoundError: without the packages that the kind needs.
+    """
+    return EVALUATORS[_one_of("evaluator", kind, tuple(EVALUATORS))](network)

@@ -1,0 +1,225 @@
+"""Chooses the learner's opponents: itself, past checkpoints and named opponents in fixed shares."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
+from lit_trainer.players.protocols import Agent
+from lit_trainer.players.python_player import make_agent
+from lit_trainer.players.specs import PAST, SELF_PLAY, ismcts_iterations, past_name
+from lit_trainer.utils.checks import time_limit
+from sim_core import OPPONENTS, games, get_game
+
+
+def _share(name: str, value: float) -> float:
+    if not (isinstance(value, (int, float)) and 0.0 <= value <= 1.0):
+        raise ValueError(f"{name}: {value!r} given, expected a share from 0 to 1")
+    return float(value)
+
+
+def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Whole numbers summing to `total` in proportion to `shares`, by largest remainder.
+
+    >>> apportion(10, {"a": 0.5, "b": 0.25, "c": 0.25})
+    {'a': 5, 'b': 3, 'c': 2}
+    """
+    whole = sum(shares.values())
+    exact = {name: total * share / whole for name, share in shares.items()}
+    counts = {name: math.floor(value + 1e-9) for name, value in exact.items()}
+    # sorted() is stable: of equal remainders the first named gets the game
+    for name in sorted(exact, key=lambda name: counts[name] - exact[name])[: total - sum(counts.values())]:
+        counts[name] += 1
+    return counts
+
+
+class OpponentPool:
+    """Mixes self-play, past checkpoints and named opponents in fixed shares.
+
+    Args:
+        opponents: names: built-in ones of any game (the data module checks that they are its game's), keys of
+            `agents` or `checkpoints`, or ``ismcts:N`` for tree search of N iterations a move. None: Beasty Bar's ten.
+        self_play_share: share of games against itself.
+        past_share: share of games against past checkpoints; self-play's until there is one.
+        max_past: past checkpoints kept, the newest.
+        snapshot_every: iterations from one past checkpoint to the next.
+        agents: opponents written in Python, by name: each an object with ``select_action(state, legal_actions)``, or a
+            ``{class_path: ..., init_args: {...}}`` of one, as a YAML gives it.
+        weights: shares of the named opponents among themselves, summing to one; None: equal.
+        checkpoints: opponents that are networks and never change, by name: each ``{path: FILE.ckpt, simulations: 0,
+            temperature: 0.0}``; simulations a move (0: the policy alone), temperature of its moves (0: the best).
+        agent_time_limit: seconds one of `agents` may take for a move, in training and evaluation, before the run ends
+            with an error that names it; None: for ever.
+
+    The rest, ``1 - self_play_share - past_share``, goes to the named opponents by weight (to self-play where there
+    are none).
+
+    Raises:
+        ValueError: names the argument, the value and what would be right.
+    """
+
+    MIN_WEIGHT = 0.0
+
+    def __init__(
+        self,
+        opponents: Sequence[str] | None = None,
+        self_play_share: float = 0.5,
+        past_share: float = 0.1,
+        max_past: int = 10,
+        snapshot_every: int = 50,
+        agents: dict[str, Any] | None = None,
+        weights: dict[str, float] | None = None,
+        checkpoints: dict[str, Any] | None = None,
+        agent_time_limit: float | None = 300.0,
+    ) -> None:
+        time_limit("agent_time_limit", agent_time_limit)
+        self.agent_time_limit = agent_time_limit
+        self.checkpoints = {name: make_frozen(name, given) for name, given in (checkpoints or {}).items()}
+        self.agents: dict[str, Agent] = {name: make_agent(name, agent) for name, agent in (agents or {}).items()}
+        self.agent_sources: dict[str, Any] = dict(agents or {})
+        """What each of `agents` was given as, so that other processes can make it again."""
+        builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
+        for field, names in (("agents", self.agents), ("checkpoints", self.checkpoints)):
+            for name in names:
+                if name in (SELF_PLAY, PAST) or name.startswith(past_name("")):
+                    raise ValueError(f"{field}: {name} stands for self-play or a past checkpoint; give another name")
+                if name in builtin:
+                    raise ValueError(f"{field}: {name} is the name of a built-in opponent; give another")
+                if ismcts_iterations(field, name) is not None:
+                    raise ValueError(f"{field}: {name} stands for tree search; give another name")
+        if both := sorted(self.agents.keys() & self.checkpoints.keys()):
+            raise ValueError(f"checkpoints: {both[0]} is the name of an agent; give another")
+        self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
+        for name in self.opponents:
+            known = (*builtin, *self.agents, *self.checkpoints)
+            if name not in known and ismcts_iterations("opponents", name) is None:
+                raise ValueError(
+                    f"opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N; add others by `agents` "
+                    "or `checkpoints`"
+                )
+        if len(set(self.opponents)) != len(self.opponents):
+            raise ValueError(f"opponents: a name stands twice in {', '.join(self.opponents)}")
+        self.self_play_share = _share("self_play_share", self_play_share)
+        self.past_share = _share("past_share", past_share)
+        if self.self_play_share + self.past_share > 1.0 + 1e-9:
+            raise ValueError(
+                f"self_play_share, past_share: {self_play_share} and {past_share} given, together more than 1"
+            )
+        for key, value in (("max_past", max_past), ("snapshot_every", snapshot_every)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < (key == "snapshot_every"):
+                raise ValueError(f"{key}: {value!r} given, expected a whole number of at least 1 (max_past: 0)")
+        self.max_past = max_past
+        self.snapshot_every = snapshot_every
+        self.past: dict[int, dict[str, Tensor]] = {}
+        """Iteration to the half-precision weights of its network, oldest first."""
+        if len(self.opponents) * self.MIN_WEIGHT > 1.0 + 1e-9:
+            raise ValueError(
+                f"opponents: {len(self.opponents)} given, at most {int(1 / self.MIN_WEIGHT)} can each hold the "
+                f"floor of {self.MIN_WEIGHT}"
+            )
+        equal = 1.0 / max(len(self.opponents), 1)
+        self.weights: dict[str, float] = {name: equal for name in self.opponents}
+        if weights is not None:
+            self.weights = self._checked_weights(weights)
+
+    def _checked_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
+        if set(weights) != set(self.opponents):
+            wrong = sorted(set(weights) ^ set(self.opponents))
+            raise ValueError(f"weights: expected one for each of the opponents; missing or not known: {wrong}")
+        values = {name: _share(f"weights.{name}", weights[name]) for name in self.opponents}
+        if values and abs(sum(values.values()) - 1.0) > 1e-6:
+            raise ValueError(f"weights: they sum to {sum(values.values()):.6g}, expected 1")
+        for name, value in values.items():
+            if value < self.MIN_WEIGHT - 1e-9:
+                raise ValueError(f"weights.{name}: {value} given, below the floor of {self.MIN_WEIGHT}")
+        return values
+
+    def check_names(self, game: str, field: str, names: Sequence[str]) -> None:
+        """Raise ValueError, for that setting, where a name is twice there or is no opponent in that game."""
+        known = (*get_game(game).opponents, *self.agents, *self.checkpoints)
+        if len(set(names)) != len(names):
+            raise ValueError(f"{field}: a name stands twice in {', '.join(names)}")
+        for name in names:
+            if name not in known and ismcts_iterations(field, name) is None:
+                raise ValueError(f"{field}: {name!r} is no opponent of {game}; known are {', '.join(known)}, ismcts:N")
+            if name in self.checkpoints and self.checkpoints[name].network.game != game:
+                raise ValueError(f"{field}: {name} plays {self.checkpoints[name].network.game}, expected {game}")
+
+    def checkpoints_on(self, device: torch.device) -> dict[str, FrozenCheckpoint]:
+        """`checkpoints`, once their networks are on that device."""
+        for frozen in self.checkpoints.values():
+            frozen.network.to(device)
+        return self.checkpoints
+
+    def plan(self, games: int) -> dict[str, int]:
+        """How many of `games` to play against whom: `SELF_PLAY`, past checkpoints, named opponents."""
+        shares = {SELF_PLAY: self.self_play_share}
+        shares |= {past_name(iteration): self.past_share / len(self.past) for iteration in self.past}
+        rest = 1.0 - self.self_play_share - self.past_share
+        shares |= {name: rest * weight for name, weight in self.weights.items()}
+        # what nobody takes (no past checkpoint yet, no opponent) is self-play
+        shares[SELF_PLAY] += max(0.0, 1.0 - sum(shares.values()))
+        return {name: count for name, count in apportion(games, shares).items() if count}
+
+    def needs_snapshot(self, iteration: int) -> bool:
+        """Whether `iteration` is one at whose start the network joins the past checkpoints."""
+        wanted = self.past_share > 0.0 and self.max_past > 0 and iteration > 0
+        return wanted and iteration % self.snapshot_every == 0 and iteration not in self.past
+
+    def add_snapshot(self, iteration: int, network: PolicyValueNetwork) -> None:
+        """Keep the network's weights as a past checkpoint; the oldest over `max_past` go."""
+        # half precision: a quarter of a checkpoint's size for ten opponents, at no loss that matters to one
+        self.past[iteration] = {
+            key: value.detach().to("cpu", torch.float16 if value.is_floating_point() else value.dtype, copy=True)
+            for key, value in network.state_dict().items()
+        }
+        for oldest in sorted(self.past)[: max(0, len(self.past) - self.max_past)]:
+            del self.past[oldest]
+
+    def past_network(self, iteration: int, like: PolicyValueNetwork) -> PolicyValueNetwork:
+        """The past checkpoint's network, built like the given one."""
+        network = copy.deepcopy(like).requires_grad_(False)
+        network.load_state_dict({key: value.float() for key, value in self.past[iteration].items()})
+        return network
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and past checkpoints."""
+        return {"weights": dict(self.weights), "past": dict(self.past)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over saved past checkpoints. Fixed weights are settings: this run's hold."""
+        self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
+
+
+def check_pool_state(state: Any, like: Mapping[str, Tensor]) -> None:
+    """Refuse a saved pool that holds other things than networks like the learner's, and win rates.
+
+    Args:
+        state: as `OpponentPool.state_dict` gives it.
+        like: the learner's weights, by name.
+
+    Raises:
+        ValueError: names what is wrong.
+    """
+    past = state.get("past") if isinstance(state, Mapping) else None
+    if not isinstance(past, Mapping):
+        raise ValueError("opponent_pool: past checkpoints are missing")
+    for iteration, weights in past.items():
+        if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
+            raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
+        shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
+        if shapes != {name: weight.shape for name, weight in like.items()}:
+            raise ValueError(f"opponent_pool: past: the network of iteration {iteration} is another than the learner's")
+    rates = state.get("win_rates", {})
+    if not isinstance(rates, Mapping):
+        raise ValueError(f"opponent_pool: win_rates: {rates!r} found, expected numbers by opponent")
+    for name, rate in rates.items():
+        if not isinstance(rate, float) or not 0.0 <= rate <= 1.0:
+            raise ValueError(f"opponent_pool: win_rates: {name}: {rate!r} found, expected a number from 0 to 1")

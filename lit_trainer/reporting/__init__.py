@@ -1,0 +1,1 @@
+"""Shows results: tables, plots, reports, and the callbacks that print, draw and log them."""

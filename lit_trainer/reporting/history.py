@@ -1,0 +1,34 @@
+"""Keeps each opponent's score over the iterations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+
+class EvaluationHistory(Callback):
+    """Keeps each opponent's score over the iterations, across a resume too: what is shown of it is a subclass's.
+
+    Works with any module that has `evaluation`, a dict of opponent to `WinRateResult`.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, dict[int, float]] = {}
+        """Opponent to iteration to score."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": {name: dict(scores) for name, scores in self.history.items()}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = {name: dict(scores) for name, scores in state_dict["history"].items()}
+
+    def _iteration(self, trainer: Trainer, pl_module: LightningModule) -> int:
+        # within a run the weights evaluated are those at the epoch's end; outside the run's loops are not restored
+        fitting = trainer.state.fn == "fit"
+        return trainer.current_epoch + 1 if fitting else int(getattr(pl_module, "iterations_done", 0))
+
+    def _record(self, iteration: int, pl_module: LightningModule) -> None:
+        for name, result in getattr(pl_module, "evaluation", {}).items():
+            self.history.setdefault(name, {})[iteration] = result.score

@@ -1,0 +1,138 @@
+"""Logs figures of every evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, MLFlowLogger
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lit_trainer.measuring.calibration import calibration, calibration_gap
+from lit_trainer.reporting.history import EvaluationHistory
+from lit_trainer.reporting.plots import calibration_plot, score_intervals, weights_over_iterations, win_rate_map
+
+_Bins = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+
+
+def log_figure(logger: Logger, name: str, figure: Figure, step: int) -> bool:
+    """Give a figure to a logger that can take one; return whether it could.
+
+    TensorBoard's takes it as a figure, W&B's (and any other with its `log_image`) as pixels, MLflow's as an artifact
+    ``NAME/STEP.png``. Others, such as the CSV logger, take none.
+    """
+    if isinstance(logger, MLFlowLogger):
+        logger.experiment.log_figure(logger.run_id, figure, f"{name}/{step:08d}.png")
+    elif callable(log_image := getattr(logger, "log_image", None)):
+        log_image(name, [_pixels(figure)], step=step)
+    elif callable(add_figure := getattr(getattr(logger, "experiment", None), "add_figure", None)):
+        add_figure(name, figure, global_step=step)
+    else:
+        return False
+    return True
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    """The figure as uint8 [height, width, 4]."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.array(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+
+
+class EvaluationFigures(EvaluationHistory):
+    """After every evaluation: figures in each of the run's loggers that takes any, as TensorBoard's does.
+
+    `evaluation/win_rates` (a heat map, opponent by iteration), `evaluation/scores` (the newest, with intervals),
+    `opponents/weights` (where the data module's `opponent_pool` has some) and `value/calibration` (where its `replay`
+    holds positions and the module's forward gives logits and value), the last also as the number
+    ``val/value_calibration_error``. What the figures show goes on across a resume.
+
+    Args:
+        calibration_positions: positions drawn from the replay window for the calibration; 0: none.
+        calibration_bins: bins of the predicted value.
+
+    Raises:
+        ValueError: names the argument that is out of range.
+    """
+
+    def __init__(self, calibration_positions: int = 4096, calibration_bins: int = 10) -> None:
+        super().__init__()
+        for name, value, lowest in (
+            ("calibration_positions", calibration_positions, 0),
+            ("calibration_bins", calibration_bins, 1),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+                raise ValueError(f"{name}: {value!r} given, expected a whole number of at least {lowest}")
+        self.calibration_positions = calibration_positions
+        self.calibration_bins = calibration_bins
+        self.weights: dict[str, dict[int, float]] = {}
+        """Opponent to iteration to weight in the pool."""
+        self._due = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"weights": {name: dict(weights) for name, weights in self.weights.items()}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.weights = {name: dict(weights) for name, weights in state_dict["weights"].items()}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._record_weights(trainer, trainer.current_epoch)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        self._record(self._iteration(trainer, pl_module), pl_module)
+        # in a run, when the epoch ends: another callback may weigh the opponents anew after this one's turn
+        self._due = trainer.state.fn == "fit"
+        if not self._due:
+            self._draw(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._due:
+            self._due = False
+            self._record_weights(trainer, self._iteration(trainer, pl_module))
+            self._draw(trainer, pl_module)
+
+    def _record_weights(self, trainer: Trainer, iteration: int) -> None:
+        pool = getattr(getattr(trainer, "datamodule", None), "opponent_pool", None)
+        for name, weight in getattr(pool, "weights", {}).items():
+            self.weights.setdefault(name, {})[iteration] = float(weight)
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        iteration, figures = self._iteration(trainer, pl_module), {}
+        if self.history:
+            figures["evaluation/win_rates"] = win_rate_map(self.history)
+        if results := getattr(pl_module, "evaluation", {}):
+            figures["evaluation/scores"] = score_intervals(results, iteration)
+        if self.weights:
+            figures["opponents/weights"] = weights_over_iterations(self.weights)
+        if bins := self._calibration(trainer, pl_module, iteration):
+            figures["value/calibration"] = calibration_plot(*bins, iteration)
+            error = {"val/value_calibration_error": calibration_gap(*bins), "epoch": trainer.current_epoch}
+            for logger in trainer.loggers:
+                logger.log_metrics(error, step=trainer.global_step)
+        for name, figure in figures.items():
+            for logger in trainer.loggers:
+                log_figure(logger, name, figure, trainer.global_step)
+
+    @torch.no_grad()
+    def _calibration(self, trainer: Trainer, pl_module: LightningModule, iteration: int) -> _Bins | None:
+        replay = getattr(getattr(trainer, "datamodule", None), "replay", None)
+        if not self.calibration_positions or not replay:
+            return None
+        # a generator of its own: looking at a run changes nothing of what it draws
+        batch = replay.sample(self.calibration_positions, np.random.default_rng(iteration))
+        training = [module for module in pl_module.modules() if module.training]
+        pl_module.eval()
+        _, values = pl_module(batch["observations"].to(pl_module.device))
+        for module in training:
+            module.training = True
+        predicted = values.float().cpu().numpy()
+        if not np.isfinite(predicted).all():
+            return None  # a network that diverged: the losses say so, a figure ends no run
+        return calibration(predicted, batch["outcome"].numpy().astype(np.int8), self.calibration_bins)

@@ -1,0 +1,220 @@
+"""The card of an exported network: what it is, how it was trained, how strong it is, and how to use it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lit_trainer.checkpoints.reader import KEY, describe
+from lit_trainer.measuring.matches import player_name
+from lit_trainer.networks.base import PolicyValueNetwork
+from sim_core import get_game
+
+ONNX, SAFETENSORS, CARD = "model.onnx", "model.safetensors", "README.md"
+"""Names of the files."""
+
+
+class Exported(NamedTuple):
+    """What the card is of."""
+
+    network: PolicyValueNetwork
+    checkpoint: Mapping[str, Any]
+    path: Path
+    """Of the checkpoint."""
+    iteration: int
+    difference: float
+    """Largest difference between torch and the ONNX graph."""
+
+
+def model_card(exported: Exported, measured: Mapping[str, Any] | None, license: str) -> str:
+    """The card in Markdown, headed by the YAML that model hubs read.
+
+    Args:
+        exported: the network and where it is from.
+        measured: what its ``test.json`` says; None: it is said to be unmeasured.
+        license: of the weights.
+    """
+    network = exported.network
+    game, said = get_game(network.game), describe(network)["network"]
+    facts = {
+        "game": game.name,
+        "iteration": exported.iteration,
+        "class": said["class_path"],
+        "arguments": _arguments(said["init_args"]),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "inputs": network.observation_size,
+        "actions": network.num_actions,
+        "auxiliary": "" if network.auxiliary_heads is None else _AUXILIARY,
+        "training": _table(("what", "is"), _training(exported)),
+        "strength": _UNMEASURED if measured is None else _strength(measured),
+        "rules": game.version,
+        "observation": game.observation_version,
+        "difference": exported.difference,
+        "license": license,
+        "tag": license.lower(),
+    }
+    return _CARD.format_map(facts)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ("---",) * len(head), *rows))
+
+
+def _arguments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _training(exported: Exported) -> list[tuple[str, str]]:
+    """What a checkpoint knows of its run, a row each."""
+    checkpoint = exported.checkpoint
+    steps = checkpoint.get("global_step")
+    digest = hashlib.sha256(exported.path.read_bytes()).hexdigest()
+    return [
+        ("iterations", f"{exported.iteration:,} of games and learning"),
+        ("optimizer steps", "not recorded" if steps is None else f"{steps:,}"),
+        *_optimizer(checkpoint.get(KEY, {}).get("optimizer_configuration")),
+        *_pool(checkpoint.get("SelfPlayDataModule", {}).get("opponent_pool")),
+        ("checkpoint", f"`{exported.path.name}`, SHA-256 `{digest}`"),
+        ("written with", f"Lightning {checkpoint.get('pytorch-lightning_version', 'of a version not recorded')}"),
+    ]
+
+
+def _optimizer(settings: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if not settings:
+        return [("optimizer", "not recorded")]
+    group = settings["groups"][0]
+    names = ("lr", "betas", "weight_decay", "momentum")
+    shown = {name.replace("_", " "): group[name] for name in names if name in group}
+    rows = [("optimizer", f"{settings['optimizer']}, {_arguments(shown)}")]
+    if settings.get("scheduler"):
+        state: Mapping[str, Any] = settings.get("scheduler_state") or {}
+        memory = ("base_lrs", "last_epoch")
+        plain = {name: value for name, value in state.items() if name[0] != "_" and name not in memory}
+        rows.append(("learning rate", f"{settings['scheduler']} by {settings['interval']}, {_arguments(plain)}"))
+    return rows
+
+
+def _pool(pool: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Past selves and opponents that the last games were against, as far as the pool keeps them."""
+    rows = []
+    if pool and pool.get("past"):
+        rows.append(("past selves it played last", "of iterations " + ", ".join(map(str, sorted(pool["past"])))))
+    if pool and pool.get("weights"):
+        shares = ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in pool["weights"].items())
+        rows.append(("opponents, by weight at the end", shares))
+    return rows
+
+
+def _strength(measured: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            *(player_name(row["simulations"]), row["opponent"], row["wins"], row["draws"], row["losses"]),
+            *(f"{100 * row['score']:.1f}", f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"),
+        )
+        for row in measured["results"]
+    ]
+    head = ("player", "against", "won", "drawn", "lost", "score, %", "95 %")
+    return _MEASURED.format(table=_table(head, rows), **{name: measured[name] for name in _SHOWN})
+
+
+_AUXILIARY = " It also has heads that it learned on the side; play never asks them, and ONNX leaves them out."
+
+_UNMEASURED = """Unmeasured: no `test.json` was given. `lit-trainer test` measures the checkpoint, and
+`lit-trainer export --test_json` puts what it found here."""
+
+_SHOWN = ("date", "torch", "device", "seed")
+_MEASURED = """Measured by `lit-trainer test`, {date} (torch {torch}, {device}, seed {seed}): at temperature 0, without
+noise, every deal played twice with the seats exchanged. A draw counts half; the interval takes the pair of games of a
+deal as its unit.
+
+{table}
+
+Simulations are of lit-alphazero's search with this network. These files alone play as the policy alone does."""
+
+_CARD = """---
+license: {tag}
+library_name: lit-alphazero
+tags: [alphazero, {game}]
+---
+
+# A policy-value network for {game}, iteration {iteration}
+
+## What it is
+
+It rates a position of `{game}` for the player to move: a logit for each of the game's actions, and the outcome to
+expect, from 1 (a win) to -1 (a loss). It is a `{class}`
+with {arguments}: {parameters:,} parameters.{auxiliary}
+
+| file | what it holds |
+|---|---|
+| `model.onnx` | the network in fp32, for any number of rows B |
+| `model.safetensors` | all its weights, and as metadata what builds the network again |
+
+| of `model.onnx` | type | meaning |
+|---|---|---|
+| `observations` | float32 [B, {inputs}] | what the player to move may know, by `sim_core`'s `GameBatch.observe` |
+| `logits` | float32 [B, {actions}] | of all actions, by the game's table; those of illegal ones mean nothing |
+| `value` | float32 [B] | expected outcome for the player to move |
+
+## How it was trained
+
+By lit-alphazero, whose networks play games with search, against themselves and whom their opponent pool holds, and
+learn the search's choices and the outcomes. What the checkpoint says of this one:
+
+{training}
+
+It does not say how many games were played, with how many simulations, for how long or on what; the `config.yaml` in the
+run's folder has its settings.
+
+## How strong it is
+
+{strength}
+
+## What it is for
+
+To play `{game}`, alone or as what a search asks; as an opponent to train or measure others against; to study what it
+has learned. It decides about moves of a game, and about nothing else.
+
+## Limits
+
+- It knows `{game}` by version {rules} of its rules and version {observation} of its observation, as lit-alphazero
+  counts them, and no other game.
+- What is hidden it has to guess: its value is a mean over what the other may hold, and its policy can be read. Who
+  knows it well may beat it more often than those it was measured against; nothing was measured against people.
+- Strength is of the policy with its best move. Sampled moves, or other precisions than fp32, play otherwise.
+- When these files were written, the largest difference between ONNX by onnxruntime and torch was {difference:.2g}, on
+  positions of random games.
+
+## How to load it
+
+By onnxruntime, with `sim_core` of lit-alphazero for the rules:
+
+```python
+import numpy as np
+import onnxruntime
+
+from sim_core import GameBatch
+
+session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+games = GameBatch(8, seed=1, game="{game}")
+logits, value = session.run(["logits", "value"], {{"observations": games.observe()}})
+actions = np.where(games.legal_mask(), logits, -np.inf).argmax(axis=1)
+```
+
+By lit-alphazero, also with search:
+
+```python
+from lit_trainer import NetworkAgent, load_network
+from sim_core import State
+
+agent = NetworkAgent(load_network("model.safetensors"), simulations=64)
+state = State.initial(seed=1, game="{game}")
+print(agent.select_action(state, state.legal_actions()))
+```
+
+## Licence
+
+{license}, for the weights. The library, lit-alphazero, is under the MIT licence.
+"""

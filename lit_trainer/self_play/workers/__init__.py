@@ -1,0 +1,1 @@
+"""Worker processes that play while the trainer learns."""

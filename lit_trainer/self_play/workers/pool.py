@@ -1,0 +1,264 @@
+"""Worker processes as the trainer sees them: how they start, how games come back, and how none is left behind."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from lit_trainer.players.frozen import FrozenCheckpoint
+from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, WorkerSetup
+from lit_trainer.utils.watch import Watch
+
+# Not multiprocessing's own start method: that imports the script of the parent again, which then needs a guard.
+# The import path comes first, so that a project is found that only the parent's script put on its path.
+_START = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+from multiprocessing.connection import Connection
+connection = Connection(int(sys.argv[1]))
+sys.path[:] = connection.recv()
+from lit_trainer.self_play.workers.process import main
+main(connection)
+"""
+_GRACE = 5.0
+"""Seconds a process is given to end by itself."""
+_START_SECONDS = 600.0
+"""Seconds a process is given until its first sign of life, of which its imports may take most."""
+_LINES = 20
+"""Lines of a dead worker's standard error that are shown."""
+
+
+class WorkerError(RuntimeError):
+    """A worker process died or raised; the message says which, how, and what it wrote last."""
+
+
+def pickled_agents(sources: Mapping[str, Any]) -> dict[str, bytes]:
+    """Agents as workers get them: their class path where they were given by one, else themselves.
+
+    Raises:
+        ValueError: names an agent that cannot be sent to another process.
+    """
+    pickled = {}
+    for name, source in sources.items():
+        if type(source).__module__ == "__main__":
+            raise ValueError(
+                f"agents: {name} is a __main__.{type(source).__qualname__}, which worker processes cannot import; "
+                "move its class into a module, or set asynchronous to false"
+            )
+        try:
+            pickled[name] = pickle.dumps(source)
+        except Exception as error:  # whatever the agent's own pickling raises
+            raise ValueError(
+                f"agents: {name} ({type(source).__name__}) cannot be sent to worker processes: {error}; "
+                "give it by class_path, or set asynchronous to false"
+            ) from error
+    return pickled
+
+
+def pickled_checkpoints(checkpoints: Mapping[str, FrozenCheckpoint]) -> bytes:
+    """Frozen opponents as workers get them: with their weights, so that a file written anew changes none.
+
+    Raises:
+        ValueError: names one whose network cannot be sent to another process.
+    """
+    for name, frozen in checkpoints.items():
+        if type(frozen.network).__module__ == "__main__":
+            raise ValueError(
+                f"checkpoints: {name} is a __main__.{type(frozen.network).__qualname__}, which worker processes cannot "
+                "import; move its class into a module, or set asynchronous to false"
+            )
+    return pickle.dumps({name: frozen.on_cpu() for name, frozen in checkpoints.items()})
+
+
+class _Worker:
+    """One process, and the threads that hear it."""
+
+    def __init__(self, setup: WorkerSetup, inbox: SimpleQueue[tuple[int, Any]], timeout: float | None) -> None:
+        self.number = setup.worker
+        self._heard = 0
+        self._start_watch, self._watch = Watch(None if timeout is None else _START_SECONDS), Watch(timeout)
+        self._inbox = inbox
+        self._closing = False
+        self._said: deque[str] = deque(maxlen=_LINES)
+        self._socket, theirs = socket.socketpair()
+        # ignored from before the process's first line on: Ctrl-C reaches the whole group, and the trainer ends us
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(theirs.fileno(), setup.shared_fd),
+                text=True,
+                errors="replace",
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+            theirs.close()
+        self._connection = Connection(os.dup(self._socket.fileno()))
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._forward_errors, self._hear)]
+        for thread in self._threads:
+            thread.start()
+        self.send([os.fspath(entry) for entry in sys.path])
+        self.send(setup)
+
+    def send(self, message: Any) -> None:
+        """To the process; if that is dead, `_hear` says so."""
+        with suppress(OSError):
+            self._connection.send(message)
+
+    def _forward_errors(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._said.append(line)
+            print(f"[worker {self.number}] {line}", end="", file=sys.stderr, flush=True)
+
+    def _hear(self) -> None:
+        try:
+            while True:
+                message = self._connection.recv()
+                self._heard += 1
+                if message is ALIVE:
+                    continue
+                if isinstance(message, Failed):
+                    message = WorkerError(f"{self._name} raised:\n{message.traceback}")
+                self._inbox.put((self.number, message))
+        except (EOFError, OSError):
+            pass
+        except Exception as error:  # its games cannot be read
+            self._inbox.put((self.number, WorkerError(f"{self._name} sent what cannot be read: {error!r}")))
+        if not self._closing:
+            self._inbox.put((self.number, WorkerError(self._death())))
+
+    def check_life(self) -> None:
+        """Raise WorkerError where it has given no sign of life for too long, over the calls of this."""
+        if not self._heard and self._start_watch.overdue(None):
+            raise WorkerError(f"{self._name} has not started within {_START_SECONDS:g} s")
+        if self._heard and self._watch.overdue(self._heard):
+            raise WorkerError(
+                f"{self._name} has given no sign of life for {self._watch.limit:g} s (data.worker_timeout): it was "
+                "stopped, its machine is overloaded, or code in it, such as an agent's, holds Python's lock for ever"
+            )
+
+    @property
+    def _name(self) -> str:
+        return f"worker {self.number} (pid {self.process.pid})"
+
+    def _death(self) -> str:
+        try:
+            code = self.process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            return f"{self._name} hung up without ending"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+        if code == -signal.SIGKILL:
+            how += " (as systems do where memory runs out: then lower data.workers or data.parallel_games)"
+        self._threads[0].join(1.0)
+        said = "".join(self._said)
+        return f"{self._name} {how}" + (
+            f"; its last lines:\n{said}" if said else "; it wrote nothing to standard error"
+        )
+
+    def hang_up(self) -> None:
+        """Tell the process to end."""
+        self._closing = True
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def join(self, deadline: float) -> None:
+        """Wait until it has ended, after `deadline` (of the monotonic clock) by force."""
+        try:
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for thread in self._threads:
+            thread.join(_GRACE)
+        self._connection.close()
+        self._socket.close()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+
+def _shut_down(trainer_pid: int, workers: list[_Worker], after: Callable[[], None]) -> None:
+    if os.getpid() != trainer_pid:
+        return  # a fork of the trainer's process ends, not the trainer
+    for worker in workers:
+        worker.hang_up()
+    deadline = time.monotonic() + _GRACE
+    for worker in workers:
+        worker.join(deadline)
+    workers.clear()
+    after()
+
+
+class WorkerPool:
+    """Starts workers and hears them. They end with `close`, with this object, with the interpreter, or when the trainer
+    is gone, however it went.
+
+    Args:
+        setups: one for each worker, in the order of their numbers.
+        on_close: called once when all have ended.
+        timeout: seconds without a sign of life that `receive` bears of any worker; None: for ever.
+    """
+
+    def __init__(
+        self, setups: Sequence[WorkerSetup], on_close: Callable[[], None], timeout: float | None = None
+    ) -> None:
+        self._inbox: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        self._heard: deque[tuple[int, Chunk | Abandoned]] = deque()
+        self._workers: list[_Worker] = []
+        self._finalizer = weakref.finalize(self, _shut_down, os.getpid(), self._workers, on_close)
+        for setup in setups:
+            self._workers.append(_Worker(setup, self._inbox, timeout))
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids, by worker."""
+        return [worker.process.pid for worker in self._workers]
+
+    def order(self, worker: int, games: int) -> None:
+        """Have a worker play so many games more, once it has played what it was told before."""
+        self._workers[worker].send(games)
+
+    def check(self) -> None:
+        """Raise WorkerError if a worker died or raised; wait for nothing."""
+        while (message := self._next(0.0)) is not None:
+            self._heard.append(message)
+
+    def receive(self, timeout: float) -> tuple[int, Chunk | Abandoned] | None:
+        """The next worker to report and what it played; None after `timeout` seconds without.
+
+        Raises:
+            WorkerError: a worker died, raised, or has given no sign of life for too long.
+        """
+        for one in self._workers:
+            one.check_life()
+        return self._heard.popleft() if self._heard else self._next(timeout)
+
+    def _next(self, timeout: float) -> tuple[int, Chunk | Abandoned] | None:
+        try:
+            worker, message = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
+        except Empty:
+            return None
+        if isinstance(message, WorkerError):
+            self._inbox.put((worker, message))  # for whoever asks again
+            raise message
+        return worker, message
+
+    def close(self) -> None:
+        """End all workers and wait for their end."""
+        self._finalizer()

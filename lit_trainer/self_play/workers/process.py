@@ -1,0 +1,143 @@
+"""The worker process: plays what it is told to, with the newest weights."""
+
+from __future__ import annotations
+
+import copy
+import faulthandler
+import os
+import pickle
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+
+from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.players.frozen import FrozenCheckpoint
+from lit_trainer.players.protocols import Agent
+from lit_trainer.players.python_player import make_agent
+from lit_trainer.players.specs import past_name
+from lit_trainer.self_play.generator import play_games
+from lit_trainer.self_play.lanes import LaneMemory
+from lit_trainer.self_play.workers.chunks import ChunkPlanner
+from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, WorkerSetup
+from lit_trainer.self_play.workers.shared_state import SharedState
+
+
+class Line:
+    """A worker's line to its trainer, on which two of its threads speak."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, message: Any) -> None:
+        with self._lock:
+            self.connection.send(message)
+
+
+class _TooOldError(Exception):
+    """Ends a chunk whose weights are older than the bound allows."""
+
+
+class _Worker:
+    """Plays chunk after chunk."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        self.setup = setup
+        torch.set_num_threads(setup.settings.threads)
+        network_class, config = pickle.loads(setup.network)  # noqa: S301 (sent by the trainer, over its own socket)
+        self.network: PolicyValueNetwork = network_class(**config).requires_grad_(False).eval()
+        self.shared = SharedState(self.network, setup.max_past, setup.shared_fd)
+        self.network.to(torch.device(setup.device))
+        self.agents = {name: self._agent(name, pickled) for name, pickled in setup.agents.items()}
+        self.checkpoints: dict[str, FrozenCheckpoint] = pickle.loads(setup.checkpoints)  # noqa: S301
+        for frozen in self.checkpoints.values():
+            frozen.network.to(torch.device(setup.device))
+        self.past: dict[int, PolicyValueNetwork] = {}
+        self.planner = ChunkPlanner()
+        self.memory = LaneMemory()
+        self.chunks = 0
+
+    @staticmethod
+    def _agent(name: str, pickled: bytes) -> Agent:
+        try:
+            return make_agent(name, pickle.loads(pickled))  # noqa: S301
+        except Exception as error:
+            raise ValueError(f"agents: {name} cannot be made in a worker process: {error!r}") from error
+
+    def play(self, games: int) -> Chunk | Abandoned:
+        """So many games, after the newest plan."""
+        newest = self.shared.read(self.network, self.past)
+        for iteration in set(self.past) - newest.past:
+            del self.past[iteration]
+        for iteration, weights in newest.new_past.items():
+            self.past[iteration] = copy.deepcopy(self.network)
+            self.past[iteration].load_state_dict(weights)
+        setup, chunk = self.setup, self.chunks
+        self.chunks += 1
+
+        def check(_: float) -> None:
+            if self.shared.version - newest.version > setup.max_staleness:
+                raise _TooOldError
+
+        try:
+            played = play_games(
+                setup.settings,
+                self.network,
+                self.planner.next(newest.plan, games),
+                temperature=newest.temperature,
+                seed=setup.chunk_seed(chunk),
+                past={past_name(iteration): network for iteration, network in self.past.items()},
+                agents=self.agents,
+                checkpoints=self.checkpoints,
+                memory=self.memory,
+                on_progress=check,
+            )
+        except _TooOldError:
+            return Abandoned(newest.version, games)
+        return Chunk(newest.version, played)
+
+
+def _listen(line: Line, orders: SimpleQueue[int], trainer_pid: int) -> None:
+    """Take orders, and give a sign of life every second, until the trainer hangs up or is gone; then end this process
+    at once, whatever it does."""
+    try:
+        # a process that the trainer forked may hold the line open after the trainer's end, hence its id
+        while os.getppid() == trainer_pid:
+            line.send(ALIVE)
+            if line.connection.poll(1.0):
+                orders.put(line.connection.recv())
+    except (EOFError, OSError):
+        pass
+    os._exit(0)
+
+
+def main(connection: Connection) -> None:
+    """The life of a worker process; `connection` is its line to the trainer."""
+    faulthandler.enable()
+    try:
+        setup: WorkerSetup = connection.recv()
+    except (EOFError, OSError):
+        os._exit(0)
+    orders: SimpleQueue[int] = SimpleQueue()
+    line = Line(connection)
+    threading.Thread(target=_listen, args=(line, orders, setup.trainer_pid), daemon=True).start()
+    message: Any
+    try:
+        worker = _Worker(setup)
+        while True:
+            message = worker.play(orders.get())
+            line.send(message)
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(0)
+    except BaseException:  # an agent may call exit()
+        message = Failed(traceback.format_exc())
+        try:
+            line.send(message)
+        except OSError:
+            print(message.traceback, file=sys.stderr, flush=True)
+        os._exit(1)

@@ -1,6 +1,0 @@
-from sim_core.notation import Fields
-
-OBSERVATION_LAYOUT: tuple[tuple[str, int], ...]
-
-def unpack(state: bytes) -> Fields: ...
-def score_as(state: bytes, scoring: str) -> tuple[tuple[int, int], int | None]: ...

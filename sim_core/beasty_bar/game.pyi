@@ -1,0 +1,6 @@
+from sim_core.beasty_bar.notation import Fields
+
+OBSERVATION_LAYOUT: tuple[tuple[str, int], ...]
+
+def unpack(state: bytes) -> Fields: ...
+def score_as(state: bytes, scoring: str) -> tuple[tuple[int, int], int | None]: ...

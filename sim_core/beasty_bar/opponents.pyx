@@ -1,0 +1,274 @@
+"""The ten built-in opponents: each plays every legal action on a copy and takes the best score (docs/opponents.md)."""
+from libc.math cimport fabs
+from libc.stdint cimport int16_t
+
+from sim_core.rng cimport Stream, next_below, next_normal
+from sim_core.beasty_bar.rules cimport (
+    ACTION_PARTS, ActionParts, BeastyState, CHAMELEON, CROCODILE, GIRAFFE, HIPPO, KANGAROO, LION, MASK_COUNT,
+    MASK_POINTS, MAX_LEGAL, MONKEY, NO_SPECIES, NUM_SPECIES, PARROT, POINTS, SEAL, SKUNK, SNAKE, ZEBRA, legal_actions,
+    owner_of, resolve_turn, species_of,
+)
+
+OPPONENTS = (
+    "random", "heuristic", "aggressive", "defensive", "queue", "skunk", "noisy", "online",
+    "outcome_heuristic", "distilled_outcome",
+)
+
+cdef enum:
+    RANDOM = 0
+    AGGRESSIVE = 2
+    DEFENSIVE = 3
+    QUEUE = 4
+    SKUNK_LOVER = 5
+    NOISY = 6
+    ONLINE = 7
+    OUTCOME = 8
+    DISTILLED = 9
+    THREATS = (1 << CROCODILE) | (1 << HIPPO) | (1 << LION) | (1 << ZEBRA) | (1 << GIRAFFE)
+    RECURRING = (1 << HIPPO) | (1 << CROCODILE) | (1 << GIRAFFE)
+    BULLIES = (1 << HIPPO) | (1 << CROCODILE)
+
+cdef double TIE = 1e-6
+cdef double NOISE = 0.15
+
+
+cdef struct OutcomeWeights:
+    double mybar, oppbar, myout, oppout, q, front, threat, parrot, monkey, skunk, early, late
+
+cdef OutcomeWeights OUTCOME_WEIGHTS = OutcomeWeights(3.0, -2.0, -2.5, 2.0, 1.5, 2.0, 1.5, 0.4, 15.0, 0.5, 0.5, 0.3)
+cdef OutcomeWeights DISTILLED_WEIGHTS = OutcomeWeights(4.2, -2.5, -3.5, 2.8, 1.8, 2.5, 2.2, 0.6, 18.0, 0.7, 0.6, 0.4)
+cdef double[5] PLACE_WEIGHTS = [0.53, 0.37, 0.25, 0.27, 0.10]
+
+
+cdef struct Turn:
+    # A turn taken on a copy, seen by the player who took it.
+    const BeastyState *before
+    const BeastyState *after    # the card at the turn's end not drawn
+    int player
+    int other
+    int card                    # species played
+    int target                  # card a played parrot sends away; -1: none
+    int target_place
+    int my_lost                 # points that went to THAT'S IT during the turn
+    int other_lost
+
+
+cdef inline int line_mask(const BeastyState *s, int player) noexcept nogil:
+    """Species that `player` has in line."""
+    cdef int mask = 0, place
+    for place in range(s.line_size):
+        if owner_of(s.line[place]) == player:
+            mask |= 1 << species_of(s.line[place])
+    return mask
+
+
+cdef inline double set_points(int mask, int skunk_extra) noexcept nogil:
+    return <double>MASK_POINTS[mask] + (skunk_extra if mask >> SKUNK & 1 else 0)
+
+
+cdef double material(const Turn *t, double bar, double front, int skunk_extra) noexcept nogil:
+    """E: points times weight over all visible cards of the position after the turn."""
+    cdef const BeastyState *s = t.after
+    cdef double total, p, points
+    cdef int place, card
+    total = bar * (set_points(s.bar[t.player], skunk_extra) - set_points(s.bar[t.other], skunk_extra))
+    total -= 0.5 * (set_points(s.thatsit[t.player], skunk_extra) - set_points(s.thatsit[t.other], skunk_extra))
+    total += 0.1 * set_points(s.hand[t.player], skunk_extra)
+    for place in range(s.line_size):
+        card = s.line[place]
+        p = 1.0 - <double>place / s.line_size
+        points = POINTS[species_of(card)] + (skunk_extra if species_of(card) == SKUNK else 0)
+        points *= front * p + 0.3 * (1.0 - p)
+        total += points if owner_of(card) == t.player else -points
+    return total
+
+
+cdef inline int place_of(const BeastyState *s, int card) noexcept nogil:
+    """Where that card stands in line, or 5."""
+    cdef int place
+    for place in range(s.line_size):
+        if s.line[place] == card:
+            return place
+    return 5
+
+
+cdef double card_bonus(const Turn *t, int action) noexcept nogil:
+    """A: the bonus for the card played."""
+    cdef int mine = t.player * NUM_SPECIES, place, my_gain, other_gain, acts_as
+    cdef double bonus = 0.0
+    if t.card == SKUNK:
+        if t.other_lost >= 5:
+            return 3.0
+        if t.other_lost >= 3:
+            return 1.5
+        return -2.0 if t.other_lost == 0 and t.my_lost > 0 else 0.0
+    if t.card == PARROT:
+        if t.target < 0:
+            return 0.0
+        bonus = 0.5 * POINTS[species_of(t.target)]
+        return bonus if owner_of(t.target) == t.other else -bonus
+    if t.card == LION:
+        return 2.0 if place_of(t.after, mine + LION) == 0 else 0.0
+    if t.card == MONKEY:
+        return 2.5 if t.other_lost >= 4 else 0.0
+    if t.card == SEAL:
+        my_gain = <int>MASK_POINTS[t.after.bar[t.player]] - MASK_POINTS[t.before.bar[t.player]]
+        other_gain = <int>MASK_POINTS[t.after.bar[t.other]] - MASK_POINTS[t.before.bar[t.other]]
+        return 1.5 if my_gain > other_gain else -1.0 if my_gain < other_gain else 0.0
+    if t.card == SNAKE:
+        if MASK_COUNT[line_mask(t.after, t.player)] > MASK_COUNT[line_mask(t.before, t.player)]:
+            for place in range(min(t.after.line_size, 2)):
+                if owner_of(t.after.line[place]) == t.player:
+                    bonus += 0.5 * POINTS[species_of(t.after.line[place])]
+        return bonus
+    if t.card == ZEBRA:
+        return 1.5 if line_mask(t.after, t.other) & BULLIES else -0.5
+    if t.card == KANGAROO:
+        return 1.0 if place_of(t.after, mine + KANGAROO) <= 1 else 0.0
+    if t.card == GIRAFFE:
+        place = place_of(t.after, mine + GIRAFFE)
+        return 1.5 if place == 0 else 0.5 if place == 1 else 0.0
+    if t.card == CROCODILE:
+        return 0.3 * t.other_lost
+    if t.card == CHAMELEON:
+        acts_as = ACTION_PARTS[action].acts_as
+        return 0.0 if acts_as == NO_SPECIES else 0.1 * (12 - acts_as)
+    return 0.0
+
+
+cdef double reaction(const Turn *t) noexcept nogil:
+    """R: what the card played reacts to in the line before it."""
+    cdef const BeastyState *s = t.before
+    cdef int mine = line_mask(s, t.player), theirs = line_mask(s, t.other), species, strongest, net
+    cdef int other_unplayed = s.hand[t.other], k
+    for k in range(s.deck_size[t.other]):
+        other_unplayed |= 1 << s.deck[t.other][k]
+    if t.card == CROCODILE:
+        if (mine | theirs) >> CHAMELEON & 1:
+            return 5.0
+        return -1.0 if other_unplayed >> CHAMELEON & 1 else 0.0
+    if t.card == SKUNK:
+        species = (mine | theirs) & ~(1 << SKUNK)
+        strongest = species & -species
+        species ^= strongest
+        if species == 0:
+            return -1.5
+        strongest |= species & -species
+        net = <int>MASK_POINTS[theirs & strongest] - MASK_POINTS[mine & strongest]
+        return 4.0 if net >= 4 else 2.0 if net >= 2 else -3.0 if net <= -2 else 0.0
+    if t.card == LION:
+        if theirs >> LION & 1:
+            return -5.0
+        return -2.0 if other_unplayed >> LION & 1 else 3.0
+    if t.card == PARROT and t.target >= 0:
+        if owner_of(t.target) == t.player:
+            return -0.5 * POINTS[species_of(t.target)]
+        return 0.3 * POINTS[species_of(t.target)] + 2.0 * (1.0 - <double>t.target_place / s.line_size)
+    return 0.0
+
+
+cdef double line_quality(const BeastyState *s, int player) noexcept nogil:
+    """Q: weighted points by place, the other player's times -0.6."""
+    cdef double total = 0.0, value
+    cdef int place
+    for place in range(s.line_size):
+        value = PLACE_WEIGHTS[place] * POINTS[species_of(s.line[place])]
+        total += value if owner_of(s.line[place]) == player else -0.6 * value
+    return total
+
+
+cdef double outcome_score(const Turn *t, const OutcomeWeights *w) noexcept nogil:
+    """O: what the turn changed, then a bonus for the card played."""
+    cdef const BeastyState *before = t.before
+    cdef const BeastyState *after = t.after
+    cdef int before_theirs = line_mask(before, t.other), after_theirs = line_mask(after, t.other), fall, table, place
+    cdef double score
+    score = w.mybar * (<int>MASK_POINTS[after.bar[t.player]] - MASK_POINTS[before.bar[t.player]])
+    score += w.oppbar * (<int>MASK_POINTS[after.bar[t.other]] - MASK_POINTS[before.bar[t.other]])
+    score += w.myout * t.my_lost + w.oppout * t.other_lost
+    score += w.q * (line_quality(after, t.player) - line_quality(before, t.player))
+    for place in range(min(after.line_size, 2)):
+        if owner_of(after.line[place]) == t.player:
+            score += w.front
+            break
+    fall = <int>MASK_COUNT[before_theirs & THREATS] - MASK_COUNT[after_theirs & THREATS]
+    if fall > 0:
+        score += w.threat * fall
+    if t.card == PARROT and t.target >= 0:
+        if owner_of(t.target) == t.player:
+            score -= 0.8 * POINTS[species_of(t.target)]
+        else:
+            score += w.parrot * POINTS[species_of(t.target)] + 0.5 * (1.0 - <double>t.target_place / before.line_size)
+            score += 1.5 if THREATS >> species_of(t.target) & 1 else 0.0
+            score += 1.0 if RECURRING >> species_of(t.target) & 1 else 0.0
+    elif t.card == SKUNK:
+        score += w.skunk * (t.other_lost - t.my_lost)
+    elif t.card == MONKEY:
+        if MASK_COUNT[after_theirs & BULLIES] < MASK_COUNT[before_theirs & BULLIES]:
+            score += w.monkey
+        if before_theirs >> MONKEY & 1:
+            score += 0.8 * w.monkey
+    table = before.line_size
+    for place in range(2):
+        table += MASK_COUNT[before.bar[place]] + MASK_COUNT[before.thatsit[place]]
+    if table <= 3 and RECURRING >> t.card & 1:
+        score += w.early
+    if table >= 8 and (t.card == PARROT or t.card == SKUNK or t.card == CROCODILE):
+        score += w.late
+    return score
+
+
+cdef double action_score(int opponent, const BeastyState *s, int action, Stream *stream) noexcept nogil:
+    cdef BeastyState after = s[0]
+    cdef ActionParts parts = ACTION_PARTS[action]
+    cdef Turn t
+    resolve_turn(&after, action)
+    t.before = s
+    t.after = &after
+    t.player = s.to_move
+    t.other = 1 - s.to_move
+    t.card = parts.card
+    t.target_place = parts.choice
+    t.target = s.line[parts.choice] if parts.card == PARROT and parts.choice >= 0 else -1
+    t.my_lost = <int>MASK_POINTS[after.thatsit[t.player]] - MASK_POINTS[s.thatsit[t.player]]
+    t.other_lost = <int>MASK_POINTS[after.thatsit[t.other]] - MASK_POINTS[s.thatsit[t.other]]
+    if opponent == OUTCOME:
+        return outcome_score(&t, &OUTCOME_WEIGHTS)
+    if opponent == DISTILLED:
+        return outcome_score(&t, &DISTILLED_WEIGHTS)
+    if opponent == ONLINE:
+        return material(&t, 2.0, 1.1, 0) + reaction(&t)
+    cdef double bar = 3.0 if opponent == AGGRESSIVE else 1.0 if opponent == DEFENSIVE else 2.0
+    cdef double front = 2.0 if opponent == QUEUE else 1.1
+    cdef double score = material(&t, bar, front, POINTS[SKUNK] if opponent == SKUNK_LOVER else 0)
+    score += card_bonus(&t, action)
+    if opponent == NOISY:
+        score += NOISE * next_normal(stream)
+    return score
+
+
+cdef int opponent_action(int opponent, const BeastyState *s, Stream *stream) noexcept nogil:
+    """The action that opponent chooses for the player to move; ties are broken from the stream. -1: game over."""
+    cdef int16_t actions[MAX_LEGAL]
+    cdef double scores[MAX_LEGAL]
+    cdef double best = -1e300
+    cdef int count = legal_actions(s, actions), k, ties = 0
+    if count == 0:
+        return -1
+    if count == 1:
+        return actions[0]
+    if opponent == RANDOM:
+        return actions[next_below(stream, count)]
+    for k in range(count):
+        scores[k] = action_score(opponent, s, actions[k], stream)
+        if scores[k] > best:
+            best = scores[k]
+    for k in range(count):
+        ties += fabs(scores[k] - best) <= TIE
+    ties = next_below(stream, ties) if ties > 1 else 0
+    for k in range(count):
+        if fabs(scores[k] - best) <= TIE:
+            if ties == 0:
+                return actions[k]
+            ties -= 1
+    return actions[0]

@@ -1,0 +1,106 @@
+"""The leaves of many games that wait for one network call: their rows, their observations, the checked answer."""
+from libc.stdint cimport int16_t
+
+import time
+
+import numpy as np
+
+from sim_core import _arguments, _threads
+from sim_core.tree_search.trees cimport Trees
+
+
+cdef class LeafBatch:
+    """Gathers waiting leaves into rows, encodes them, and asks the evaluator once for all.
+
+    Args:
+        trees: of the slots.
+        observations: float32 [slots, OBSERVATION_SIZE] to encode into, e.g. page-locked memory. None: made here.
+    """
+
+    def __cinit__(self, Trees trees not None, observations=None):
+        self.trees = trees
+        self.game = trees.game
+        self.slots = trees.slots
+        self.waiting = np.zeros(self.slots, dtype=np.uint8)
+        self.row = np.zeros(self.slots, dtype=np.int32)
+        shape = (self.slots, self.game.observation_size)
+        self.observations = _arguments.output("observations", observations, shape, np.float32)
+        self.masks = np.zeros((self.slots, self.game.num_actions), dtype=np.uint8)
+        self.seconds = {"forward": 0.0, "tree": 0.0, "encoding": 0.0}
+
+    cdef int gather(self) except -1:
+        """Give each waiting leaf its row, in the order of the slots; returns how many."""
+        cdef Py_ssize_t slot
+        cdef int rows = 0
+        for slot in range(self.slots):
+            if self.waiting[slot]:
+                self.row[slot] = rows
+                rows += 1
+        self.gathered = rows
+        self.answered = False
+        return rows
+
+    cdef int check_answered(self) except -1:
+        """Refuse to go on with the answer of other rows, or none at all."""
+        if not self.answered:
+            raise ValueError(f"leaves: {self.gathered} of them wait for their evaluation, call `evaluate` first")
+        return 0
+
+    def _encode(self, Py_ssize_t low, Py_ssize_t high):
+        """Write the leaves' observations and legal actions into their rows."""
+        cdef const int16_t *actions
+        cdef Py_ssize_t slot
+        cdef int k, row
+        with nogil:
+            for slot in range(low, high):
+                if not self.waiting[slot]:
+                    continue
+                row = self.row[slot]
+                self.game.observe(self.trees.leaf_at(slot), &self.observations[row, 0])
+                for k in range(self.game.num_actions):
+                    self.masks[row, k] = False
+                actions = self.trees.leaf_actions_at(slot)
+                for k in range(self.trees.trees[slot].leaf_legal):
+                    self.masks[row, actions[k]] = True
+
+    def encode(self, int rows, threads):
+        """Encode the gathered leaves; returns observations [rows, OBSERVATION_SIZE] and legal actions [rows, A]."""
+        start = time.perf_counter()
+        _threads.for_chunks(self._encode, self.slots, threads)
+        self.seconds["encoding"] += time.perf_counter() - start
+        return np.asarray(self.observations)[:rows], np.asarray(self.masks).view(np.bool_)[:rows]
+
+    def evaluate(self, evaluator, int rows, threads):
+        """One network call for all gathered leaves; the answer's shapes are checked, its numbers when absorbed."""
+        if rows != self.gathered:
+            raise ValueError(f"rows: {rows} given, {self.gathered} leaves wait for their evaluation")
+        self.answered = False
+        observations, legal_mask = self.encode(rows, threads)
+        start = time.perf_counter()
+        answer = evaluator(observations, legal_mask)
+        self.seconds["forward"] += time.perf_counter() - start
+        try:
+            logits, values = answer
+            logits = np.require(logits, np.float32, "CA")
+            values = np.require(values, np.float32, "CA")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"evaluate: returned {type(answer).__name__}, expected logits and values: {error}") from error
+        if logits.shape != (rows, self.game.num_actions) or values.shape != (rows,):
+            raise ValueError(
+                f"evaluate: returned logits {logits.shape} and values {values.shape}, "
+                f"expected ({rows}, {self.game.num_actions}) and ({rows},)"
+            )
+        self.logits = logits
+        self.values = values
+        self.answered = True
+
+    def advance(self, work, threads):
+        """Let ``work(low, high)`` go on with the slots; it returns how many answers were not finite."""
+        start = time.perf_counter()
+        bad = sum(_threads.for_chunks(work, self.slots, threads))
+        self.seconds["tree"] += time.perf_counter() - start
+        if bad:
+            raise ValueError(
+                "evaluate: returned NaN or infinity for a value or a legal action, or values too large to be added up; "
+                "have the network's weights diverged?"
+            )

@@ -1,0 +1,218 @@
+"""Batched information-set tree search (the trees: trees.pyx): every game of a batch from its mover's view."""
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+
+from collections import namedtuple
+import dataclasses
+
+import numpy as np
+
+from sim_core import _arguments, _threads
+from sim_core.batch cimport GameBatch
+from sim_core.tree_search.solved_roots cimport SolvedRoot, hardest_action, optimal_actions
+from sim_core.tree_search.leaves cimport LeafBatch
+from sim_core.rng cimport PURPOSE_DETERMINIZE, PURPOSE_SEARCH, Stream, make_stream
+from sim_core.tree_search.settings import SearchSettings
+from sim_core.tree_search.trees cimport Trees
+
+SearchResult = namedtuple("SearchResult", ["visit_counts", "policy", "value", "actions"])
+SearchResult.__doc__ = """What a search found, a row a game; rows of finished games are zero.
+
+visit_counts: int32 [n, A], visits of the root's actions; each searched row sums to the simulations. A solved root's
+    are the simulations shared out over the actions that keep its exact value.
+policy: float32 [n, A], the policy target: visit shares or, by the settings, the policy of completed Q; where the root
+    was solved, uniform over the actions that keep its exact value.
+value: float32 [n], value of the root for the player to move, -1 to 1.
+actions: int64 [n], the action the search settles on: the most visited one, with a Gumbel root the one that halving
+    leaves, at a solved root the best one that is hardest to answer. -1 where the game is over.
+"""
+
+
+cdef class Searcher:
+    """Searches batches of one game, one after the other, in trees that are allocated once.
+
+    Args:
+        slots: games of a batch at most.
+        simulations: a game at most.
+        game: name of the game.
+        observations: float32 [slots, OBSERVATION_SIZE] to encode into, e.g. page-locked memory. None: made here.
+    """
+    cdef readonly LeafBatch leaves
+    cdef Trees trees
+    cdef GameBatch batch
+    cdef int32_t[:, ::1] counts
+    cdef float[:, ::1] policy
+    cdef float[::1] value
+    cdef int64_t[::1] actions
+
+    def __cinit__(self, slots, simulations, *, game="beasty_bar", observations=None):
+        self.trees = Trees(game, slots, simulations)
+        self.leaves = LeafBatch(self.trees, observations)
+
+    @property
+    def game(self) -> str:
+        return self.trees.handle.name
+
+    @property
+    def slots(self) -> int:
+        return self.trees.slots
+
+    @property
+    def simulations(self) -> int:
+        return self.trees.capacity
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the trees take at most."""
+        return self.trees.nbytes
+
+    def search(self, GameBatch batch not None, evaluate, simulations=None, *, seed=0, threads=1, settings=None):
+        """As the function `search`, of at most the games and simulations this was made for."""
+        cdef int number = self.trees.capacity
+        if simulations is not None:
+            number = _arguments.integer("simulations", simulations, 1, self.trees.capacity)
+        cdef uint64_t key = _arguments.seed(seed)
+        _threads.check_threads(threads)
+        settings = SearchSettings() if settings is None else settings
+        if batch.handle is not self.trees.handle:
+            raise ValueError(f"batch: games of {batch.handle.name} given, expected {self.trees.handle.name}")
+        if settings.determinizations:
+            return self._determinized(batch, evaluate, number, seed, threads, settings)
+        if batch.n > self.trees.slots:
+            raise ValueError(f"batch: {batch.n} games given, expected at most {self.trees.slots}")
+        self.trees.configure(settings, number)
+        # a copy: the evaluator is a stranger's code, and may step the batch
+        self.batch = batch.take(np.arange(batch.n))
+        shape = (batch.n, batch.game.num_actions)
+        result = SearchResult(
+            np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32),
+            np.zeros(batch.n, dtype=np.float32), np.full(batch.n, -1, dtype=np.int64),
+        )
+        self.counts, self.policy, self.value, self.actions = result
+        self._begin(key)
+        rows = self.leaves.gather()
+        while rows:
+            self.leaves.evaluate(evaluate, rows, threads)
+            self.leaves.advance(self._go_on, threads)
+            rows = self.leaves.gather()
+        return result
+
+    def _begin(self, uint64_t seed):
+        """Begin every game's tree; games that are over or can be solved need none."""
+        cdef Py_ssize_t i
+        cdef GameBatch batch = self.batch
+        with nogil:
+            for i in range(self.trees.slots):
+                self.leaves.waiting[i] = False
+                if i >= batch.n or batch.game.is_terminal(batch.at(i)):
+                    continue
+                if batch.game.is_solvable(batch.at(i)):
+                    self._solve(i)
+                    continue
+                self.trees.begin(i, batch.at(i), make_stream(
+                    seed, PURPOSE_SEARCH, <uint64_t>batch.stream_numbers[i], batch.game.ply(batch.at(i))
+                ))
+                self.leaves.waiting[i] = True
+
+    cdef void _solve(self, Py_ssize_t i) noexcept nogil:
+        cdef int16_t actions[256]
+        cdef uint8_t optimal[256]
+        cdef SolvedRoot root = optimal_actions(self.batch.game, self.batch.at(i), actions, optimal)
+        cdef int count = root.count, k, best = 0, left = self.trees.settings.simulations, share
+        self.value[i] = root.value
+        for k in range(count):
+            best += optimal[k]
+        share = left // best
+        for k in range(count):
+            if optimal[k]:
+                self.policy[i, actions[k]] = 1.0 / best
+                self.counts[i, actions[k]] = share
+                left -= share
+        self.actions[i] = hardest_action(self.batch.game, self.batch.at(i), actions, optimal, count)
+        self.counts[i, self.actions[i]] += left
+
+    def _go_on(self, Py_ssize_t low, Py_ssize_t high):
+        """Absorb the evaluations and run each tree to its next leaf, or finish it; returns the bad answers."""
+        cdef Py_ssize_t i
+        cdef int bad = 0
+        cdef LeafBatch leaves = self.leaves
+        with nogil:
+            for i in range(low, high):
+                self.trees.expect(i + 2)
+                if not leaves.waiting[i]:
+                    continue
+                if not self.trees.absorb(i, &leaves.logits[leaves.row[i], 0], leaves.values[leaves.row[i]]):
+                    bad += 1
+                elif not self.trees.run(i):
+                    leaves.waiting[i] = False
+                    self.actions[i] = self.trees.finish(i, &self.counts[i, 0], &self.policy[i, 0], &self.value[i])
+                    bad += self.actions[i] < 0
+        return bad
+
+    def _determinized(self, GameBatch batch, evaluate, int simulations, seed, threads, settings):
+        """Each game `determinizations` times over, each time with hidden cards drawn anew and then held fixed."""
+        cdef int copies = min(settings.determinizations, simulations)
+        cdef Py_ssize_t i
+        cdef Stream stream
+        cdef GameBatch repeated = batch.take(np.repeat(np.arange(batch.n), copies))
+        cdef uint64_t key = _arguments.seed(seed)
+        for i in range(repeated.n):
+            stream = make_stream(
+                key ^ <uint64_t>(i % copies), PURPOSE_DETERMINIZE, <uint64_t>repeated.stream_numbers[i],
+                repeated.game.ply(repeated.at(i)),
+            )
+            if not repeated.game.is_terminal(repeated.at(i)):
+                repeated.game.determinize(repeated.at(i), &stream)
+        # the first trees take what does not divide
+        shares = np.full(copies, simulations // copies)
+        shares[:simulations % copies] += 1
+        # of another shape; settings without determinizations, but with roots held fixed
+        cdef Searcher each = Searcher(repeated.n, shares[0], game=batch.handle.name)
+        each.trees.fixed = True
+        settings = dataclasses.replace(settings, determinizations=0)
+        shape = (repeated.n, batch.game.num_actions)
+        found = SearchResult(
+            np.zeros(shape, np.int32), np.zeros(shape, np.float32), np.zeros(repeated.n, np.float32),
+            np.zeros(repeated.n, np.int64),
+        )
+        for share in np.unique(shares):
+            rows = np.flatnonzero(np.tile(shares, batch.n) == share)
+            part = each.search(repeated.take(rows), evaluate, share, seed=seed, threads=threads, settings=settings)
+            for whole, filled in zip(found, part):
+                whole[rows] = filled
+        counts = found.visit_counts.reshape(batch.n, copies, batch.game.num_actions).sum(axis=1, dtype=np.int32)
+        totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        solved = batch.is_solvable & ~batch.is_terminal
+        first = found.policy.reshape(batch.n, copies, batch.game.num_actions)[:, 0]
+        return SearchResult(
+            counts,
+            np.where(solved[:, None], first, (counts / totals).astype(np.float32)),
+            (found.value.reshape(batch.n, copies) @ (shares / simulations)).astype(np.float32),
+            np.where(
+                batch.is_terminal, -1,
+                np.where(solved, found.actions.reshape(batch.n, copies)[:, 0], counts.argmax(axis=1)),
+            ),
+        )
+
+
+def search(GameBatch batch not None, evaluate, simulations, *, seed=0, threads=1, settings=None, **changes):
+    """Search every game of the batch from its mover's view.
+
+    Args:
+        batch: n games, at any ply; none is changed.
+        evaluate: called with observations float32 [m, OBSERVATION_SIZE] and legal_mask bool [m, A]; returns logits
+            [m, A] and values [m] for the players to move. Its arguments are reused by the next call.
+        simulations: simulations a game, 1 to 1,000,000.
+        seed: of the determinizations and the root noise; a game's stream is (seed, its stream number, its ply).
+        threads: threads for the work in the tree; the result does not depend on it.
+        settings: a `SearchSettings`.
+        changes: fields of `SearchSettings` that are to differ from `settings`, e.g. ``c_puct=2.0``.
+
+    Returns:
+        SearchResult(visit_counts int32 [n, A], policy float32 [n, A], value float32 [n], actions int64 [n]).
+
+    Raises:
+        ValueError: an argument is out of range, or the evaluator returns wrong shapes, NaN, infinity, or values too large to be added up.
+    """
+    settings = dataclasses.replace(SearchSettings() if settings is None else settings, **changes)
+    searcher = Searcher(batch.n, simulations, game=batch.handle.name)
+    return searcher.search(batch, evaluate, seed=seed, threads=threads, settings=settings)

@@ -1,0 +1,33 @@
+"""Positions that can be solved: of the actions that keep the exact value, the one hardest to answer."""
+from libc.stdint cimport int16_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
+from sim_core.game cimport Game
+
+cdef int hardest_action(
+    const Game *game, const void *state, const int16_t *actions, const uint8_t *optimal, int count
+) noexcept nogil:
+    """Of the optimal actions the one after which the other's replies are best for the mover on average; ties: first.
+
+    An opponent that does not solve the endgame errs most often there.
+    """
+    cdef uint64_t child[128]    # aligned for any state's fields
+    cdef int16_t replies[256]
+    cdef int mover = game.to_move(state), k, j, number, best = -1
+    cdef double score, best_score = -2.0
+    for k in range(count):
+        if not optimal[k]:
+            continue
+        memcpy(child, state, game.state_size)
+        game.step(child, actions[k])
+        score = 0.0
+        if game.is_terminal(child):
+            score = game.outcome(child, mover)
+        else:
+            number = game.legal_actions(child, replies)
+            for j in range(number):
+                score += value_after(game, child, replies[j], mover, -1, 1) / <double>number
+        if score > best_score + 1e-9:
+            best_score = score
+            best = actions[k]
+    return best

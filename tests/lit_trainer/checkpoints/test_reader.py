@@ -1,0 +1,367 @@
+"""Checkpoints: whole or not there, read without running anything, and refused by name where they do not fit."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import stat
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lit_trainer import PolicyValueNetwork, ResidualMLP, TransformerNetwork, load_agent
+from lit_trainer.checkpoints.reader import KEY, build_network, check_fits, describe, read_checkpoint
+from lit_trainer.checkpoints.writer import AtomicCheckpointIO
+
+
+class Unpicklable:
+    """Fails after a part of the file has been written."""
+
+    def __reduce__(self) -> Any:
+        raise RuntimeError("this cannot be pickled")
+
+
+class Runs:
+    """Runs code when it is unpickled: it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.fixture
+def checkpoint(checkpoint_path: Path) -> dict[str, Any]:
+    """A fresh copy of a real checkpoint in memory."""
+    return copy.deepcopy(read_checkpoint(checkpoint_path))
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def test_a_checkpoint_is_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.ckpt"
+    io = AtomicCheckpointIO()
+    io.save_checkpoint({"state_dict": {"w": torch.arange(3)}, "epoch": 5}, path)
+    assert [file.name for file in path.parent.iterdir()] == ["a.ckpt"]
+    found = read_checkpoint(path)
+    assert found["epoch"] == 5
+    assert found["state_dict"]["w"].tolist() == [0, 1, 2]
+    io.save_checkpoint({"state_dict": {"w": torch.arange(4)}}, str(path))
+    assert read_checkpoint(path)["state_dict"]["w"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_save_that_fails_midway_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    io = AtomicCheckpointIO()
+    io.save_checkpoint({"state_dict": {"w": torch.arange(3)}}, path)
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError, match="cannot be pickled"):
+        io.save_checkpoint({"state_dict": {"w": torch.zeros(100_000)}, "bad": Unpicklable()}, path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+    with pytest.raises(RuntimeError, match="cannot be pickled"):
+        io.save_checkpoint({"bad": Unpicklable()}, tmp_path / "first.ckpt")
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk."""
+    resource = pytest.importorskip("resource")
+    signal = pytest.importorskip("signal")
+    path = tmp_path / "last.ckpt"
+    io = AtomicCheckpointIO()
+    io.save_checkpoint({"state_dict": {}}, path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"last\.ckpt' cannot be written \(File too large\); .* before is whole"):
+            io.save_checkpoint({"state_dict": {"w": torch.zeros(100_000)}}, path)
+        with pytest.raises(OSError, match=r"first\.ckpt' cannot be written \(File too large\); nothing stands there"):
+            io.save_checkpoint({"state_dict": {"w": torch.zeros(100_000)}}, tmp_path / "first.ckpt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be synced")
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut after the renaming, which then leaves an empty file in the place of the old one."""
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else f"{os.fstat(descriptor).st_size} bytes")
+
+    def noted_replace(source: Any, target: Any) -> None:
+        done.append(f"{os.path.getsize(source)} bytes named {Path(target).name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.zeros(1000)}}, path)
+    size = path.stat().st_size
+    assert done == [f"{size} bytes", f"{size} bytes named last.ckpt", "folder"]
+
+
+def test_a_folder_in_the_way_is_no_file_to_replace(tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").mkdir()
+    with pytest.raises(
+        IsADirectoryError, match=r"^\[Errno 21\] checkpoint '.*last\.ckpt' cannot be written \(Is a dir"
+    ):
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {}}, tmp_path / "last.ckpt")
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(OSError, match=r"checkpoint '.*/runs/a/last\.ckpt' cannot be written \(Not a directory\)"):
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {}}, tmp_path / "runs" / "a" / "last.ckpt")
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def test_everything_in_a_real_checkpoint_loads_without_running_code(checkpoint_path: Path) -> None:
+    """Replay window, pool, optimizer and callbacks' states included; numpy values or enums would not."""
+    found = torch.load(checkpoint_path, weights_only=True)
+    assert found["epoch"] == 1
+    assert found["optimizer_states"][0]["state"]
+    data = found["SelfPlayDataModule"]
+    assert set(data["opponent_pool"]) == {"weights", "past", "win_rates"}
+    assert len(data["replay"]["states"]) == len(data["replay"]["policies"]) == len(data["replay"]["outcomes"]) > 0
+    assert found[KEY]["network"]["class_path"] == "lit_trainer.networks.ResidualMLP"
+    assert set(read_checkpoint(checkpoint_path)) == set(found)
+    assert [path.name for path in checkpoint_path.parent.glob(".*")] == []
+
+
+Damage = Callable[[bytes], bytes]
+DAMAGES: dict[str, Damage] = {
+    "empty": lambda whole: b"",
+    "one byte": lambda whole: whole[:1],
+    "half": lambda whole: whole[: len(whole) // 2],
+    "without its last byte": lambda whole: whole[:-1],
+    "without its first byte": lambda whole: whole[1:],
+    "another first byte": lambda whole: bytes([whole[0] ^ 1]) + whole[1:],
+    "zeros": lambda whole: bytes(1000),
+    "text": lambda whole: b"seed_everything: 42\ntrainer:\n  max_epochs: 60\n",
+    "a list": lambda whole: b"] not a checkpoint",
+    "a full stop": lambda whole: b".",
+    "a pickle": lambda whole: pickle.dumps({"state_dict": {}, "epoch": 1}, protocol=4),
+    "a tensor's file": lambda whole: whole.replace(b"data.pkl", b"data.pk1"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_file_is_named(damage: Damage, checkpoint_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged one.ckpt"
+    path.write_bytes(damage(checkpoint_path.read_bytes()))
+    for read in (read_checkpoint, load_agent):
+        with pytest.raises(ValueError, match=r"^ckpt_path: .*damaged one\.ckpt"):
+            read(path)
+
+
+@given(data=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_refused_in_words(data: bytes, tmp_path: Path) -> None:
+    """What the unpickler raises on its way through them is of many kinds."""
+    path = tmp_path / "any.ckpt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"^ckpt_path: .*any\.ckpt"):
+        read_checkpoint(path)
+
+
+@given(place=st.integers(0, 3999), byte=st.integers(0, 255))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_changed_header_is_refused_or_harmless(place: int, byte: int, checkpoint_path: Path, tmp_path: Path) -> None:
+    """One byte among the names and the pickle at the file's beginning: never an error of another kind."""
+    whole = bytearray(checkpoint_path.read_bytes())
+    whole[place] = byte
+    path = tmp_path / "changed.ckpt"
+    path.write_bytes(whole)
+    try:
+        read_checkpoint(path)
+    except ValueError as error:
+        assert str(error).startswith("ckpt_path: ")
+        assert "changed.ckpt" in str(error)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal bit for bit, whatever is nested."""
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and one == other
+
+
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
+    where: float, bit: int, checkpoint_path: Path, tmp_path: Path
+) -> None:
+    """An agent that plays otherwise, or a run that goes on from other moments or positions, because of a bad disk."""
+    whole = bytearray(checkpoint_path.read_bytes())
+    whole[int(where * len(whole))] ^= 1 << bit
+    path = tmp_path / "flipped.ckpt"
+    path.write_bytes(whole)
+    for read in (read_checkpoint, AtomicCheckpointIO().load_checkpoint):
+        try:
+            found = read(path)
+        except ValueError as error:
+            assert str(error).startswith("ckpt_path: ") and "flipped.ckpt" in str(error)
+        else:
+            assert same(found, torch.load(checkpoint_path, weights_only=True))
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"weights": 1}, torch.zeros(2), None])
+def test_a_file_of_something_else_is_refused(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match=r"^ckpt_path: .*other\.ckpt.*no Lightning checkpoint"):
+        read_checkpoint(tmp_path / "other.ckpt")
+
+
+@pytest.mark.parametrize("missing", ["nothing.ckpt", "folder", "no/such/folder/a.ckpt", ""])
+def test_a_missing_file_is_named(missing: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for read in (read_checkpoint, load_agent):
+        with pytest.raises(FileNotFoundError, match=missing or "ckpt_path"):
+            read(tmp_path / missing)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
+def test_code_in_a_file_is_not_run(save: Callable[[Any, Path], object], tmp_path: Path) -> None:
+    path, made = tmp_path / "evil.ckpt", tmp_path / "made"
+    save({"state_dict": {}, "bad": Runs(made)}, path)
+    by_lightning = AtomicCheckpointIO().load_checkpoint  # whose default, and users' wish, may be to run it
+    for read in (read_checkpoint, load_agent, by_lightning, partial(by_lightning, weights_only=False)):
+        with pytest.raises(ValueError, match=r"^ckpt_path: .*evil\.ckpt"):
+            read(path)
+    assert not made.exists()
+
+
+# ---------------------------------------------------------------------- fitting
+
+
+def test_a_fitting_checkpoint_is_taken(checkpoint: dict[str, Any], make_network: Callable[..., ResidualMLP]) -> None:
+    check_fits(checkpoint, make_network())
+    check_fits(checkpoint, make_network(seed=5))
+
+
+class Unlike(PolicyValueNetwork):
+    """A network of another class."""
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (lambda: ResidualMLP(width=32, blocks=1), ["width", "24", "32"]),
+        (lambda: ResidualMLP(width=24, blocks=3), ["blocks", "1", "3"]),
+        (lambda: TransformerNetwork(width=8, layers=1, heads=1), ["ResidualMLP", "TransformerNetwork", "layers"]),
+        (lambda: ResidualMLP("beasty_bar_animals", width=24, blocks=1), ["game", "beasty_bar_animals"]),
+        (Unlike, ["Unlike"]),
+    ],
+)
+def test_another_network_is_refused_by_what_differs(
+    network: Callable[[], PolicyValueNetwork], words: list[str], checkpoint: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"^ckpt_path: some\.ckpt") as error:
+        check_fits(checkpoint, network(), "some.ckpt")
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("observation_version", 99, ["observation", "99", "1"]),
+        ("rules_version", 99, ["rules", "99", "1"]),
+        ("format", 99, ["format", "99", "1"]),
+        ("format", 0, ["format", "0", "1"]),
+    ],
+)
+def test_another_version_is_refused_by_name(
+    key: str, value: int, words: list[str], checkpoint: dict[str, Any], make_network: Callable[..., ResidualMLP]
+) -> None:
+    checkpoint[KEY][key] = value
+    for refuse in (
+        lambda: check_fits(checkpoint, make_network(), "some.ckpt"),
+        lambda: build_network(checkpoint, "some.ckpt"),
+    ):
+        with pytest.raises(ValueError, match=r"some\.ckpt") as error:
+            refuse()
+        for word in words:
+            assert word in str(error.value)
+
+
+def test_a_foreign_checkpoint_is_refused(checkpoint: dict[str, Any], make_network: Callable[..., ResidualMLP]) -> None:
+    del checkpoint[KEY]
+    with pytest.raises(ValueError, match=rf"some\.ckpt .*lit-alphazero.*{KEY}"):
+        check_fits(checkpoint, make_network(), "some.ckpt")
+    with pytest.raises(ValueError, match=rf"some\.ckpt .*lit-alphazero.*{KEY}"):
+        build_network(checkpoint, "some.ckpt")
+
+
+def test_a_class_is_built_only_if_it_is_known(checkpoint: dict[str, Any]) -> None:
+    """A file must not make modules be imported, nor other classes be called."""
+    for class_path in ("no.such.module.Network", "os.system", "lit_trainer.networks.nn", "subprocess.Popen"):
+        checkpoint[KEY]["network"]["class_path"] = class_path
+        with pytest.raises(ValueError, match=class_path):
+            build_network(checkpoint, "some.ckpt")
+
+
+def test_a_network_is_built_with_its_weights(
+    checkpoint: dict[str, Any], first_run: tuple[Any, Path], make_network: Callable[..., ResidualMLP]
+) -> None:
+    network = build_network(checkpoint)
+    trained = first_run[0].module.network
+    assert describe(network) == describe(trained)
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    for (name, value), (other, expected) in zip(
+        network.state_dict().items(), trained.state_dict().items(), strict=True
+    ):
+        assert name == other
+        assert torch.equal(value, expected)
+    assert not torch.equal(network.stem.weight, make_network().stem.weight), "training has changed them"
+
+
+def newer(saved: dict[str, Any]) -> None:
+    saved[KEY] = {"format": 99, "net": "laid out anew"}
+
+
+def without_versions(saved: dict[str, Any]) -> None:
+    saved[KEY] = {"network": saved[KEY]["network"]}
+
+
+def without_weights(saved: dict[str, Any]) -> None:
+    saved["state_dict"] = {}
+
+
+def with_other_arguments(saved: dict[str, Any]) -> None:
+    saved[KEY]["network"]["init_args"]["depth"] = 3
+
+
+@pytest.mark.parametrize("change", [newer, without_versions, without_weights, with_other_arguments])
+def test_a_description_that_does_not_hold_together_is_refused_in_words(
+    change: Callable[[dict[str, Any]], None], checkpoint: dict[str, Any]
+) -> None:
+    change(checkpoint)
+    with pytest.raises(ValueError, match=r"some\.ckpt"):
+        build_network(checkpoint, "some.ckpt")

@@ -1,0 +1,309 @@
+"""Exported networks: the files compute what the checkpoint does, the card is right, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from support.cli_tools import ROOT, TINY, config, run
+
+from lit_trainer import PolicyValueNetwork, ResidualMLP, TransformerNetwork, load_network
+from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.checkpoints.safetensors import metadata_of, weights_as_safetensors
+from lit_trainer.cli.export import difference_from_torch, network_as_onnx
+from lit_trainer.reporting.measurement_report import read_record
+from lit_trainer.utils.files import write_folder
+from sim_core import ACTIONS, OBSERVATION_SIZE, GameBatch
+
+SHIPPED = ROOT / "checkpoints" / "iter600.ckpt"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the command makes of the shipped checkpoint."""
+    folder = tmp_path_factory.mktemp("export") / "new" / "player"
+    run("export", f"--ckpt_path={SHIPPED}", f"--out={folder}")
+    return folder
+
+
+def positions(game: str = "beasty_bar") -> np.ndarray:
+    """Observations of all turns of games between built-in opponents, float32 [m, OBSERVATION_SIZE]."""
+    batch = GameBatch(12, 7, game=game)
+    observations = []
+    while not batch.is_terminal.all():
+        batch = batch.take(np.flatnonzero(~batch.is_terminal))
+        observations.append(batch.observe())
+        names = ("random", "outcome_heuristic" if game == "beasty_bar" else "tactical")
+        batch.step(batch.opponent_actions(names[len(observations) % 2], 3).astype(np.int64))
+    return np.concatenate(observations)
+
+
+def by_torch(network: PolicyValueNetwork, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with torch.no_grad():
+        logits, value = network.eval()(torch.from_numpy(observations))
+    return logits.numpy(), value.numpy()
+
+
+def by_onnx(graph: bytes, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    logits, value = session.run(["logits", "value"], {"observations": observations})
+    return logits, value
+
+
+def drawn(network: PolicyValueNetwork) -> PolicyValueNetwork:
+    """The network with no weight left at zero, which would hide what is connected to it."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return network.eval()
+
+
+# ---------------------------------------------------------------------- the files compute what the checkpoint does
+
+
+def test_onnx_and_safetensors_compute_what_the_checkpoint_does(exported: Path) -> None:
+    observations = positions()
+    assert observations.shape == (12 * 24, OBSERVATION_SIZE)
+    expected = by_torch(build_network(read_checkpoint(SHIPPED)), observations)
+    assert expected[0].std() > 1 and expected[1].std() > 0.3  # a player, not noise
+    graph = (exported / "model.onnx").read_bytes()
+    for rows in (len(observations), 1, 0):
+        for found, wanted in zip(by_onnx(graph, observations[:rows]), expected, strict=True):
+            assert found.dtype == np.float32 and found.shape == wanted[:rows].shape
+            np.testing.assert_allclose(found, wanted[:rows], rtol=1e-4, atol=1e-4)
+    for found, wanted in zip(
+        by_torch(load_network(exported / "model.safetensors"), observations), expected, strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        TransformerNetwork(width=24, layers=2, heads=3, auxiliary=True),
+        TransformerNetwork("connect_four", width=16, layers=1, heads=2),
+        ResidualMLP("connect_four", width=16, blocks=2, auxiliary=True),
+    ],
+    ids=["transformer", "transformer of connect four", "residual of connect four"],
+)
+def test_every_network_of_the_library(network: PolicyValueNetwork, tmp_path: Path) -> None:
+    """Attention scaled or turned wrongly, or a graph for one number of rows alone."""
+    metadata = metadata_of(drawn(network), 3)
+    graph = network_as_onnx(network, metadata)
+    onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
+    observations = positions(network.game)
+    expected = by_torch(network, observations)
+    for found, wanted in zip(by_onnx(graph, observations), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    (tmp_path / "a.safetensors").write_bytes(weights_as_safetensors(network, metadata))
+    loaded = load_network(tmp_path / "a.safetensors")
+    assert loaded.config == network.config and not loaded.training
+    np.testing.assert_array_equal(by_torch(loaded, observations)[0], expected[0])
+
+
+def test_the_graph_says_what_it_takes_and_gives(exported: Path) -> None:
+    model = onnx.load(exported / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [opset.domain for opset in model.opset_import] == [""]  # any runtime reads it
+    shapes = {
+        part.name: [axis.dim_param or axis.dim_value for axis in part.type.tensor_type.shape.dim]
+        for part in (*model.graph.input, *model.graph.output)
+    }
+    assert shapes == {
+        "observations": ["batch", OBSERVATION_SIZE],
+        "logits": ["batch", len(ACTIONS)],
+        "value": ["batch"],
+    }
+    assert all(part.doc_string for part in (*model.graph.input, *model.graph.output))
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    assert (said["game"], said["iteration"], said["actions"].split()) == ("beasty_bar", "600", list(ACTIONS))
+
+
+def test_networks_without_a_graph_are_refused() -> None:
+    class Doubled(ResidualMLP):
+        def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            logits, value = super().forward(observations)
+            return 2 * logits, value
+
+    with pytest.raises(ValueError, match="Doubled given, expected a ResidualMLP or a TransformerNetwork"):
+        network_as_onnx(Doubled(width=8, blocks=1), {})
+
+
+def test_a_graph_that_computes_something_else_is_refused() -> None:
+    """The check of what is about to be written, which nobody would see fail."""
+    network = drawn(ResidualMLP(width=8, blocks=1))
+    other = copy.deepcopy(network)
+    graph = network_as_onnx(network, {})
+    assert difference_from_torch(graph, network) < 1e-4
+    with torch.no_grad():
+        other.policy_head.bias[3] += 0.01
+    with pytest.raises(ValueError, match=r"differ by 0\.01"):
+        difference_from_torch(graph, other)
+    with torch.no_grad():
+        network.stem.weight[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="diverged"):
+        difference_from_torch(network_as_onnx(network, {}), network)
+
+
+# ---------------------------------------------------------------------- the card
+
+
+def test_the_card_s_code_runs(exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.chdir(exported)
+    blocks = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out.strip() in ACTIONS
+
+
+def test_the_card_says_what_the_checkpoint_knows(exported: Path) -> None:
+    card = (exported / "README.md").read_text()
+    for fact in (
+        "601,762 parameters",
+        "| optimizer steps | 32,400 |",
+        "AdamW, lr 0.0015",
+        "CosineAnnealingLR by epoch",
+    ):
+        assert fact in card, fact
+    assert "T_max 600" in card and "iteration 600" in card and "Unmeasured" in card
+    assert str(ROOT) not in card and not re.search(r"\n\n\n|[{}]{2}|None", card)
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning")
+def test_the_card_has_what_a_test_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ["--data.test_games=6", "--data.test_simulations=[0]", "--data.test_opponents=[random]"]
+    run("test", *config("quickstart.yaml"), *TINY, *flags, f"--ckpt_path={SHIPPED}")
+    path = next(tmp_path.rglob("test.json"))
+    run("export", f"--ckpt_path={SHIPPED}", "--out=player", f"--test_json={path}")
+    card = Path("player", "README.md").read_text()
+    said = json.loads(path.read_text())
+    row = said["results"][0]
+    cells = ["policy alone", "random", row["wins"], row["draws"], row["losses"], f"{100 * row['score']:.1f}"]
+    assert "| " + " | ".join(map(str, cells)) + " |" in card
+    assert said["date"] in card and "Unmeasured" not in card
+    network = build_network(read_checkpoint(SHIPPED))
+    assert read_record(path, network, 600) == said
+    for field, value in (("iteration", 599), ("rules_version", 0), ("format", 2), ("results", [{}])):
+        path.write_text(json.dumps(said | {field: value}))
+        with pytest.raises(ValueError, match=r"^test_json: .*test\.json' (measured|has format|is no record)"):
+            read_record(path, network, 600)
+
+
+# ---------------------------------------------------------------------- nothing overwritten, nothing half done
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
+    """The one line that the command ends in."""
+    with pytest.raises(SystemExit) as stopped:
+        run("export", *flags)
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert len(re.findall(r"^error: ", message, re.MULTILINE)) == 1 and "Traceback" not in message
+    return message.splitlines()[-1]
+
+
+def test_what_is_there_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
+    message = refusal(capsys, f"--ckpt_path={SHIPPED}", f"--out={tmp_path / 'full'}")
+    assert "out: " in message and "a folder with files in it" in message
+    assert "a file" in refusal(capsys, f"--ckpt_path={SHIPPED}", f"--out={tmp_path / 'full' / 'mine'}")
+    assert [path.name for path in tmp_path.rglob("*")] == ["full", "mine"]
+    write_folder(tmp_path / "empty", {}, "out")
+    write_folder(tmp_path / "empty", {"a": "text", "b": b"bytes"}, "out")
+    assert [(tmp_path / "empty" / name).read_bytes() for name in "ab"] == [b"text", b"bytes"]
+
+
+def test_the_current_folder_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder renamed over it would leave the shell in one that is gone."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileExistsError, match="current folder"):
+        write_folder(Path("."), {"a": ""}, "out")
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        write_folder(tmp_path / "out", {"first": "text", "no/such/folder": "text"}, "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", ["missing", "truncated", "something else"])
+def test_a_checkpoint_that_is_no_good(fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.ckpt"
+    if fault != "missing":
+        path.write_bytes(SHIPPED.read_bytes()[:100_000] if fault == "truncated" else b"hello")
+    message = refusal(capsys, f"--ckpt_path={path}", f"--out={tmp_path / 'out'}")
+    assert "ckpt_path: " in message and "bad.ckpt" in message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime", "safetensors"])
+def test_without_an_extra_it_says_what_to_install(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == package or name.startswith("lit_trainer.onnx_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)  # what Python does for a package that is not there
+    message = refusal(capsys, f"--ckpt_path={SHIPPED}", f"--out={tmp_path / 'out'}")
+    assert package in message and "pip install 'lit-alphazero[" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_safetensors_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    network = ResidualMLP(width=8, blocks=1)
+    path = tmp_path / "a.safetensors"
+    metadata = metadata_of(network, 1)
+    for changed, pattern in (
+        ({"rules_version": "0"}, "version of the rules"),
+        ({"arguments": json.dumps({"width": 9, "blocks": 1})}, "cannot be built"),
+        ({"network": "os.system"}, "holds a os.system"),
+        ({"format": "new"}, "not written by lit-alphazero"),
+    ):
+        path.write_bytes(weights_as_safetensors(network, metadata | changed))
+        with pytest.raises(ValueError, match=pattern):
+            load_network(path)
+    path.write_bytes(weights_as_safetensors(network, metadata)[:-5])
+    with pytest.raises(ValueError, match="damaged"):
+        load_network(path)
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        load_network(tmp_path / "b.safetensors")
+
+
+# ---------------------------------------------------------------------- the example
+
+
+STRANGER = """
+import runpy, sys
+script, model = sys.argv[1:]
+for seed in "12345":
+    sys.argv = [script, model, seed]
+    runpy.run_path(script)
+assert not {"torch", "lightning", "lit_trainer", "onnx"} & set(sys.modules)
+"""
+
+
+def test_the_example_plays_with_onnxruntime_and_the_engine_alone(exported: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER, ROOT / "docs/examples/play_onnx.py", exported / "model.onnx"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith("network plays") for line in lines) == 5 * 12
+    assert sum(line.startswith("opponent plays") for line in lines) == 5 * 12
+    points = re.findall(r"^(\d+) to (\d+) points for the network$", done.stdout, re.MULTILINE)
+    # nine of ten on average; with the other's view, or logits of other actions, it would win few
+    assert len(points) == 5 and sum(int(own) > int(other) for own, other in points) >= 3

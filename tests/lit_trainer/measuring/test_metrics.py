@@ -1,0 +1,137 @@
+"""Win rates: counts, draws as a half, the interval against its definition, and sums over parts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lit_trainer.measuring.metrics import MatchScore, WinRate
+from lit_trainer.measuring.statistics import paired_interval, wilson_interval
+
+Z = 1.959963984540054
+OUTCOMES = st.lists(st.sampled_from([-1, 0, 1]), min_size=0, max_size=60)
+
+
+@given(st.integers(1, 10**6), st.floats(0, 1), st.floats(0.5, 4))
+def test_bounds_are_where_the_normal_test_just_rejects(n: int, share: float, z: float) -> None:
+    """Wilson's interval holds every p with |share - p| <= z sqrt(p (1 - p) / n): at its ends they are equal."""
+    low, high = wilson_interval(share * n, n, z)
+    assert 0 <= low <= share + 1e-9
+    assert share - 1e-9 <= high <= 1
+    for bound in (low, high):
+        if 0 < bound < 1:
+            assert math.isclose((share - bound) ** 2, z * z * bound * (1 - bound) / n, rel_tol=1e-4, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(0, 10, 0.0, 0.27753), (10, 10, 0.72247, 1.0), (1, 10, 0.01788, 0.40415), (81, 263, 0.25529, 0.36621)],
+)
+def test_known_intervals(successes: int, n: int, low: float, high: float) -> None:
+    """The last is the example of Newcombe (1998), method 3."""
+    assert wilson_interval(successes, n) == pytest.approx((low, high), abs=6e-6)
+
+
+def test_no_game_says_nothing() -> None:
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+    result = WinRate()
+    result.update(torch.zeros(0, dtype=torch.int8))
+    assert result.compute() == (0, 0, 0, 0.5, 0.0, 1.0)
+
+
+@given(OUTCOMES.filter(len), st.sampled_from([torch.int8, torch.int64, torch.float32]))
+def test_counts_and_score(outcomes: list[int], dtype: torch.dtype) -> None:
+    metric = WinRate()
+    metric.update(torch.tensor(outcomes, dtype=dtype))
+    result = metric.compute()
+    wins, draws, losses = (outcomes.count(k) for k in (1, 0, -1))
+    assert (result.wins, result.draws, result.losses, result.games) == (wins, draws, losses, len(outcomes))
+    assert result.score == pytest.approx((sum(outcomes) / len(outcomes) + 1) / 2)
+    assert (result.low, result.high) == wilson_interval(wins + draws / 2, len(outcomes))
+
+
+@given(OUTCOMES, OUTCOMES)
+def test_two_metrics_merged_are_one(first: list[int], second: list[int]) -> None:
+    """What several processes count must sum; a mean of means would not."""
+    one, other, whole = WinRate(), WinRate(), WinRate()
+    one.update(torch.tensor(first, dtype=torch.int8))
+    other.update(torch.tensor(second, dtype=torch.int8))
+    for part in (first, second):
+        whole.update(torch.tensor(part, dtype=torch.int8))
+    one.merge_state(other)
+    assert one.compute() == whole.compute()
+    gathered = WinRate()
+    gathered.update(torch.tensor(first, dtype=torch.int8))
+    # what all_gather hands to each process
+    theirs = iter(other.metric_state.values())
+    gathered.sync(dist_sync_fn=lambda value, group: [value, next(theirs)], distributed_available=lambda: True)
+    assert (int(gathered.wins), int(gathered.draws), int(gathered.losses)) == whole.compute()[:3]
+
+
+def test_reset_forgets() -> None:
+    metric = WinRate()
+    metric.update(torch.tensor([1, 1]))
+    metric.reset()
+    metric.update(torch.tensor([-1]))
+    assert metric.compute()[:4] == (0, 0, 1, 0.0)
+
+
+@pytest.mark.parametrize("outcomes", [[2], [1, 0, -2], [0.5], [math.nan]])
+def test_other_outcomes_are_refused(outcomes: list[float]) -> None:
+    metric = WinRate()
+    with pytest.raises(ValueError, match=r"^outcomes: "):
+        metric.update(torch.tensor(outcomes))
+    assert metric.compute().games == 0
+
+
+PAIRS = st.lists(
+    st.tuples(*[st.tuples(st.sampled_from([-1, 0, 1]), st.integers(-40, 40))] * 2), min_size=0, max_size=40
+)
+
+
+def scored(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> MatchScore:
+    games = [game for pair in pairs for game in pair]
+    metric = MatchScore()
+    metric.update(
+        torch.tensor([outcome for outcome, _ in games], dtype=torch.int8),
+        torch.tensor([margin for _, margin in games], dtype=torch.int32),
+    )
+    return metric
+
+
+@given(PAIRS.filter(lambda pairs: len(pairs) > 1))
+def test_a_match_s_intervals_are_those_of_its_pairs(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
+    """Sums that stand for other than the mean of each pair, whatever the order of its games."""
+    result = scored(pairs).compute()
+    scores = np.array([(one[0] + other[0]) / 4 + 0.5 for one, other in pairs])
+    margins = np.array([(one[1] + other[1]) / 2 for one, other in pairs])
+    assert result.score == pytest.approx(scores.mean()) and result.margin == pytest.approx(margins.mean())
+    interval = paired_interval(len(pairs), scores.mean(), ((scores - scores.mean()) ** 2).sum())
+    assert (result.low, result.high) == pytest.approx(interval, abs=1e-6)
+    half = Z * margins.std(ddof=1) / math.sqrt(len(pairs))
+    assert result.margin_high - result.margin == pytest.approx(half, abs=1e-6)
+    assert result.margin - result.margin_low == pytest.approx(half, abs=1e-6)
+    assert result.games == 2 * len(pairs)
+    assert scored([pair[::-1] for pair in pairs]).compute() == result
+
+
+@given(PAIRS, PAIRS)
+def test_parts_of_a_match_merged_are_the_match(
+    first: list[tuple[tuple[int, int], tuple[int, int]]], second: list[tuple[tuple[int, int], tuple[int, int]]]
+) -> None:
+    part = scored(first)
+    part.merge_state(scored(second))
+    assert part.compute() == scored(first + second).compute()
+
+
+@pytest.mark.parametrize(("outcomes", "margins"), [([1], [3]), ([1, 2], [3, 4]), ([1, 0], [3])])
+def test_half_a_pair_and_other_outcomes_are_refused(outcomes: list[int], margins: list[int]) -> None:
+    metric = MatchScore()
+    with pytest.raises(ValueError, match=r"^outcomes"):
+        metric.update(torch.tensor(outcomes), torch.tensor(margins))
+    assert metric.compute().games == 0

@@ -1,0 +1,177 @@
+"""Agents written in Python that raise, cheat, or never come back: they are named, and nothing hangs on them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lit_trainer import OpponentPool, ResidualMLP, SelfPlayDataModule
+from lit_trainer.players.python_player import AgentTimeoutError
+from lit_trainer.self_play.games import GeneratedGames
+from lit_trainer.self_play.generator import play_games
+from lit_trainer.self_play.lanes import LaneMemory
+from lit_trainer.self_play.settings import GenerationSettings
+from sim_core import SearchSettings
+
+pytestmark = pytest.mark.timeout(60)
+GAME = "connect_four"
+
+
+class Agent:
+    """Plays the first column; from the tenth move on it misbehaves, if it is told how."""
+
+    def __init__(self, misbehave: Callable[[Any], Any] | None = None) -> None:
+        self.misbehave = misbehave
+        self.moves = 0
+        self.thread: threading.Thread | None = None
+
+    def select_action(self, state: Any, legal_actions: Any) -> Any:
+        self.moves += 1
+        if self.misbehave is not None and self.moves >= 10:
+            self.thread = threading.current_thread()
+            return self.misbehave(legal_actions)
+        return legal_actions[0]
+
+
+def raises(_: Any) -> None:
+    raise KeyError("no such opening")
+
+
+def spins(_: Any) -> None:
+    while True:
+        pass
+
+
+def shrugs_off_exceptions(_: Any) -> None:
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
+
+
+GATE = threading.Lock()
+"""Held by a test in which somebody waits for it."""
+
+
+def waits(legal: Any) -> Any:
+    with GATE:  # a call of C, which Python cannot interrupt from another thread
+        return legal[0]
+
+
+@pytest.fixture
+def play() -> Callable[..., GeneratedGames]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = ResidualMLP(GAME, width=8, blocks=0)
+
+    def play(agent: Agent, limit: float | None, memory: LaneMemory | None = None, **options: Any) -> GeneratedGames:
+        settings = GenerationSettings(GAME, 2, SearchSettings(), "torch", 64, 2, agent_time_limit=limit)
+        plan = {"self_play": 40, "mine": 40}
+        return play_games(
+            settings, network, plan, temperature=1.0, seed=3, past={}, agents={"mine": agent}, memory=memory, **options
+        )
+
+    return play
+
+
+def test_what_an_agent_raises_names_it_and_the_position(play: Callable[..., GeneratedGames]) -> None:
+    with pytest.raises(KeyError, match="no such opening") as raised:
+        play(Agent(raises), None)
+    assert any(note.startswith("opponent mine: select_action raised this at '") for note in raised.value.__notes__)
+
+
+@pytest.mark.parametrize("given", [lambda legal: None, lambda legal: 99, lambda legal: legal, lambda legal: "1"])
+def test_an_illegal_action_names_agent_position_and_what_is_legal(
+    given: Callable[[Any], Any], play: Callable[..., GeneratedGames]
+) -> None:
+    with pytest.raises(ValueError, match=r"^opponent mine: select_action returned .* at '.*', legal are "):
+        play(Agent(given), None)
+
+
+@pytest.mark.parametrize("misbehave", [spins, shrugs_off_exceptions, waits])
+def test_an_agent_that_never_comes_back_ends_the_games(
+    misbehave: Callable[[Any], Any], play: Callable[..., GeneratedGames], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run that hangs; a lane that still writes into memory which is used again."""
+    agent, memory = Agent(misbehave), LaneMemory()
+    started = time.monotonic()
+    with GATE:
+        with (
+            caplog.at_level(logging.WARNING),
+            pytest.raises(AgentTimeoutError, match=r"^opponent mine: select_action has taken more than 0\.3 s at '"),
+        ):
+            play(agent, 0.3, memory)
+        assert agent.thread is not None
+        assert time.monotonic() - started < 40
+        stopped = misbehave is not waits
+        assert agent.thread.is_alive() != stopped
+        assert ("1 thread(s) of self-play could not be stopped" in caplog.text) != stopped
+        assert agent.thread.daemon, "it must not keep the process from ending"
+        fresh = [play(Agent(), 10.0, kept) for kept in (memory, None)]
+        assert np.array_equal(fresh[0].states, fresh[1].states) and fresh[0].results == fresh[1].results
+    agent.thread.join(20)
+    assert not agent.thread.is_alive(), "other tests count such threads"
+
+
+def test_an_agent_given_up_is_asked_no_more(play: Callable[..., GeneratedGames]) -> None:
+    """A trace, as a debugger has one: CPython 3.11 let the process hang until the agent came back."""
+    agent = Agent(waits)
+    before = sys.gettrace()
+    with GATE:
+        sys.settrace(lambda *_: None)
+        try:
+            with pytest.raises(AgentTimeoutError, match="has taken more than"):
+                play(agent, 0.3)
+        finally:
+            sys.settrace(before)
+        asked = agent.moves
+    assert agent.thread is not None
+    agent.thread.join(20)
+    assert not agent.thread.is_alive() and agent.moves == asked
+
+
+def test_ctrl_c_is_heard_while_an_agent_hangs(play: Callable[..., GeneratedGames]) -> None:
+    agent = Agent(spins)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        play(agent, None)
+    assert time.monotonic() - started < 10
+    timer.join()
+    assert agent.thread is not None and not agent.thread.is_alive()
+
+
+def test_what_is_raised_while_games_are_watched_ends_them(play: Callable[..., GeneratedGames]) -> None:
+    """As SIGTERM does."""
+
+    def stop(games: float) -> None:
+        raise SystemExit("SIGTERM")
+
+    with pytest.raises(SystemExit, match="SIGTERM"):
+        play(Agent(spins), None, on_progress=stop)
+
+
+def test_an_agent_in_time_is_not_blamed(play: Callable[..., GeneratedGames]) -> None:
+    """Its moves together take longer than the limit for one."""
+    agent = Agent(lambda legal: (time.sleep(0.02), legal[-1])[1])
+    games = play(agent, 1.5)
+    assert sum(games.results["mine"]) == 40 and agent.moves > 150
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan"), True, "5"])
+def test_a_limit_that_is_none_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^agent_time_limit: {value!r} given, expected seconds above 0"):
+        OpponentPool([], agent_time_limit=value)
+    with pytest.raises(ValueError, match=rf"^worker_timeout: {value!r} given, expected seconds above 0"):
+        SelfPlayDataModule(worker_timeout=value)

@@ -1,0 +1,374 @@
+"""Opponent pools: the floor and the sum of weights, how games are shared out, past checkpoints, and their state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lit_trainer.networks.residual_mlp import ResidualMLP
+from lit_trainer.players.adaptive_pool import RULES, AdaptiveOpponentPool
+from lit_trainer.players.opponent_pool import OpponentPool, apportion
+from lit_trainer.players.specs import PAST, SELF_PLAY, past_name
+from sim_core import OPPONENTS
+
+RATE = st.floats(0, 1)
+
+
+class First:
+    """An agent written in Python: the first legal action."""
+
+    def select_action(self, state: Any, legal_actions: Any) -> Any:
+        return legal_actions[0]
+
+
+def many(count: int) -> dict[str, Any]:
+    """Arguments for a pool of so many opponents, more than are built in."""
+    names = [f"agent_{k}" for k in range(count)]
+    return {"opponents": names, "agents": {name: First() for name in names}}
+
+
+def check_weights(pool: AdaptiveOpponentPool) -> None:
+    assert tuple(pool.weights) == pool.opponents
+    assert math.isclose(sum(pool.weights.values()), 1.0, abs_tol=1e-9)
+    assert min(pool.weights.values()) >= pool.MIN_WEIGHT - 1e-12
+    assert pool.MIN_WEIGHT == 0.05
+
+
+# ---------------------------------------------------------------------- adaptive weights
+
+
+@given(st.integers(1, 20), st.data())
+@settings(max_examples=150, deadline=None)
+def test_floor_sum_and_order_hold_after_every_update(count: int, data: st.DataObject) -> None:
+    """A floor applied before normalising sinks under 5 % as soon as others are lost to more."""
+    pool = AdaptiveOpponentPool(**many(count))
+    check_weights(pool)
+    rates = dict.fromkeys(pool.opponents, 0.5)
+    for _ in range(3):
+        update = data.draw(st.dictionaries(st.sampled_from(pool.opponents), RATE, max_size=count))
+        pool.update_weights_from_win_rates(update)
+        rates |= update
+        check_weights(pool)
+        ordered = sorted(pool.opponents, key=rates.__getitem__)
+        for stronger, weaker in pairwise(ordered):
+            assert pool.weights[stronger] >= pool.weights[weaker] - 1e-12
+            if rates[stronger] == rates[weaker]:
+                assert math.isclose(pool.weights[stronger], pool.weights[weaker], abs_tol=1e-12)
+
+
+@given(st.lists(RATE, min_size=3, max_size=3), st.integers(0, 2), RATE)
+def test_losing_more_to_one_never_lowers_its_weight(rates: list[float], k: int, other: float) -> None:
+    names = ("random", "online", "skunk")
+    pool = AdaptiveOpponentPool(names)
+    pool.update_weights_from_win_rates(dict(zip(names, rates, strict=True)))
+    before = pool.weights[names[k]]
+    pool.update_weights_from_win_rates({names[k]: other})
+    after = pool.weights[names[k]]
+    assert (after >= before - 1e-12) if other <= rates[k] else (after <= before + 1e-12)
+
+
+def test_extremes() -> None:
+    pool = AdaptiveOpponentPool()
+    assert pool.opponents == OPPONENTS
+    assert set(pool.weights.values()) == {0.1}
+    pool.update_weights_from_win_rates(dict.fromkeys(OPPONENTS, 1.0))
+    assert list(pool.weights.values()) == pytest.approx([0.1] * 10)
+    pool.update_weights_from_win_rates(dict.fromkeys(OPPONENTS, 1.0) | {"skunk": 0.0})
+    assert pool.weights["skunk"] == pytest.approx(0.55)
+    assert {round(w, 9) for name, w in pool.weights.items() if name != "skunk"} == {0.05}
+
+
+def test_one_without_a_rate_keeps_its_last() -> None:
+    pool = AdaptiveOpponentPool(["random", "online"])
+    pool.update_weights_from_win_rates({"random": 0.9})
+    never_measured = dict(pool.weights)
+    pool.update_weights_from_win_rates({"online": 0.5})
+    assert pool.weights == pytest.approx(never_measured)
+    pool.update_weights_from_win_rates({"online": 0.9})
+    assert pool.weights == pytest.approx({"random": 0.5, "online": 0.5})
+
+
+@pytest.mark.parametrize("rate", [-0.01, 1.01, math.nan, math.inf, "0.5", "x", None, True, [0.5], 1j])
+def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
+    pool = AdaptiveOpponentPool(["random", "online"])
+    pool.update_weights_from_win_rates({"random": 0.2})
+    before, rates = dict(pool.weights), dict(pool.win_rates)
+    with pytest.raises(ValueError, match=r"^win_rates\.online: "):
+        pool.update_weights_from_win_rates({"random": 0.9, "online": rate})
+    assert (pool.weights, pool.win_rates) == (before, rates), "a refused update must change nothing"
+
+
+def test_an_unknown_name_is_refused() -> None:
+    pool = AdaptiveOpponentPool(["random", "online"])
+    with pytest.raises(ValueError, match=r"^win_rates: 'skunk' .*random, online"):
+        pool.update_weights_from_win_rates({"random": 0.9, "skunk": 0.5})
+    assert pool.weights == {"random": 0.5, "online": 0.5}
+
+
+# ---------------------------------------------------------------------- shares
+
+
+@given(st.integers(0, 5000), st.lists(st.floats(1e-6, 1), min_size=1, max_size=14))
+def test_apportioning_sums_up_and_stays_within_one(total: int, shares: list[float]) -> None:
+    named = {str(k): share for k, share in enumerate(shares)}
+    counts = apportion(total, named)
+    assert sum(counts.values()) == total
+    for name, share in named.items():
+        assert abs(counts[name] - total * share / sum(shares)) < 1 + 1e-6
+
+
+@given(
+    st.integers(1, 10_000),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.integers(0, 4),
+    st.lists(st.sampled_from(OPPONENTS), unique=True),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_plan_sums_to_the_games_and_respects_the_shares(
+    games: int, own: float, past: float, snapshots: int, opponents: list[str]
+) -> None:
+    past *= 1 - own
+    pool = OpponentPool(opponents, own, past)
+    network = ResidualMLP(width=1, blocks=0)
+    for k in range(snapshots):
+        pool.add_snapshot(50 * (k + 1), network)
+    plan = pool.plan(games)
+    assert sum(plan.values()) == games
+    assert all(count > 0 for count in plan.values())
+    assert set(plan) <= {SELF_PLAY, *opponents, *(past_name(50 * (k + 1)) for k in range(snapshots))}
+    rest = 1 - own - past
+    expected = {name: rest / len(opponents) for name in opponents}
+    expected |= {past_name(k): past / snapshots for k in pool.past}
+    expected[SELF_PLAY] = 1 - sum(expected.values())
+    for name, share in expected.items():
+        assert abs(plan.get(name, 0) - games * share) < 1 + 1e-6
+
+
+def test_the_plan_follows_the_weights() -> None:
+    pool = OpponentPool(["random", "online"], 0.5, 0.1, weights={"random": 0.2, "online": 0.8})
+    assert pool.plan(1000) == {SELF_PLAY: 600, "random": 80, "online": 320}
+    adaptive = AdaptiveOpponentPool(["random", "online"], 0.0, 0.0)
+    adaptive.update_weights_from_win_rates({"random": 1.0, "online": 0.0})
+    assert adaptive.plan(100) == {"random": 5, "online": 95}
+
+
+# ---------------------------------------------------------------------- past checkpoints
+
+
+def pool_with_past(**changes: Any) -> OpponentPool:
+    return OpponentPool(["random"], **({"self_play_share": 0.5, "past_share": 0.3} | changes))
+
+
+@pytest.mark.parametrize("max_past", [1, 2, 3, 7, 10])
+def test_the_newest_past_checkpoints_are_kept_up_to_the_limit(max_past: int) -> None:
+    """A window that forgets while there is still room never fills."""
+    pool = pool_with_past(max_past=max_past)
+    network = ResidualMLP(width=2, blocks=0)
+    for added in range(1, 2 * max_past + 3):
+        pool.add_snapshot(50 * added, network)
+        expected = [50 * k for k in range(1, added + 1)][-max_past:]
+        assert sorted(pool.past) == expected, f"after {added} snapshots"
+
+
+def test_self_play_takes_the_past_share_until_there_is_a_past() -> None:
+    pool = pool_with_past()
+    assert pool.plan(100) == {SELF_PLAY: 80, "random": 20}
+    network = ResidualMLP(width=2, blocks=0)
+    pool.add_snapshot(50, network)
+    assert pool.plan(100) == {SELF_PLAY: 50, past_name(50): 30, "random": 20}
+    pool.add_snapshot(100, network)
+    assert pool.plan(100) == {SELF_PLAY: 50, past_name(50): 15, past_name(100): 15, "random": 20}
+
+
+def test_when_a_snapshot_is_due() -> None:
+    pool = pool_with_past(snapshot_every=50)
+    due = [k for k in range(201) if pool.needs_snapshot(k)]
+    assert due == [50, 100, 150, 200]
+    pool.add_snapshot(100, ResidualMLP(width=2, blocks=0))
+    assert not pool.needs_snapshot(100)
+    assert not pool_with_past(past_share=0.0).needs_snapshot(50)
+    assert not pool_with_past(max_past=0).needs_snapshot(50)
+
+
+def test_a_snapshot_is_a_half_precision_copy() -> None:
+    torch.manual_seed(0)
+    network = ResidualMLP(width=16, blocks=1)
+    inputs = torch.randn(5, network.observation_size)
+    with torch.no_grad():
+        expected = network(inputs)
+    pool = pool_with_past()
+    pool.add_snapshot(50, network)
+    assert {value.dtype for value in pool.past[50].values()} == {torch.float16}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+    past = pool.past_network(50, network)
+    assert past is not network
+    assert not any(parameter.requires_grad for parameter in past.parameters())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert all(parameter.dtype == torch.float32 for parameter in past.parameters())
+    for found, wanted in zip(past(inputs), expected, strict=True):
+        assert torch.allclose(found, wanted, atol=0.02)
+    with torch.no_grad():
+        assert not torch.allclose(past(inputs)[0], network(inputs)[0], atol=0.1)
+
+
+# ---------------------------------------------------------------------- state
+
+
+def through_a_file(state: dict[str, Any], path: Any) -> Any:
+    torch.save(state, path)
+    return torch.load(path, weights_only=True)
+
+
+def test_state_round_trip(tmp_path: Any) -> None:
+    pool = AdaptiveOpponentPool(["random", "online", "skunk"], past_share=0.2)
+    pool.update_weights_from_win_rates({"random": 0.9, "online": 0.3})
+    for k in (50, 100, 150):
+        pool.add_snapshot(k, ResidualMLP(width=2, blocks=0))
+    again = AdaptiveOpponentPool(["random", "online", "skunk"], past_share=0.2)
+    again.load_state_dict(through_a_file(pool.state_dict(), tmp_path / "pool.pt"))
+    assert again.weights == pool.weights
+    assert again.win_rates == pool.win_rates
+    assert list(again.past) == [50, 100, 150]
+    assert all(torch.equal(again.past[k][key], value) for k, past in pool.past.items() for key, value in past.items())
+    assert again.plan(1000) == pool.plan(1000)
+    for one in (pool, again):
+        one.update_weights_from_win_rates({"skunk": 0.1})
+    assert again.weights == pool.weights
+
+
+def test_state_of_other_opponents(tmp_path: Any) -> None:
+    """Rates of those still there are kept; weights of others are not taken over."""
+    pool = AdaptiveOpponentPool(["random", "online", "skunk"])
+    pool.update_weights_from_win_rates({"random": 0.9, "online": 0.3, "skunk": 0.2})
+    state = through_a_file(pool.state_dict(), tmp_path / "pool.pt")
+    other = AdaptiveOpponentPool(["online", "queue"])
+    other.load_state_dict(state)
+    check_weights(other)
+    assert other.win_rates == {"online": 0.3}
+    other.update_weights_from_win_rates({"queue": 0.3})
+    assert other.weights == pytest.approx({"online": 0.5, "queue": 0.5})
+
+
+def test_a_smaller_limit_takes_over_the_newest_past(tmp_path: Any) -> None:
+    pool = pool_with_past(max_past=10)
+    for k in range(1, 5):
+        pool.add_snapshot(50 * k, ResidualMLP(width=2, blocks=0))
+    for limit, expected in ((0, []), (1, [200]), (3, [100, 150, 200]), (10, [50, 100, 150, 200])):
+        again = pool_with_past(max_past=limit)
+        again.load_state_dict(through_a_file(pool.state_dict(), tmp_path / "pool.pt"))
+        assert list(again.past) == expected
+
+
+def test_fixed_weights_are_the_configurations_and_adaptive_ones_keep_their_floor(tmp_path: Any) -> None:
+    """In a resumed run the YAML wins: its fixed weights over the checkpoint's, and the floor over weights
+    that a pool without one has saved."""
+    names = ["random", "online"]
+    before = OpponentPool(names, weights={"random": 1.0, "online": 0.0})
+    state = through_a_file(before.state_dict(), tmp_path / "pool.pt")
+    fixed = OpponentPool(names, weights={"random": 0.25, "online": 0.75})
+    fixed.load_state_dict(state)
+    assert fixed.weights == {"random": 0.25, "online": 0.75}
+    adaptive = AdaptiveOpponentPool(names)
+    adaptive.load_state_dict(state)
+    check_weights(adaptive)
+
+
+@given(st.sampled_from(RULES), st.floats(0.1, 9), st.integers(1, 20), st.data())
+@settings(max_examples=150, deadline=None)
+def test_every_rule_keeps_the_floor(rule: Any, power: float, count: int, data: st.DataObject) -> None:
+    pool = AdaptiveOpponentPool(**many(count), rule=rule, power=power)
+    for _ in range(3):
+        pool.update_weights_from_win_rates(
+            data.draw(st.dictionaries(st.sampled_from(pool.opponents), RATE, max_size=count))
+        )
+        check_weights(pool)
+
+
+@pytest.mark.parametrize(
+    ("rule", "power", "shares"),
+    [
+        ("linear", 2.0, (0.1, 0.5, 0.9)),
+        ("pfsp_hard", 1.0, (0.1, 0.5, 0.9)),
+        ("pfsp_hard", 2.0, (0.01, 0.25, 0.81)),
+        ("pfsp_hard", 3.0, (0.001, 0.125, 0.729)),
+        ("pfsp_even", 2.0, (0.09, 0.25, 0.09)),
+    ],
+)
+def test_rules_by_plain_arithmetic(rule: Any, power: float, shares: tuple[float, ...], tmp_path: Any) -> None:
+    names = ["random", "online", "skunk"]
+    pool = AdaptiveOpponentPool(names, rule=rule, power=power)
+    pool.update_weights_from_win_rates({"random": 0.9, "online": 0.5, "skunk": 0.1})
+    expected = [0.05 + 0.85 * share / sum(shares) for share in shares]
+    assert list(pool.weights.values()) == pytest.approx(expected)
+    resumed = AdaptiveOpponentPool(names, rule=rule, power=power)
+    resumed.load_state_dict(through_a_file(pool.state_dict(), tmp_path / "pool.pt"))
+    assert resumed.weights == pool.weights, "a resumed run went back to another rule"
+
+
+def test_a_rule_that_gives_nobody_anything_shares_equally() -> None:
+    for rule, rates in (("pfsp_hard", (1.0, 1.0)), ("pfsp_even", (1.0, 0.0)), ("linear", (1.0, 1.0))):
+        pool = AdaptiveOpponentPool(["random", "online"], rule=rule)  # type: ignore[arg-type]
+        pool.update_weights_from_win_rates(dict(zip(pool.opponents, rates, strict=True)))
+        assert pool.weights == pytest.approx({"random": 0.5, "online": 0.5})
+
+
+# ---------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("opponents", lambda: OpponentPool(["random", "nobody"])),
+        ("opponents", lambda: OpponentPool(["random", "random"])),
+        ("opponents", lambda: AdaptiveOpponentPool([])),
+        ("opponents", lambda: AdaptiveOpponentPool(**many(21))),
+        ("rule", lambda: AdaptiveOpponentPool(["random"], rule="pfsp")),
+        ("power", lambda: AdaptiveOpponentPool(["random"], rule="pfsp_hard", power=0.0)),
+        ("power", lambda: AdaptiveOpponentPool(["random"], rule="pfsp_hard", power=math.nan)),
+        ("self_play_share", lambda: OpponentPool(self_play_share=-0.1)),
+        ("self_play_share", lambda: OpponentPool(self_play_share=math.nan)),
+        ("past_share", lambda: OpponentPool(past_share=1.1)),
+        ("past_share", lambda: OpponentPool(past_share="0.1")),
+        ("self_play_share, past_share", lambda: OpponentPool(self_play_share=0.7, past_share=0.4)),
+        ("max_past", lambda: OpponentPool(max_past=-1)),
+        ("max_past", lambda: OpponentPool(max_past=1.5)),
+        ("snapshot_every", lambda: OpponentPool(snapshot_every=0)),
+        ("snapshot_every", lambda: OpponentPool(snapshot_every=True)),
+        ("agents", lambda: OpponentPool(agents={"mine": object()})),
+        ("agents", lambda: OpponentPool(agents={"random": First()})),
+        ("weights", lambda: OpponentPool(["random", "online"], weights={"random": 1.0})),
+        ("weights", lambda: OpponentPool(["random"], weights={"random": 0.9, "online": 0.1})),
+        ("weights", lambda: OpponentPool(["random", "online"], weights={"random": 0.5, "online": 0.6})),
+        ("weights.random", lambda: OpponentPool(["random", "online"], weights={"random": -0.5, "online": 1.0})),
+        (
+            "weights.random",
+            lambda: AdaptiveOpponentPool(["random", "online"], weights={"random": 0.04, "online": 0.96}),
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(name: str, make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}: "):
+        make()
+
+
+@pytest.mark.parametrize("name", [SELF_PLAY, PAST, past_name(50)])
+def test_an_agent_cannot_take_a_name_that_plans_use(name: str) -> None:
+    """It would take over the share of self-play, or the games of a past checkpoint."""
+    with pytest.raises(ValueError, match=rf"^agents: {name}"):
+        OpponentPool(["random", name], agents={name: First()})
+
+
+def test_twenty_opponents_stand_on_the_floor() -> None:
+    pool = AdaptiveOpponentPool(**many(20))
+    pool.update_weights_from_win_rates({"agent_3": 0.0, "agent_4": 1.0})
+    check_weights(pool)

@@ -1,0 +1,207 @@
+"""What the figures show, against histories whose picture is known, and when they are drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from lit_trainer.measuring.calibration import calibration, calibration_gap
+from lit_trainer.measuring.metrics import WinRateResult
+from lit_trainer.reporting.logged_figures import EvaluationFigures, log_figure
+from lit_trainer.reporting.plots import calibration_plot, score_intervals, weights_over_iterations, win_rate_map
+
+
+def test_the_calibration_error_weighs_bins_by_their_positions() -> None:
+    """Three right at 0.5 (gap 0), one wrong at -0.5 (gap 0.5 + 1): an unweighted mean would be 0.75."""
+    values = np.float32([0.5, 0.5, 0.5, 0.5, -0.5])
+    outcomes = np.int8([1, 1, 1, -1, 1])
+    bins = calibration(values, outcomes, bins=4)
+    assert bins[2].tolist() == [0, 1, 0, 4]
+    assert calibration_gap(*bins) == pytest.approx((4 * 0.0 + 1 * 1.5) / 5)
+
+
+def test_the_heat_map_holds_each_score_at_its_place() -> None:
+    """Rows in another order than their labels, or a gap filled with the next score."""
+    figure = win_rate_map({"easy": {0: 0.25, 5: 0.75}, "hard": {5: 0.5, 10: 1.0}})
+    axes = figure.axes[0]
+    shown = np.ma.filled(axes.images[0].get_array(), np.nan)
+    assert np.array_equal(shown, [[25, 75, np.nan], [np.nan, 50, 100]], equal_nan=True)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "5", "10"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["easy", "hard"]
+
+
+def test_the_heat_map_of_a_long_run_stays_readable() -> None:
+    figure = win_rate_map({"easy": {25 * k: 0.5 for k in range(100)}})
+    assert 5 <= len(figure.axes[0].get_xticklabels()) <= 12
+    assert not figure.axes[0].texts
+
+
+def test_the_intervals_are_those_of_the_result() -> None:
+    figure = score_intervals({"easy": WinRateResult(6, 2, 2, 0.7, 0.4, 0.9)}, iteration=3)
+    (bars,) = figure.axes[0].containers
+    points, _, (segments,) = bars.lines
+    assert points.get_xdata().tolist() == [pytest.approx(70)]
+    assert segments.get_segments()[0][:, 0].tolist() == [pytest.approx(40), pytest.approx(90)]
+
+
+def test_the_weights_are_stacked_and_one_who_left_is_gone() -> None:
+    figure = weights_over_iterations({"a": {0: 0.5, 2: 0.25}, "b": {0: 0.5, 2: 0.25}, "c": {2: 0.5}})
+    tops = []
+    for layer in figure.axes[0].collections:
+        corners = layer.get_paths()[0].vertices
+        tops.append([corners[corners[:, 0] == k, 1].max() for k in (0, 2)])
+    assert tops == [[0.5, 0.25], [1.0, 0.5], [1.0, 1.0]]
+
+
+def test_the_calibration_is_drawn_where_positions_are() -> None:
+    bins = calibration(np.float32([-0.9, -0.9, 0.6, 0.8]), np.int8([-1, 1, 1, 1]), bins=4)
+    above, below = calibration_plot(*bins, iteration=1).axes
+    drawn = above.lines[1].get_xydata()
+    assert drawn.tolist() == [[pytest.approx(-0.9), 0.0], [pytest.approx(0.7), 1.0]]
+    assert [bar.get_height() for bar in below.patches] == [2, 2]
+
+
+class Recorder(Logger):
+    """A logger with W&B's method."""
+
+    name, version = "recorder", 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[tuple[str, Any, int]] = []
+
+    def log_image(self, key: str, images: list[Any], step: int | None = None) -> None:
+        self.images += [(key, image, step or 0) for image in images]
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None: ...
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None: ...
+
+
+def test_each_logger_gets_what_it_can_take(tmp_path: Path) -> None:
+    figure, recorder = Figure(figsize=(2, 1), dpi=100), Recorder()
+    assert log_figure(recorder, "picture", figure, 7)
+    ((name, pixels, step),) = recorder.images
+    assert (name, step, pixels.shape, pixels.dtype) == ("picture", 7, (100, 200, 4), np.uint8)
+    assert not log_figure(CSVLogger(tmp_path), "picture", figure, 7)
+    board = TensorBoardLogger(tmp_path)
+    assert log_figure(board, "picture", figure, 7)
+    board.finalize("success")
+    events = EventAccumulator(board.log_dir)
+    events.Reload()
+    assert [(image.step, image.width, image.height) for image in events.Images("picture")] == [(7, 200, 100)]
+
+
+class Pool:
+    def __init__(self) -> None:
+        self.weights = {"easy": 0.5, "hard": 0.5}
+
+
+class Reweighs(Callback):
+    """Stands after the figures in the list, as a callback that a flag appends does."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        trainer.datamodule.opponent_pool.weights = {"easy": 0.25, "hard": 0.75}  # type: ignore[attr-defined]
+
+
+FROZEN = pytest.mark.filterwarnings(r"ignore:Found 1 module\(s\) in eval mode at the start of training")
+
+
+class Evaluated(BoringModel):
+    """Somebody else's module with results, and one part that is kept in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = torch.nn.Dropout(0.5).eval()
+        self.evaluation = {"easy": WinRateResult(3, 0, 1, 0.75, 0.3, 0.95)}
+
+
+@pytest.fixture
+def data() -> LightningDataModule:
+    data = BoringDataModule()
+    data.opponent_pool = Pool()  # type: ignore[attr-defined]
+    return data
+
+
+def fit(data: LightningDataModule, folder: Path, callbacks: list[Callback], epochs: int, checkpoint: Any = None) -> Any:
+    trainer = Trainer(
+        max_epochs=epochs, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=folder,
+        enable_progress_bar=False, enable_model_summary=False, logger=Recorder(), callbacks=callbacks,
+        enable_checkpointing=False, num_sanity_val_steps=0, log_every_n_steps=1,
+    )  # fmt: skip
+    trainer.fit(Evaluated(), data, ckpt_path=checkpoint)
+    return trainer
+
+
+@FROZEN
+def test_weights_shown_are_those_that_the_evaluation_led_to_whatever_the_order(
+    data: LightningDataModule, tmp_path: Path
+) -> None:
+    figures = EvaluationFigures()
+    trainer = fit(data, tmp_path, [figures, Reweighs()], 1)
+    assert figures.weights == {"easy": {0: 0.5, 1: 0.25}, "hard": {0: 0.5, 1: 0.75}}
+    assert figures.history == {"easy": {1: 0.75}}
+    names = [(name, step) for name, _, step in trainer.logger.images]
+    assert names == [("evaluation/win_rates", 1), ("evaluation/scores", 1), ("opponents/weights", 1)]
+
+
+@FROZEN
+def test_history_goes_on_across_a_resume(data: LightningDataModule, tmp_path: Path) -> None:
+    fit(data, tmp_path, [EvaluationFigures(), Reweighs()], 2).save_checkpoint(tmp_path / "two.ckpt")
+    resumed = EvaluationFigures()
+    fit(data, tmp_path, [resumed], 3, tmp_path / "two.ckpt")
+    assert resumed.history == {"easy": {1: 0.75, 2: 0.75, 3: 0.75}}
+    assert resumed.weights["easy"] == {0: 0.5, 1: 0.25, 2: 0.25, 3: 0.25}
+
+
+class Replay:
+    def __len__(self) -> int:
+        return 8
+
+    def sample(self, size: int, generator: np.random.Generator) -> dict[str, torch.Tensor]:
+        outcome = torch.from_numpy(generator.choice([-1.0, 1.0], size))
+        return {"observations": torch.zeros(size, 32), "outcome": outcome}
+
+
+@FROZEN
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_the_module_is_left_as_it_was_and_a_diverged_one_ends_no_run(
+    value: float, data: LightningDataModule, tmp_path: Path
+) -> None:
+    """A frozen part that trains from the first evaluation on, or an error in place of the losses' own message."""
+    modes: list[tuple[bool, bool]] = []
+
+    class Valued(Evaluated):
+        def forward(self, x: torch.Tensor) -> Any:
+            if x.shape[0] != 4096:
+                return self.layer(x)
+            modes.append((self.training, self.frozen.training))
+            return None, torch.full((len(x),), value)
+
+    data.replay = Replay()  # type: ignore[attr-defined]
+    module, recorder = Valued(), Recorder()
+    trainer = Trainer(
+        max_epochs=2, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=tmp_path,
+        enable_progress_bar=False, enable_model_summary=False, logger=recorder, enable_checkpointing=False,
+        callbacks=[EvaluationFigures()], log_every_n_steps=1,
+    )  # fmt: skip
+    trainer.fit(module, data)
+    assert modes == [(False, False)] * 2
+    assert module.training and module.layer.training and not module.frozen.training
+    assert ("value/calibration" in [name for name, _, _ in recorder.images]) == (value == 0.0)
+
+
+@pytest.mark.parametrize(("name", "value"), [("calibration_positions", -1), ("calibration_bins", 0)])
+def test_wrong_arguments(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{name}: {value} given, expected a whole number of at least"):
+        EvaluationFigures(**{name: value})

@@ -1,0 +1,91 @@
+"""A test by `Trainer.test`: which matches it plays, that its numbers are theirs, and what it writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lightning.pytorch import Trainer
+
+from lit_trainer import AlphaZeroModule, OpponentPool, ResidualMLP, SelfPlayDataModule, TorchEvaluator
+from lit_trainer.measuring.matches import play_match
+from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
+from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.reporting.evaluation_report import EvaluationReport
+from lit_trainer.utils.seeding import derive_seed
+
+GAMES = 8
+OPPONENTS = ["online", "ismcts:4"]
+
+
+def measured(folder: Path, network: ResidualMLP, **options: Any) -> AlphaZeroModule:
+    module = AlphaZeroModule(network)
+    given: dict[str, Any] = {"test_games": GAMES, "test_simulations": [5, 0], "test_opponents": OPPONENTS, "seed": 9}
+    data = SelfPlayDataModule(**(given | {"threads": 1} | options))
+    trainer = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[EvaluationReport()],
+        default_root_dir=folder,
+    )
+    trainer.test(module, data, verbose=False)
+    return module
+
+
+def test_results_are_those_of_the_matches(
+    make_network: Callable[..., ResidualMLP], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Simulations, opponents or seats that are taken for one another; the same result from the same seed."""
+    network = make_network(1)
+    module = measured(tmp_path, network)
+    assert {number: list(results) for number, results in module.measurement.items()} == dict.fromkeys((5, 0), OPPONENTS)
+    for name in OPPONENTS:
+        seed = derive_seed(9, "test", name)
+        other = derive_seed(seed, "opponent")
+        opponent = IsmctsPlayer(4, other) if name == "ismcts:4" else BuiltinPlayer(name, other)
+        for number in (0, 5):
+            player = NetworkPlayer(
+                TorchEvaluator(network.eval()), simulations=number, temperature=0.0, seed=derive_seed(seed, "search")
+            )
+            outcomes, margins = play_match(player, opponent, GAMES, game="beasty_bar", seed=seed)
+            found = module.measurement[number][name]
+            assert found[:3] == tuple((outcomes == kind).sum() for kind in (1, 0, -1))
+            assert found.margin == pytest.approx(margins.mean())
+    said = json.loads((tmp_path / "test.json").read_text())
+    assert said["checkpoint"] is None and said["iteration"] == 0
+    assert (tmp_path / "test.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["test.json", "test.png"]
+    assert "5 simulations" in capsys.readouterr().out
+    again = measured(tmp_path, network, threads=2, parallel_games=3)
+    assert again.measurement == module.measurement
+
+
+def test_progress_counts_every_game_once(make_network: Callable[..., ResidualMLP], tmp_path: Path) -> None:
+    seen: list[tuple[float, int]] = []
+
+    class Data(SelfPlayDataModule):
+        def setup(self, stage: str) -> None:
+            self.on_progress.append(lambda played, total: seen.append((played, total)))
+
+    module = AlphaZeroModule(make_network(1))
+    data = Data(test_games=GAMES, test_simulations=[0, 2], test_opponents=["random", "queue"], threads=1)
+    options: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    Trainer(accelerator="cpu", default_root_dir=tmp_path, **options).test(module, data, verbose=False)
+    assert seen[-1] == (4 * GAMES, 4 * GAMES)
+    assert [played for played, _ in seen] == sorted(played for played, _ in seen)
+
+
+def test_opponents_that_think_are_timed(
+    make_network: Callable[..., ResidualMLP], checkpoint_path: Path, tmp_path: Path
+) -> None:
+    """A frozen checkpoint or tree search whose time a move is left out; built-in ones have none worth a number."""
+    pool = OpponentPool(["random"], 0.5, 0.0, checkpoints={"frozen": {"path": str(checkpoint_path)}})
+    names = ["random", "frozen", "ismcts:4"]
+    measured(tmp_path, make_network(1), opponent_pool=pool, test_opponents=names, test_simulations=[0])
+    times = json.loads((tmp_path / "test.json").read_text())["ms_per_move"]
+    assert set(times) == {"sims:0", "frozen", "ismcts:4"}

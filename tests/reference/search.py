@@ -1,0 +1,172 @@
+"""The information-set tree search again in plain Python, slowly, over the reference's rules: a judge for the C one."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from reference import rules as reference
+
+from sim_core import ACTIONS, OBSERVATION_SIZE, Action, State
+
+A = len(ACTIONS)
+_RNG = np.random.default_rng(2024)
+_LOGITS = _RNG.integers(1, 2**20, (OBSERVATION_SIZE, A))
+_VALUES = _RNG.integers(1, 2**20, OBSERVATION_SIZE)
+
+Answer = tuple[np.ndarray, np.ndarray]
+
+
+def scrambled(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
+    """Arbitrary logits in (-1.5, 1.5) and values in (-1, 1) of each row alone, by whole numbers and so exactly."""
+    whole = np.rint(observations * 72).astype(np.int64)  # every number of an observation is one of 1/72
+    logits = (whole @ _LOGITS) % 1_000_003 / 1_000_003 * 3 - 1.5
+    values = (whole @ _VALUES) % 1_000_003 / 1_000_003 * 2 - 1
+    return logits.astype(np.float32), values.astype(np.float32)
+
+
+MASK = 2**64 - 1
+
+
+def mix(z: int) -> int:
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
+    return z ^ z >> 31
+
+
+def stream(seed: int, purpose: int, a: int, b: int) -> Iterator[int]:
+    """SplitMix64 from a key hashed of the four numbers, as 64-bit words."""
+    key = mix(seed + 0x9E3779B97F4A7C15 & MASK)
+    key = mix(key ^ (purpose * 0xD1342543DE82EF95 & MASK))
+    key = mix(key ^ (a * 0xA24BAED4963EE407 + 1 & MASK))
+    key = mix(key ^ (b * 0x9FB21C651E98DF25 + 2 & MASK))
+    while True:
+        key = key + 0x9E3779B97F4A7C15 & MASK
+        yield mix(key)
+
+
+def shuffled(cards: tuple[str, ...], words: Iterator[int]) -> list[str]:
+    """Fisher and Yates from the first place on; a number below n is the high word of a product with a word's high half
+    (n is far under 2**32, so that rejecting words to be exact happens too rarely to matter here)."""
+    left = sorted(cards, key=reference.CARDS.index)
+    for i in range(len(left) - 1):
+        j = i + ((next(words) >> 32) * (len(left) - i) >> 32)
+        left[i], left[j] = left[j], left[i]
+    return left
+
+
+def determinized(position: reference.Position, words: Iterator[int]) -> reference.Position:
+    me, other = position.to_move, 1 - position.to_move
+    hands, decks = list(position.hands), list(position.decks)
+    # a deck is drawn from the end of a shuffle; the reference keeps it the other way round
+    decks[me] = tuple(reversed(shuffled(decks[me], words)))
+    if decks[other]:
+        unseen = shuffled(hands[other] + decks[other], words)
+        size = len(hands[other])
+        hands[other] = reference.sort_set(unseen[:size])
+        decks[other] = tuple(reversed(unseen[size:]))
+    return reference.Position(
+        position.queue,
+        position.bar,
+        position.thatsit,
+        (hands[0], hands[1]),
+        (decks[0], decks[1]),
+        me,
+        position.ply,
+    )
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The settings of the slow tree; the names are those of `SearchSettings`."""
+
+    c_puct: float = 1.5
+    nodes: str = "shared"
+    availability: bool = False
+    exact_leaves: bool = True
+
+
+class SlowNode:
+    """Priors, visits and value sums by action text, for the player to move."""
+
+    def __init__(self) -> None:
+        self.prior: dict[str, float] = {}
+        self.visits: dict[str, int] = {}
+        self.total: dict[str, float] = {}
+        self.available: dict[str, int] = {}
+        self.children: dict[tuple[str, tuple[str, ...]], SlowNode] = {}
+        self.evaluations: list[float] = []
+
+    def expand(self, position: reference.Position, legal: list[str]) -> float:
+        """Ask the network; actions that have no prior yet get one."""
+        logits, values = scrambled(State.parse(reference.format(position)).observe()[None], np.ones((1, A), bool))
+        weights = {action: math.exp(logits[0, Action.parse(action).id]) for action in legal}
+        for action in legal:
+            if action not in self.prior:
+                self.prior[action] = weights[action] / sum(weights.values())
+                self.visits[action] = self.available[action] = 0
+                self.total[action] = 0.0
+        self.evaluations.append(float(values[0]))
+        return float(values[0])
+
+    def best(self, legal: list[str], plain: Plain) -> str:
+        """The action of PUCT."""
+        visits = sum(self.visits[action] for action in legal)
+        whole = sum(self.prior[action] for action in legal)
+
+        def puct(action: str) -> float:
+            n = self.visits[action]
+            value = self.total[action] / n if n else sum(self.evaluations) / len(self.evaluations)
+            trials = self.available[action] if plain.availability else max(visits, 1)
+            return value + plain.c_puct * self.prior[action] / whole * math.sqrt(trials) / (1 + n)
+
+        return max(legal, key=puct)
+
+
+def slow_simulation(
+    node: SlowNode, position: reference.Position, plain: Plain, is_root: bool, forced: str | None = None
+) -> float:
+    """One descent; the value for the player to move in `position`. The root may be told its action."""
+    if not is_root and reference.is_terminal(position):
+        winner = reference.winner(position)
+        return 0.0 if winner is None else 1.0 if winner == position.to_move else -1.0
+    if not is_root and plain.exact_leaves and not any(position.decks):
+        return float(reference.minimax_endgame(position))
+    legal = sorted(reference.legal_actions(position), key=lambda text: Action.parse(text).id)
+    if forced is None:
+        for action in legal:
+            if action in node.prior:
+                node.available[action] += 1
+        if any(action not in node.prior for action in legal):
+            return node.expand(position, legal)
+    action = forced or node.best(legal, plain)
+    after = reference.step(position, action)
+    # what the player to move there alone knows
+    private = after.hands[after.to_move] if plain.nodes == "private" else ()
+    child = node.children.setdefault((action, private), SlowNode())
+    value = -slow_simulation(child, after, plain, False)
+    node.visits[action] += 1
+    node.total[action] += value
+    return value
+
+
+def small_position(rng: random.Random, hand: int, decks: tuple[int, int], ply: int) -> reference.Position:
+    """A position with few cards left, so that the plain minimax at the leaves is quick."""
+    cards = [rng.sample(part, 12) for part in (reference.CARDS[:12], reference.CARDS[12:])]
+    hands = [reference.sort_set(part[:hand]) for part in cards]
+    left = [tuple(part[hand : hand + size]) for part, size in zip(cards, decks, strict=True)]
+    rest = [card for part, size in zip(cards, decks, strict=True) for card in part[hand + size :]]
+    rng.shuffle(rest)
+    waiting, bar = rng.randrange(5), rng.randrange(9)
+    return reference.Position(
+        tuple(rest[:waiting]),
+        reference.sort_set(rest[waiting : waiting + bar]),
+        reference.sort_set(rest[waiting + bar :]),
+        (hands[0], hands[1]),
+        (left[0], left[1]),
+        ply % 2,
+        ply,
+    )

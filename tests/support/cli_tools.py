@@ -1,0 +1,93 @@
+"""Drives the real command line with the shipped YAML files, cut to seconds by flags."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+from lit_trainer.__main__ import main
+from lit_trainer.cli.lightning_cli import LitTrainerCLI, ignore_noise
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / "configs"
+PROFILES = CONFIGS / "profiles"
+
+TINY = [
+    "--trainer.accelerator=cpu",
+    "--data.games_per_iteration=6",
+    "--data.steps_per_iteration=2",
+    "--data.batch_size=16",
+    "--data.replay_positions=400",
+    "--data.simulations=2",
+    "--data.evaluation_games=2",
+    "--data.test_games=2",
+    "--data.test_simulations=[0,2]",
+    "--data.threads=1",
+]
+
+
+def config(*names: str) -> list[str]:
+    """The flags that name shipped configurations."""
+    return [f"--config={CONFIGS / name}" for name in names]
+
+
+@contextmanager
+def _cut_short() -> Iterator[None]:
+    """Without the warning that the cut itself brings: the configurations log less often than a tiny iteration ends."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", r"The number of training batches \(\d+\) is smaller than the logging interval"
+        )
+        yield
+
+
+def run(*args: str) -> None:
+    """The command `lit-trainer` in this process, as a user would call it."""
+    with _cut_short():
+        main(list(args))
+
+
+def trained(*args: str) -> LitTrainerCLI:
+    """The same, returning what was trained."""
+    with _cut_short():
+        ignore_noise()
+        return LitTrainerCLI(list(args))
+
+
+def metrics(folder: Path, column: str, key: str = "epoch") -> dict[int, float]:
+    """Epoch (or "step") to the last value of a column of a run's ``metrics.csv``."""
+    with open(folder / "metrics.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get(column)]
+    return {int(float(row[key])): float(row[column]) for row in rows}
+
+
+def every(epochs: int, name: str) -> list[str]:
+    """The flags of one more ModelCheckpoint, that keeps ``<name><iteration>.ckpt`` every so many epochs."""
+    return [
+        "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
+        f"--trainer.callbacks.init_args.filename={name}{{iteration:.0f}}",
+        "--trainer.callbacks.init_args.auto_insert_metric_name=false",
+        f"--trainer.callbacks.init_args.every_n_epochs={epochs}",
+        "--trainer.callbacks.init_args.save_top_k=-1",
+        "--trainer.callbacks.init_args.save_on_train_epoch_end=true",
+        # tells its state from that of the configurations' own
+        "--trainer.callbacks.init_args.mode=max",
+    ]
+
+
+class BuiltOnce(LitTrainerCLI):
+    """The command line, whose parser is built once for all: that takes longer than parsing."""
+
+    built: ClassVar[LightningArgumentParser | None] = None
+
+    def setup_parser(self, *args: Any) -> None:
+        if BuiltOnce.built is None:
+            super().setup_parser(*args)
+            BuiltOnce.built = self.parser
+        self.parser = BuiltOnce.built
