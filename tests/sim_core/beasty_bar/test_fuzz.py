@@ -27,7 +27,7 @@ from sim_core import (
     search,
     select_random_action,
 )
-from sim_core import beasty_bar as beasty_bar_module
+from sim_core.beasty_bar import game as beasty_bar_module
 from sim_core.game import GameHandle
 
 GAMES = ("beasty_bar", "beasty_bar_animals", "connect_four")
