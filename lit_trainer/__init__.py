@@ -5,6 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lit_trainer import old_paths
+
+old_paths.install()  # files written before a move name classes by their old places
+
 if TYPE_CHECKING:
     from lit_trainer.checkpoints.safetensors import load_network
     from lit_trainer.checkpoints.writer import AtomicCheckpointIO
