@@ -49,9 +49,16 @@ def public_path(cls: type) -> str:
 
     Files that name it by this path stay readable when the class moves to another module.
     """
-    if cls.__module__.startswith(f"{_ROOT}.") and getattr(sys.modules[_ROOT], cls.__qualname__, None) is cls:
-        return f"{_ROOT}.{cls.__qualname__}"
+    public = f"{_ROOT}.{cls.__qualname__}"
+    if cls.__module__.startswith(f"{_ROOT}.") and public_object(public) is cls:
+        return public
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def public_object(path: str) -> object:
+    """Returns what `lit_trainer` offers under a public path, ``lit_trainer.ResidualMLP``; None for any other path."""
+    root, _, name = path.rpartition(".")
+    return getattr(sys.modules[_ROOT], name, None) if root == _ROOT else None
 
 
 def old_names(module: str) -> Callable[[str], object]:

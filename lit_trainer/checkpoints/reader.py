@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 
-import lit_trainer
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.old_paths import current_path, public_path
+from lit_trainer.old_paths import current_path, public_object, public_path
 from sim_core import get_game
 
 KEY = "lit_alphazero"
@@ -223,8 +222,7 @@ def load_initial_weights(network: PolicyValueNetwork, path: str | os.PathLike[st
 
 
 def _network_class(path: str) -> type[PolicyValueNetwork] | None:
-    root, _, name = path.rpartition(".")
-    public = getattr(lit_trainer, name) if root == "lit_trainer" and name in lit_trainer.__all__ else None
+    public = public_object(path)
     if isinstance(public, type) and issubclass(public, PolicyValueNetwork):
         return public
     return {public_path(found): found for found in _subclasses(PolicyValueNetwork)}.get(path)
