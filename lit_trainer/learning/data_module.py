@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -400,6 +401,11 @@ class SelfPlayDataModule(LightningDataModule):
     def test_matches(self) -> tuple[Match, ...]:
         """The matches of `test`, in the order of its loaders."""
         return tuple(Match(number, name) for number in self.test_simulations for name in self.test_opponents)
+
+    def test_facts(self) -> dict[str, Any]:
+        """Returns the settings that a test is played with, by the names that ``test.json`` writes."""
+        names = ("game", "seed", "test_games", "threads", "parallel_games")
+        return {name: getattr(self, name) for name in names} | {"search": asdict(self.evaluation_search)}
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """One loader an opponent, in the order of `evaluation_opponents`."""
