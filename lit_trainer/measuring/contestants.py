@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from lit_trainer.checkpoints.reader import build_network, iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
@@ -119,12 +119,8 @@ def load_contestants(specs: Sequence[str], game: str | None, device: str = "cpu"
 
 def _load(path: str, device: str) -> tuple[str, int, PolicyValueNetwork]:
     """A checkpoint's identity, iteration and network."""
-    try:
-        checkpoint = read_checkpoint(path)
-        network = build_network(checkpoint, path)
-        iteration = iterations_done(checkpoint)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"agents: {error}") from None
+    checkpoint = Checkpoint.read(path, "agents")
+    network, iteration = checkpoint.network, checkpoint.iteration
     # of what plays, not of the file: the replay window beside it does not matter
     digest = hashlib.sha256(repr((type(network).__qualname__, sorted(network.config.items()))).encode())
     for key, value in sorted(network.state_dict().items()):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.specs import ismcts_iterations
@@ -93,7 +93,7 @@ def _ismcts(name: str, iterations: int, seed: int) -> Thinker:
 
 
 def _network(path: Path, simulations: int, seed: int) -> Thinker:
-    network = build_network(read_checkpoint(path), repr(str(path)))
+    network = Checkpoint.read(path, "agent").network
     player = NetworkPlayer(
         TorchEvaluator(network), simulations=simulations, temperature=0.0, seed=derive_seed(seed, "agent")
     )
@@ -155,7 +155,7 @@ def default_agent(game: str, folder: Path | None = None) -> str:
     for path in (root / "checkpoints/iter1000.ckpt", root / "checkpoints/iter600.ckpt", *runs):
         if path.is_file():
             try:
-                if build_network(read_checkpoint(path)).game == game:
+                if Checkpoint.read(path).network.game == game:
                     return str(path)
             except ValueError:
                 continue  # damaged, or of another version

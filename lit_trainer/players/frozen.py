@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.network_player import NetworkPlayer
@@ -73,6 +73,4 @@ def make_frozen(name: str, given: Any) -> FrozenCheckpoint:
         or not 0 <= temperature < float("inf")
     ):
         raise ValueError(f"{field}.temperature: {temperature!r} given, expected 0 (the best move) or more")
-    path = os.fspath(given["path"])
-    network = build_network(read_checkpoint(path, field), repr(path), field)
-    return FrozenCheckpoint(network, simulations, float(temperature))
+    return FrozenCheckpoint(Checkpoint.read(given["path"], field).network, simulations, float(temperature))
