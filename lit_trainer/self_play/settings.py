@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sim_core import SearchSettings
+from sim_core.runner_settings import ValueTarget
 
 
 @dataclass(frozen=True)
@@ -17,5 +18,5 @@ class GenerationSettings:
     evaluator: str
     parallel_games: int
     threads: int
-    value_target: str = "outcome"
+    value_target: ValueTarget = "outcome"
     agent_time_limit: float | None = None
