@@ -1,6 +1,6 @@
 """AlphaZero on PyTorch Lightning: network, loss, self-play data, opponents, evaluation and the command line.
 
-Every public name has one line in ``__init__.pyi``. It is imported when it is first used, so playing imports no Lightning.
+Every public name has one line in ``__init__.pyi``, and is imported when first used: so playing imports no Lightning.
 """
 
 from lazy_loader import attach_stub
