@@ -26,7 +26,7 @@ class RunnerSettings:
     """
 
     simulations: int
-    search: SearchSettings = SearchSettings()
+    search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
     value_target: ValueTarget = "outcome"
 
     def __post_init__(self) -> None:
