@@ -18,4 +18,3 @@ class GenerationSettings:
     parallel_games: int
     threads: int
     value_target: str = "outcome"
-    agent_time_limit: float | None = None
