@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +28,7 @@ from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
-from lit_trainer.self_play.settings import GenerationSettings
+from lit_trainer.self_play.settings import SELF_PLAY_SEARCH, GenerationSettings
 from lit_trainer.self_play.stats import results_to_log
 from lit_trainer.utils.memory import add_memory_advice, memory_advice
 from lit_trainer.utils.seeding import derive_seed
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator
 
 log = logging.getLogger(__name__)
-
-SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
-"""Self-play's search, where nothing else is asked for."""
 
 PLAY_SEARCH = SearchSettings()
 """Evaluation's: docs/search.md says why it may differ from what teaches best."""
@@ -206,7 +204,7 @@ class SelfPlayDataModule(LightningDataModule):
     @property
     def _generation_settings(self) -> GenerationSettings:
         return GenerationSettings(
-            game=self.game,
+            games=self.games_per_iteration,
             simulations=self.simulations,
             search=self.search,
             evaluator=self.evaluator,
@@ -392,6 +390,11 @@ class SelfPlayDataModule(LightningDataModule):
     def test_matches(self) -> tuple[Match, ...]:
         """The matches of `test`, in the order of its loaders."""
         return tuple(Match(number, name) for number in self.test_simulations for name in self.test_opponents)
+
+    def test_facts(self) -> dict[str, Any]:
+        """Returns the settings that a test is played with, by the names that ``test.json`` writes."""
+        names = ("game", "seed", "test_games", "threads", "parallel_games")
+        return {name: getattr(self, name) for name in names} | {"search": asdict(self.evaluation_search)}
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """One loader an opponent, in the order of `evaluation_opponents`."""

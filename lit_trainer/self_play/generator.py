@@ -60,7 +60,7 @@ def play_games(
         return generate_games_batched_by_opponent(
             learner,
             sides,
-            game=settings.game,
+            game=network.game,
             seed=seed,
             parallel_games=settings.parallel_games,
             value_target=settings.value_target,

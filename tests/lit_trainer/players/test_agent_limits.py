@@ -75,7 +75,7 @@ def play() -> Callable[..., GeneratedGames]:
         network = ResidualMLP(GAME, width=8, blocks=0)
 
     def play(agent: Agent, limit: float | None, memory: LaneMemory | None = None, **options: Any) -> GeneratedGames:
-        settings = GenerationSettings(GAME, 2, SearchSettings(), "torch", 64, 2)
+        settings = GenerationSettings(simulations=2, search=SearchSettings(), parallel_games=64, threads=2)
         opponents = {"mine": PythonOpponent("mine", agent, limit)}
         plan = {"self_play": 40, "mine": 40}
         return play_games(
