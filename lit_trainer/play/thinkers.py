@@ -19,7 +19,7 @@ from lit_trainer.players.specs import PlayerSpec, make, parse
 from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.seeding import derive_seed
 from sim_core import Action, GameBatch, State, get_game
-from sim_core.tree_search.trees import MAX_SIMULATIONS
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 ADVISER = "ismcts:1000"  # gives hints in place of an opponent that has no reasons
 

@@ -26,8 +26,7 @@ from lit_trainer.players.frozen import FrozenCheckpoint, read_frozen
 from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.python_player import PythonOpponent
 from sim_core import get_game
-from sim_core.tree_search.ismcts import MAX_ITERATIONS
-from sim_core.tree_search.trees import MAX_SIMULATIONS
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 FORMS = "ismcts:N, FILE.ckpt, FILE.ckpt@SIMULATIONS, the folder of a run, package.module.Agent(argument=value)"
 """All names but the built-in ones, for messages."""
@@ -107,22 +106,23 @@ def split_simulations(text: str) -> tuple[str, int | None]:
     >>> split_simulations("runs/a/last.ckpt@64"), split_simulations("a@2.ckpt"), split_simulations("odd@7@0")
     (('runs/a/last.ckpt', 64), ('a@2.ckpt', None), ('odd@7', 0))
     """
-    found = re.fullmatch(r"(.+)@([0-9]{1,20})", text, re.DOTALL)
-    return (found[1], int(found[2])) if found else (text, None)
+    found = re.fullmatch(r"(.+)@0*([0-9]+)", text, re.DOTALL)
+    # at most nine digits, since int() refuses thousands of them with an error of its own; these are too many anyway
+    return (found[1], int(found[2][:9])) if found else (text, None)
 
 
 def _iterations(text: str, field: str) -> int:
     # one way to write a number, so that one player has one name
-    if not re.fullmatch(r"ismcts:[1-9][0-9]{0,9}", text) or int(text[7:]) > MAX_ITERATIONS:
+    if not re.fullmatch(r"ismcts:[1-9][0-9]{0,9}", text) or int(text[7:]) > MAX_SIMULATIONS:
         raise ValueError(
-            f"{field}: {text!r} given, expected ismcts:N with N iterations per move, 1 to {MAX_ITERATIONS:,}"
+            f"{field}: {text!r} given, expected ismcts:N with N iterations per move, 1 to {MAX_SIMULATIONS:,}"
         )
     return int(text[7:])
 
 
 def _checkpoint_spec(text: str, path: str, simulations: int | None, field: str) -> PlayerSpec:
     if simulations is not None and simulations > MAX_SIMULATIONS:
-        raise ValueError(f"{field}: {text!r} given, expected at most {MAX_SIMULATIONS:,} simulations after the @")
+        raise ValueError(f"{field}: {text[:100]!r} given, expected at most {MAX_SIMULATIONS:,} simulations per move")
     file, name = Path(path), _name_of_file(Path(path))
     if file.is_dir():
         found = newest_checkpoint(file)

@@ -180,6 +180,8 @@ def test_faults_are_named_before_anything_is_written(
         (["random"], [], "agents: 1 given"),
         (["random", "nobody"], [], "agents: 'nobody'"),
         (["random", "nowhere.ckpt@64"], [], "agents: 'nowhere.ckpt@64'"),
+        (["random", "nowhere.ckpt@1000001"], [], "agents: 'nowhere.ckpt@1000001' given, expected at most 1,000,000"),
+        (["random", f"nowhere.ckpt@{'9' * 5000}"], [], "agents: 'nowhere.ckpt@999"),
         (["random", "ismcts:many"], [], "agents: 'ismcts:many'"),
         (["random", "random"], [], "agents: 'random' and 'random'"),
         ([str(checkpoint_path), f"{copy}@0"], [], "agents: "),
