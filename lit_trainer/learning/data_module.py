@@ -30,7 +30,7 @@ from lit_trainer.players.specs import opponent_player, past_name
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
-from lit_trainer.self_play.settings import GenerationSettings
+from lit_trainer.self_play.settings import SELF_PLAY_SEARCH, GenerationSettings
 from lit_trainer.self_play.stats import results_to_log
 from lit_trainer.utils.memory import add_memory_advice, memory_advice
 from lit_trainer.utils.seeding import derive_seed
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator
 
 log = logging.getLogger(__name__)
-
-SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
-"""Self-play's search, where nothing else is asked for."""
 
 PLAY_SEARCH = SearchSettings()
 """Evaluation's: docs/search.md says why it may differ from what teaches best."""
@@ -208,14 +205,13 @@ class SelfPlayDataModule(LightningDataModule):
     @property
     def _generation_settings(self) -> GenerationSettings:
         return GenerationSettings(
-            game=self.game,
+            games=self.games_per_iteration,
             simulations=self.simulations,
             search=self.search,
             evaluator=self.evaluator,
             parallel_games=self.parallel_games,
             threads=self.threads,
             value_target=self.value_target,
-            agent_time_limit=self.opponent_pool.agent_time_limit,
         )
 
     def _play(self, iteration: int) -> GeneratedGames:
@@ -231,6 +227,7 @@ class SelfPlayDataModule(LightningDataModule):
             past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
             agents=pool.agents,
             checkpoints=self._frozen,
+            agent_time_limit=pool.agent_time_limit,
             memory=self._memory,
             on_progress=self._while_playing,
         )
