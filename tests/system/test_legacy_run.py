@@ -17,6 +17,7 @@ from lit_trainer import OpponentPool, ResidualMLP, load_agent
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.measuring.contestants import load_contestants
 from lit_trainer.play.thinkers import make_thinker
+from lit_trainer.players.frozen import FrozenCheckpoint
 from sim_core import State
 
 LEGACY = ROOT / "tests/data/legacy_run"
@@ -86,7 +87,8 @@ def test_it_plays(tmp_path: Path) -> None:
     assert game == "beasty_bar" and (contestants[0].iteration, contestants[0].simulations) == (2, 4)
     shutil.copy(CHECKPOINT, tmp_path / "old.ckpt")
     pool = OpponentPool(checkpoints={"old": {"path": str(tmp_path / "old.ckpt")}})
-    assert isinstance(pool.checkpoints["old"].network, ResidualMLP)
+    frozen = pool.roster["old"]
+    assert isinstance(frozen, FrozenCheckpoint) and type(frozen.network) is ResidualMLP
 
 
 @pytest.mark.parametrize("name", ["checkpoints/iter600.ckpt", "tests/data/legacy_run/last.ckpt"])
