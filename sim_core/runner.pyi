@@ -4,20 +4,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim_core.batch import GameBatch
+from sim_core.game_record import GameRecord
+from sim_core.runner_settings import RunnerSettings
 from sim_core.tree_search.leaves import LeafBatch
-from sim_core.tree_search.settings import SearchSettings
 
 class GameRunner:
     """Plays the games of a schedule to their ends."""
 
     leaves: LeafBatch
     finished: int
+    record: GameRecord
     def __init__(
         self,
         leaves: LeafBatch,
+        settings: RunnerSettings,
         *,
-        simulations: int,
-        settings: SearchSettings | None,
         temperature: float,
         seed: int,
         learner_seed: int,
@@ -26,7 +27,6 @@ class GameRunner:
         controllers: ArrayLike,
         opponents: Sequence[tuple[str | None, int]] = (),
         record: bool = False,
-        value_target: str = "outcome",
     ) -> None: ...
     def advance(self, threads: int = 1) -> int: ...
     @property
@@ -40,8 +40,3 @@ class GameRunner:
     def simulations_done(self) -> int: ...
     @property
     def progress(self) -> float: ...
-    def outcomes(self) -> NDArray[np.int8]: ...
-    def scores(self) -> NDArray[np.int32]: ...
-    def positions_kept(self) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int8]]: ...
-    def values_kept(self) -> NDArray[np.float32]: ...
-    def margins_kept(self) -> NDArray[np.int32]: ...

@@ -2,198 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from reference.search import Answer, scrambled
+from support.runner_tools import (
+    GAMES,
+    GUMBEL,
+    NOISY,
+    OUTSIDE,
+    PLAIN,
+    check_same,
+    check_same_as_one_by_one,
+    evaluator,
+    kept_by,
+    leaves_for,
+    middle,
+    one_by_one,
+    plan,
+    run,
+    runner_for,
+)
 
-from sim_core import GameBatch, GameRunner, LeafBatch, SearchSettings, State, Trees, get_game, search
-
-GAMES = ("beasty_bar", "connect_four")
-Evaluate = Callable[[np.ndarray, np.ndarray], Answer]
-OUTSIDE = (None, 0)
-GUMBEL = SearchSettings(root_selection="gumbel", policy_target="completed_q", gumbel_scale=0.5)
-NOISY = SearchSettings(dirichlet_fraction=0.25)
-
-_RNG = np.random.default_rng(7)
-_WEIGHTS = _RNG.integers(1, 2**20, (200, 34))
-
-
-def evaluator(game: str) -> Evaluate:
-    """Arbitrary logits and values of each row alone, by whole numbers and so exactly."""
-    if game == "beasty_bar":
-        return scrambled
-
-    def evaluate(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
-        whole = np.rint(observations * 42).astype(np.int64)  # the ply is one of 1/42
-        mixed = (whole @ _WEIGHTS[: whole.shape[1], : legal_mask.shape[1] + 1]) % 1_000_003 / 1_000_003 * 2 - 1
-        return mixed[:, 1:].astype(np.float32), mixed[:, 0].astype(np.float32)
-
-    return evaluate
-
-
-class Plan(NamedTuple):
-    """The arguments of a runner."""
-
-    game: str
-    simulations: int
-    settings: SearchSettings | None
-    temperature: float
-    streams: np.ndarray
-    first_player: np.ndarray
-    controllers: np.ndarray
-    opponents: tuple[tuple[str | None, int], ...]
-
-
-class Played(NamedTuple):
-    """Every game's outcome and scores; the learner's positions, their targets and outcomes."""
-
-    outcomes: np.ndarray
-    scores: np.ndarray
-    states: np.ndarray
-    policies: np.ndarray
-    position_outcomes: np.ndarray
-
-
-def plan(
-    game: str = "beasty_bar",
-    games: int = 11,
-    simulations: int = 8,
-    settings: SearchSettings | None = None,
-    temperature: float = 1.0,
-    opponents: tuple[tuple[str | None, int], ...] = (),
-) -> Plan:
-    """Self-play where there is no opponent; else one seat, in turn, against each opponent in turn."""
-    numbers = np.arange(games)
-    controllers = np.zeros((games, 2), dtype=np.int64)
-    if opponents:
-        controllers[numbers, numbers % 2] = 1 + numbers // 2 % len(opponents)
-    streams = np.random.default_rng(1).permutation(games) * 3 + 2
-    return Plan(game, simulations, settings, temperature, streams, numbers // 2 % 2, controllers, opponents)
-
-
-def leaves_for(plan: Plan, slots: int) -> LeafBatch:
-    return LeafBatch(Trees(plan.game, slots, max(plan.simulations, 1)))
-
-
-def runner_for(plan: Plan, leaves: LeafBatch, **changes: Any) -> GameRunner:
-    arguments: dict[str, Any] = {
-        "simulations": plan.simulations,
-        "settings": plan.settings,
-        "temperature": plan.temperature,
-        "seed": 5,
-        "learner_seed": 9,
-        "streams": plan.streams,
-        "first_player": plan.first_player,
-        "controllers": plan.controllers,
-        "opponents": plan.opponents,
-        "record": True,
-    }
-    return GameRunner(leaves, **(arguments | changes))
-
-
-def middle(batch: GameBatch) -> np.ndarray:
-    """An outside opponent's moves: the middle one of the legal actions."""
-    mask = batch.legal_mask()
-    return np.array([np.flatnonzero(row)[row.sum() // 2] for row in mask], dtype=np.int64)
-
-
-def run(plan: Plan, slots: int, threads: int = 1, leaves: LeafBatch | None = None) -> Played:
-    leaves = leaves or leaves_for(plan, slots)
-    runner, evaluate = runner_for(plan, leaves), evaluator(plan.game)
-    while not runner.is_done:
-        rows = runner.advance(threads)
-        for number, opponent in enumerate(plan.opponents):
-            if opponent[0] is None:
-                waiting, _ = runner.outside(number)
-                runner.play(waiting, middle(runner.positions(waiting)))
-        if rows:
-            leaves.evaluate(evaluate, rows, threads)
-    return Played(runner.outcomes(), runner.scores(), *runner.positions_kept())
-
-
-# ---------------------------------------------------------------------- the same games, one by one
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    weights = np.exp(logits - logits.max(), dtype=np.float32)
-    return np.asarray(weights / weights.sum(), dtype=np.float32)
-
-
-def drawn(policy: np.ndarray, temperature: float, uniform: float) -> int:
-    """Inverse transform of one number; at temperature 0 the first best action."""
-    if temperature == 0.0:
-        return int(policy.argmax())
-    weights = (policy.astype(np.float64) / policy.max()) ** (1 / temperature)
-    return int(np.searchsorted(np.cumsum(weights), uniform * weights.sum(), side="right"))
-
-
-def prior_of(plan: Plan, batch: GameBatch) -> np.ndarray:
-    """The network's policy over the actions of a batch of one game."""
-    legal = batch.legal_mask()
-    logits, _ = evaluator(plan.game)(batch.observe(), legal)
-    policy = np.zeros(batch.num_actions, dtype=np.float32)
-    policy[legal[0]] = softmax(logits[0, legal[0]])
-    return policy
-
-
-def learners_move(plan: Plan, batch: GameBatch, record: bool) -> tuple[int, np.ndarray]:
-    """What the learner plays in a batch of one game, and the policy target it keeps."""
-    uniform = float(batch.uniforms(9)[0])
-    if plan.simulations == 0:
-        policy = prior_of(plan, batch)
-        return drawn(policy, plan.temperature, uniform), np.zeros_like(policy)
-    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.settings)
-    policy, settled = found.policy[0], int(found.actions[0])
-    if batch.is_solvable[0]:
-        if record:
-            # the prior's preference among the best actions stays
-            policy = np.where(policy > 0, np.maximum(prior_of(plan, batch), np.float32(1e-6)), np.float32(0))
-            policy = policy / np.cumsum(policy)[-1]
-        plays_settled = plan.temperature == 0.0
-    else:
-        plays_settled = plan.settings is not None and plan.settings.root_selection == "gumbel"
-    return settled if plays_settled else drawn(policy, plan.temperature, uniform), policy
-
-
-def one_by_one(plan: Plan, record: bool = True) -> Played:
-    outcomes, scores, kept = [], [], []
-    for number, stream in enumerate(plan.streams.tolist()):
-        batch = GameBatch(1, 5, game=plan.game, first_player=int(plan.first_player[number]), streams=[stream])
-        mine = []
-        while not batch.is_terminal[0]:
-            mover = int(batch.to_move[0])
-            controller = int(plan.controllers[number, mover])
-            if controller == 0:
-                action, policy = learners_move(plan, batch, record)
-                mine.append((batch.packed()[0], policy, mover))
-            else:
-                name, seed = plan.opponents[controller - 1]
-                action = int(middle(batch)[0] if name is None else batch.opponent_actions(name, seed)[0])
-            batch.step([action])
-        outcome = int(batch.outcomes()[0])
-        outcomes.append(outcome)
-        scores.append(batch.scores()[0])
-        kept += [(state, policy, outcome if mover == 0 else -outcome) for state, policy, mover in mine]
-    states, policies, ends = zip(*kept, strict=True)
-    return Played(*map(np.array, (outcomes, scores, states, policies, ends)))
-
-
-def check_same(found: Played, expected: Played) -> None:
-    for part, one, other in zip(Played._fields, found, expected, strict=True):
-        assert one.shape == other.shape, part
-        assert (one == other).all(), part
-
-
-def check_same_as_one_by_one(wanted: Plan, found: Played, expected: Played) -> None:
-    """Where a target is made of the prior, numpy's exponential may be another than C's in the last bit."""
-    solved = GameBatch.from_packed(expected.states, game=wanted.game).is_solvable
-    assert np.abs(found.policies[solved] - expected.policies[solved]).max(initial=0) < 1e-6
-    policies = np.where(solved[:, None], expected.policies, found.policies)
-    check_same(found._replace(policies=policies), expected)
-
+from sim_core import GameBatch, GameRunner, LeafBatch, SearchSettings, State, get_game
 
 OPPONENTS = {
     "self_play": {"beasty_bar": (), "connect_four": ()},
@@ -209,13 +41,13 @@ OPPONENTS = {
 @pytest.mark.parametrize("opponents", OPPONENTS)
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize(
-    ("simulations", "settings"), [(0, None), (8, NOISY), (8, GUMBEL)], ids=["policy", "puct", "gumbel"]
+    ("simulations", "search"), [(0, PLAIN), (8, NOISY), (8, GUMBEL)], ids=["policy", "puct", "gumbel"]
 )
 def test_a_plain_loop_plays_the_same(
-    game: str, opponents: str, temperature: float, simulations: int, settings: SearchSettings | None
+    game: str, opponents: str, temperature: float, simulations: int, search: SearchSettings
 ) -> None:
     """Streams, seats, targets, sampling and solved moves, bit for bit; with slots that are filled again."""
-    wanted = plan(game, 11, simulations, settings, temperature, OPPONENTS[opponents][game])
+    wanted = plan(game, 11, simulations, search, temperature, OPPONENTS[opponents][game])
     expected = one_by_one(wanted)
     found = run(wanted, 4, threads=1)
     check_same_as_one_by_one(wanted, found, expected)
@@ -224,9 +56,9 @@ def test_a_plain_loop_plays_the_same(
 
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("settings", [None, NOISY, GUMBEL], ids=["plain", "noisy", "gumbel"])
-def test_slots_and_threads_change_nothing(game: str, settings: SearchSettings | None) -> None:
-    wanted = plan(game, 40, 8, settings, 1.0, OPPONENTS["built_in"][game])
+@pytest.mark.parametrize("search", [PLAIN, NOISY, GUMBEL], ids=["plain", "noisy", "gumbel"])
+def test_slots_and_threads_change_nothing(game: str, search: SearchSettings) -> None:
+    wanted = plan(game, 40, 8, search, 1.0, OPPONENTS["built_in"][game])
     expected = run(wanted, 40)
     for slots, threads in ((1, 1), (3, 3), (16, 2), (100, 3)):
         check_same(run(wanted, slots, threads), expected)
@@ -251,11 +83,11 @@ def test_games_of_one_stream_are_one_game() -> None:
     assert (found.states.reshape(6, 24, -1) == found.states[:24]).all()
 
 
-@pytest.mark.parametrize(("simulations", "settings"), [(0, None), (8, NOISY), (8, GUMBEL)])
+@pytest.mark.parametrize(("simulations", "search"), [(0, PLAIN), (8, NOISY), (8, GUMBEL)])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_nothing_is_kept_unasked(simulations: int, settings: SearchSettings | None, temperature: float) -> None:
+def test_nothing_is_kept_unasked(simulations: int, search: SearchSettings, temperature: float) -> None:
     """Then solved positions need no network: each of the best actions is as good."""
-    wanted = plan("beasty_bar", 9, simulations, settings, temperature, OPPONENTS["built_in"]["beasty_bar"])
+    wanted = plan("beasty_bar", 9, simulations, search, temperature, OPPONENTS["built_in"]["beasty_bar"])
     leaves = leaves_for(wanted, 4)
     runner = runner_for(wanted, leaves, record=False)
     asked: list[int] = []
@@ -268,8 +100,8 @@ def test_nothing_is_kept_unasked(simulations: int, settings: SearchSettings | No
         if rows := runner.advance():
             leaves.evaluate(noting, rows, 1)
     expected = one_by_one(wanted, record=False)
-    assert (runner.outcomes() == expected.outcomes).all() and (runner.scores() == expected.scores).all()
-    assert [len(part) for part in runner.positions_kept()] == [0, 0, 0]
+    assert (runner.record.outcomes == expected.outcomes).all() and (runner.record.scores == expected.scores).all()
+    assert [len(part) for part in kept_by(runner)[2:]] == [0, 0, 0]
     assert max(asked) < 16 or simulations == 0
 
 
@@ -284,11 +116,11 @@ def test_no_games_and_no_learner(opponents: tuple[tuple[str, int], ...]) -> None
         runner = runner_for(wanted, leaves, controllers=np.ones((9, 2), dtype=np.int64))
         while not runner.is_done:
             assert runner.advance() == 0
-        assert runner.simulations_done == 0 and len(runner.positions_kept()[0]) == 0
+        assert runner.simulations_done == 0 and len(runner.record.states) == 0
         batch = GameBatch(9, 5, streams=wanted.streams, first_player=wanted.first_player)
         while not batch.is_terminal.all():
             batch.step(batch.opponent_actions("random", 1))
-        assert (runner.outcomes() == batch.outcomes()).all() and (runner.scores() == batch.scores()).all()
+        assert (runner.record.outcomes == batch.outcomes()).all() and (runner.record.scores == batch.scores()).all()
 
 
 # ---------------------------------------------------------------------- full batches, progress
@@ -301,7 +133,7 @@ def test_network_calls_are_full_while_games_are_left(
 ) -> None:
     """Each slot has a leaf in every call but the ones in which its game ended: the next game begins with the next."""
     slots, games = 16, 100
-    wanted = plan(game, games, simulations, None, 1.0, opponents)
+    wanted = plan(game, games, simulations, PLAIN, 1.0, opponents)
     leaves = leaves_for(wanted, slots)
     runner, finished, told, total = runner_for(wanted, leaves), 0, [], 0
     while not runner.is_done:
@@ -390,10 +222,10 @@ def test_only_slots_that_wait_for_an_outside_opponent_can_be_played() -> None:
     assert (runner.positions(np.arange(8)).packed() == before).all()
 
 
-@pytest.mark.parametrize("settings", [NOISY, GUMBEL], ids=["visits", "completed_q"])
-def test_sums_that_overflow_are_named(settings: SearchSettings) -> None:
+@pytest.mark.parametrize("search", [NOISY, GUMBEL], ids=["visits", "completed_q"])
+def test_sums_that_overflow_are_named(search: SearchSettings) -> None:
     """Targets or values of NaN among the positions to learn from, where every answer was finite."""
-    wanted = plan("beasty_bar", 6, 8, settings)
+    wanted = plan("beasty_bar", 6, 8, search)
     leaves = leaves_for(wanted, 6)
 
     def large(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
@@ -404,7 +236,7 @@ def test_sums_that_overflow_are_named(settings: SearchSettings) -> None:
     with pytest.raises(ValueError, match=r"^evaluate: returned NaN .*too large to be added up"):
         for _ in range(40):
             leaves.evaluate(large, runner.advance(), 1)
-    assert np.isfinite(runner.positions_kept()[1]).all()
+    assert np.isfinite(runner.record.policies).all()
 
 
 # ---------------------------------------------------------------------- what is refused
@@ -464,7 +296,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     *[("first_player", {"first_player": value}) for value in (2, [0, 1], [0.0] * 3, -1)],
     *[("controllers", {"controllers": value}) for value in ([[0, 2]] * 3, [[0, -1]] * 3, [[0, 0]] * 2, [0, 0, 0])],
     *[("opponents", {"opponents": [(value, 0)]}) for value in ("nobody", 3)],
-    ("determinizations", {"settings": SearchSettings(determinizations=2)}),
+    ("determinizations", {"search": SearchSettings(determinizations=2)}),
 ]
 
 
@@ -484,7 +316,7 @@ def test_the_callers_arrays_are_copied() -> None:
     while not runner.is_done:
         if rows := runner.advance():
             leaves.evaluate(scrambled, rows, 1)
-    assert (runner.scores() == run(wanted, 2).scores).all()
+    assert (runner.record.scores == run(wanted, 2).scores).all()
 
 
 @pytest.mark.parametrize("game", GAMES)

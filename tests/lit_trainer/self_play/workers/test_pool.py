@@ -18,12 +18,14 @@ import torch
 from support.process_tools import alive, cpu_seconds, needs_proc, sleeps, wait_for
 
 from lit_trainer import OpponentPool, ResidualMLP, SelfPlayDataModule
+from lit_trainer.players.python_player import PythonOpponent
+from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.games import GeneratedGames, join_games
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator, worker_device
 from lit_trainer.self_play.workers.chunks import ChunkPlanner
 from lit_trainer.self_play.workers.messages import WorkerSetup
-from lit_trainer.self_play.workers.pool import WorkerError, pickled_agents
+from lit_trainer.self_play.workers.pool import WorkerError
 from sim_core import GameBatch, SearchSettings, get_game
 
 pytestmark = pytest.mark.timeout(120)
@@ -77,7 +79,7 @@ def start() -> Iterator[Start]:
     started = []
 
     def start(network: ResidualMLP, pool: OpponentPool, **options: Any) -> AsynchronousGenerator:
-        settings = {"game": GAME, "simulations": 0, "search": SearchSettings(), "evaluator": "torch"}
+        settings = {"simulations": 0, "search": SearchSettings(), "evaluator": "torch"}
         settings |= {"parallel_games": 1024, "threads": 1}
         settings |= {key: options.pop(key) for key in tuple(options) if key in settings}
         defaults = {"games_per_iteration": 24, "workers": 1, "device": "cpu"}
@@ -177,7 +179,7 @@ def test_the_plan_is_followed_over_chunks(start: Start, agents: Any) -> None:
 
 def test_no_two_chunks_share_a_seed() -> None:
     """Not of two workers, of two processes' workers, nor after a resume."""
-    settings = GenerationSettings("beasty_bar", 0, SearchSettings(), "torch", 8, 1)
+    settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=8, threads=1)
     seeds = [
         WorkerSetup(worker, settings, b"", {}, 5, rank, start, 2, "cpu", 0, 0, 0).chunk_seed(chunk)
         for worker in range(3)
@@ -236,7 +238,7 @@ class Two(NamedTuple):
 @pytest.fixture(scope="module")
 def two() -> Iterator[Two]:
     network = ResidualMLP("beasty_bar", width=64, blocks=2)
-    settings = GenerationSettings("beasty_bar", 32, SearchSettings(dirichlet_fraction=0.25), "torch", 1024, 1)
+    settings = GenerationSettings(simulations=32, threads=1)
     options: dict[str, Any] = {"device": "cpu", "seed": 5, "rank": 0, "start_iteration": 0}
     generator = AsynchronousGenerator(
         network, self_play(), settings, games_per_iteration=64, workers=2, max_staleness=2, **options
@@ -293,7 +295,7 @@ def test_a_slow_worker_gives_up_games_that_are_too_old(two: Two) -> None:
     ("agent", "named"),
     [
         ("Raises", "RuntimeError: the agent is tired"),
-        ("OnlyAtHome", "agents: bad cannot be made in a worker process: .*not at home"),
+        ("OnlyAtHome", "opponents: bad cannot be made in a worker process: .*not at home"),
     ],
 )
 def test_what_a_worker_raises_is_shown(start: Start, agents: Any, agent: str, named: str) -> None:
@@ -334,10 +336,12 @@ def test_agents_that_cannot_be_sent_are_refused_by_name(agents: Any, monkeypatch
         SelfPlayDataModule(
             opponent_pool=OpponentPool(["mine"], agents={"mine": agents.Locked()}), asynchronous=True, game=GAME
         )
-    assert pickle.loads(pickled_agents({"mine": {"class_path": "my_agents.Locked"}})["mine"])
+    assert pickle.loads(pickled({"mine": PythonOpponent("mine", {"class_path": "my_agents.Locked"})})["mine"])
     monkeypatch.setattr(agents.First, "__module__", "__main__")
     with pytest.raises(ValueError, match=r"^agents: mine is a __main__\.First.*into a module"):
-        pickled_agents({"mine": agents.First()})
+        pickled({"mine": PythonOpponent("mine", agents.First())})
+    with pytest.raises(ValueError, match=r"^agents: mine is a __main__\.First.*into a module"):
+        pickled({"mine": PythonOpponent("mine", {"class_path": "my_agents.First"})})
 
 
 def test_a_network_that_cannot_be_made_again_is_refused(start: Start) -> None:
