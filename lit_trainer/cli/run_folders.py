@@ -13,7 +13,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-
 UNNAMED = "lightning_logs"
 """Lightning's name for the runs of a logger that was given none."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from lightning.pytorch.cli import LightningArgumentParser
 
 from lit_trainer.__main__ import main
-from lit_trainer.cli.lightning_cli import DEFAULTS, LitTrainerCLI, ignore_noise
+from lit_trainer.cli.lightning_cli import LitTrainerCLI, ignore_noise
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from support.cli_tools import CONFIGS, DEFAULTS, ROOT, BuiltOnce
+from support.cli_tools import CONFIGS, ROOT, BuiltOnce
+
+from lit_trainer.cli.lightning_cli import DEFAULTS
 
 Key = tuple[str | int, ...]
 Settings = dict[str, Any]

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from support.cli_tools import CONFIGS, DEFAULTS, PROFILES, TINY, BuiltOnce, config, metrics, run, trained
+from support.cli_tools import CONFIGS, PROFILES, TINY, BuiltOnce, config, metrics, run, trained
 
 from lit_trainer.checkpoints.reader import Checkpoint
+from lit_trainer.cli.lightning_cli import DEFAULTS
 
 ALL = sorted(path.name for path in CONFIGS.glob("*.yaml"))
 OVERLAYS = sorted(path.name for path in PROFILES.glob("*.yaml"))
@@ -159,7 +160,9 @@ def test_the_shared_defaults_can_be_replaced_or_added_to(way: str, capsys: pytes
     expected += [] if way == "null" else ["lightning.pytorch.callbacks.DeviceStatsMonitor"]
     assert [one["class_path"] for one in found["trainer"]["callbacks"] or []] == expected
     assert found["trainer"]["logger"] is False
-    assert found["model"]["network"]["init_args"]["width"] == 8 and found["model"]["network"]["init_args"]["blocks"] == 4
+    assert (
+        found["model"]["network"]["init_args"]["width"] == 8 and found["model"]["network"]["init_args"]["blocks"] == 4
+    )
     assert found["trainer"]["gradient_clip_val"] == 1.0
 
 
