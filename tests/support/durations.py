@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LONG_TESTS = ROOT / "tests" / "data" / "long_tests.txt"
 A_MOMENT = 0.3
 """Seconds."""
-HEAD = f"# Tests, and files of tests, that take more than {A_MOMENT} s, the mean over their parameters. Written by `make durations`.\n"
+HEAD = f"# Tests (and whole files) of more than {A_MOMENT} s, the mean over parameters. Written by `make durations`.\n"
 
 
 @cache
