@@ -122,7 +122,7 @@ class EvaluationFigures(EvaluationHistory):
 
     @torch.no_grad()
     def _calibration(self, trainer: Trainer, pl_module: LightningModule, iteration: int) -> _Bins | None:
-        replay = getattr(getattr(trainer, "datamodule", None), "replay", None)
+        replay = getattr(getattr(trainer, "datamodule", None), "window", None)
         if not self.calibration_positions or not replay:
             return None
         # a generator of its own: looking at a run changes nothing of what it draws

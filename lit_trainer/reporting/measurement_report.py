@@ -91,10 +91,10 @@ def record(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
         facts["network"] = describe(network)["network"] | {"parameters": sum(p.numel() for p in network.parameters())}
         facts["rules_version"] = describe(network)["rules_version"]
     if isinstance(data, SelfPlayDataModule):
-        for field in ("game", "seed", "test_games", "threads", "parallel_games"):
-            facts[field] = getattr(data, field)
+        facts |= {"game": data.game, "seed": data.seed, "test_games": data.test.games}
+        facts |= {"threads": data.generation.threads, "parallel_games": data.generation.parallel_games}
         facts["processes"] = trainer.world_size
-        facts["search"] = dataclasses.asdict(data.evaluation_search)
+        facts["search"] = dataclasses.asdict(data.evaluation.search)
     facts["ms_per_move"] = {name: time._asdict() for name, time in times.items()}
     facts["results"] = [
         {"simulations": simulations, "opponent": name, "games": result.games, **result._asdict()}

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from lit_trainer import ResidualMLP, SelfPlayDataModule
+from lit_trainer import EvaluationSettings, GenerationSettings, ResidualMLP, SelfPlayDataModule, TestSettings
 from lit_trainer.learning import distributed as processes
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.measuring.matches import Match
@@ -129,7 +129,7 @@ class Rank(SelfPlayDataModule):
 def test_processes_share_an_evaluation_between_them(games: int) -> None:
     """Deals left out, played twice or otherwise where the number of processes does not divide them."""
     torch.manual_seed(0)
-    data = Rank(evaluation_games=games, evaluation_simulations=2, threads=1)
+    data = Rank(generation=GenerationSettings(threads=1), evaluation=EvaluationSettings(games=games, simulations=2))
     data.network = ResidualMLP(width=8, blocks=1)
     alone = data._play_evaluation("online")
     assert len(alone[0]) == games
@@ -145,7 +145,7 @@ def test_processes_share_an_evaluation_between_them(games: int) -> None:
 
 
 def test_processes_share_a_test_between_them() -> None:
-    data = Rank(test_games=10, threads=1)
+    data = Rank(generation=GenerationSettings(threads=1), test=TestSettings(games=10))
     data.network = ResidualMLP(width=8, blocks=1)
     match = Match(2, "ismcts:3")
     alone = data._play_test(match)
@@ -161,6 +161,8 @@ def test_processes_share_a_test_between_them() -> None:
 
 def test_a_test_plays_other_deals_than_validation() -> None:
     """Deals by which a checkpoint may have been chosen would flatter it."""
-    data = Rank(evaluation_games=40, test_games=40, threads=1)
+    data = Rank(
+        generation=GenerationSettings(threads=1), evaluation=EvaluationSettings(games=40), test=TestSettings(games=40)
+    )
     data.network = ResidualMLP(width=8, blocks=1)
     assert (data._play_evaluation("online")[1] != data._play_test(Match(0, "online"))[1]).any()
