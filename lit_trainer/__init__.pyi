@@ -1,0 +1,25 @@
+# The public names, each in one line. `lit_trainer/__init__.py` reads this file, and so do type checkers.
+from .checkpoints.safetensors import load_network as load_network
+from .checkpoints.writer import AtomicCheckpointIO as AtomicCheckpointIO
+from .learning.data_module import SelfPlayDataModule as SelfPlayDataModule
+from .learning.datasets import SelfPlayDataset as SelfPlayDataset
+from .learning.module import AlphaZeroModule as AlphaZeroModule
+from .measuring.metrics import WinRate as WinRate
+from .networks.base import PolicyValueNetwork as PolicyValueNetwork
+from .networks.evaluators import Evaluator as Evaluator
+from .networks.evaluators import OnnxEvaluator as OnnxEvaluator
+from .networks.evaluators import TorchEvaluator as TorchEvaluator
+from .networks.evaluators import make_evaluator as make_evaluator
+from .networks.residual_mlp import ResidualMLP as ResidualMLP
+from .networks.transformer import TransformerNetwork as TransformerNetwork
+from .players.adaptive_pool import AdaptiveOpponentPool as AdaptiveOpponentPool
+from .players.agents import IsmctsAgent as IsmctsAgent
+from .players.agents import NetworkAgent as NetworkAgent
+from .players.agents import load_agent as load_agent
+from .players.opponent_pool import OpponentPool as OpponentPool
+from .players.protocols import Agent as Agent
+from .reporting.evaluation_report import EvaluationReport as EvaluationReport
+from .reporting.logged_figures import EvaluationFigures as EvaluationFigures
+from .reporting.progress_bar import SelfPlayProgressBar as SelfPlayProgressBar
+from .reporting.time_report import TimeReport as TimeReport
+from .self_play.games import generate_games_batched_by_opponent as generate_games_batched_by_opponent
