@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.distributed import gather_stats, gather_windows, own_window
+from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, PlayedMatch
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.learning.settings import (
     EvaluationSettings,
@@ -24,21 +24,19 @@ from lit_trainer.learning.settings import (
     resolved,
 )
 from lit_trainer.learning.stopping import CommonStop
-from lit_trainer.measuring.matches import Match, play_match
+from lit_trainer.measuring.matches import Match
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.networks.evaluators import TorchEvaluator, make_evaluator
-from lit_trainer.players.engine_players import IsmctsPlayer
+from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.frozen import FrozenCheckpoint
-from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.opponent_pool import OpponentPool
-from lit_trainer.players.specs import opponent_player, past_name
+from lit_trainer.players.specs import past_name
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
 from lit_trainer.self_play.stats import results_to_log
-from lit_trainer.utils.memory import add_memory_advice, memory_advice
+from lit_trainer.utils.memory import add_memory_advice
 from lit_trainer.utils.seeding import derive_seed
 
 if TYPE_CHECKING:
@@ -103,12 +101,11 @@ class SelfPlayDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.steps_per_iteration = steps_per_iteration
         self.seed = seed
-        self.move_times = MoveTimes()
-        """Of a test, in the first process: `sims:N` of the player, and opponents that search, to their time a move."""
-        self._memory, self._evaluation_memory = LaneMemory(), LaneMemory()
+        self._memory = LaneMemory()
         self._games_tested = 0
         self._generator: AsynchronousGenerator | None = None
         self._stop = CommonStop()
+        self._matches = EvaluationMatches(game, pool, seed, self._stop)
         self._resumed = False
         self.window = ReplayWindow(replay.positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
@@ -262,76 +259,36 @@ class SelfPlayDataModule(LightningDataModule):
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
-    def _play_evaluation(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """This process's share of the match against one opponent; the deals are the same at every iteration."""
-        self._check_workers()
-        seed = derive_seed(self.seed, "evaluation", name)
-        match = Match(self.evaluation.simulations, name)
-        return self._play_match(match, self.evaluation.games, seed, on_progress=lambda _: self._stop.heed())
+    @property
+    def _conditions(self) -> Conditions:
+        rank, world = self._process
+        generation = self.generation
+        return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, rank, world)
 
-    def _play_test(self, match: Match) -> tuple[np.ndarray, np.ndarray]:
-        """This process's share of a match; the deals are the same at every number of simulations."""
-        # not those of evaluation, by which a checkpoint may have been chosen
-        seed = derive_seed(self.seed, "test", match.opponent)
+    def _play_evaluation(self, name: str) -> PlayedMatch:
+        self._check_workers()
+        match = Match(self.evaluation.simulations, name)
+        return self._matches.play(
+            self._network, match, self.evaluation.games, self._conditions, on_progress=lambda _: self._stop.heed()
+        )
+
+    def _play_test(self, match: Match) -> PlayedMatch:
         before, total = self._games_tested, self.test.games // self._process[1] * len(self.test_matches)
-        played = self._play_match(
+        played = self._matches.play(
+            self._network,
             match,
             self.test.games,
-            seed,
-            timed=True,
+            self._conditions,
+            purpose="test",
             on_progress=lambda games: self._while_playing(before + games, total),
         )
         self._games_tested += len(played[0])
         return played
 
-    def _play_match(
-        self,
-        match: Match,
-        games: int,
-        seed: int,
-        timed: bool = False,
-        on_progress: Callable[[float], None] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        rank, world = self._process
-        low, high = 2 * (games // 2 * rank // world), 2 * (games // 2 * (rank + 1) // world)
-        advice = f"lower data.generation.parallel_games (now {self.generation.parallel_games})"
-        with memory_advice("in a match", advice), TorchEvaluator(self._network) as evaluate:
-            player = NetworkPlayer(
-                evaluate,
-                simulations=match.simulations,
-                temperature=0.0,
-                seed=derive_seed(seed, "search"),
-                threads=self.generation.threads,
-                settings=self.evaluation.search,
-            )
-            opponent = opponent_player(
-                match.opponent,
-                derive_seed(seed, "opponent"),
-                self.opponent_pool.agents,
-                threads=self.generation.threads,
-                checkpoints=self._frozen,
-                agent_time_limit=self.opponent_pool.agent_time_limit,
-            )
-            assert opponent is not None
-            if timed and rank == 0:
-                timing = self.game, derive_seed(self.seed, "timing")
-                self.move_times.measure(f"sims:{match.simulations}", player, *timing)
-                if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
-                    self.move_times.measure(match.opponent, opponent, *timing)
-            return self._stop.together(
-                partial(
-                    play_match,
-                    player,
-                    opponent,
-                    high - low,
-                    game=self.game,
-                    seed=seed,
-                    first=low,
-                    parallel_games=self.generation.parallel_games,
-                    memory=self._evaluation_memory,
-                    on_progress=on_progress,
-                )
-            )
+    @property
+    def move_times(self) -> MoveTimes:
+        """Returns the times per move of the newest test: `sims:N` and opponents that search, in the first process."""
+        return self._matches.move_times
 
     @property
     def test_matches(self) -> tuple[Match, ...]:
@@ -349,7 +306,7 @@ class SelfPlayDataModule(LightningDataModule):
     def test_dataloader(self) -> list[DataLoader[Any]]:
         """One loader a match, in the order of `test_matches`."""
         self._stop.listen()
-        self.move_times, self._games_tested = MoveTimes(), 0
+        self._matches.move_times, self._games_tested = MoveTimes(), 0
         return [
             DataLoader(EvaluationDataset(match.opponent, partial(self._play_test, match)), batch_size=None)
             for match in self.test_matches

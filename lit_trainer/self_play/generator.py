@@ -27,6 +27,7 @@ def play_games(
     past: Mapping[str, PolicyValueNetwork],
     agents: Mapping[str, Agent],
     checkpoints: Mapping[str, FrozenCheckpoint] | None = None,
+    agent_time_limit: float | None = None,
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:
@@ -41,6 +42,7 @@ def play_games(
         past: see `opponent_player`.
         agents: see `opponent_player`.
         checkpoints: see `opponent_player`.
+        agent_time_limit: see `opponent_player`.
         memory: of the lanes, kept from one call to the next; None: of this call's own.
         on_progress: told the games played so far, in part-games; what it raises ends the games.
     """
@@ -54,7 +56,7 @@ def play_games(
             temperature,
             settings.threads,
             checkpoints,
-            settings.agent_time_limit,
+            agent_time_limit,
         )
         opponents.append(OpponentGames(name, count, player))
     advice = f"lower data.parallel_games (now {settings.parallel_games}) or, where there are workers, data.workers"
@@ -70,7 +72,7 @@ def play_games(
         return generate_games_batched_by_opponent(
             learner,
             opponents,
-            game=settings.game,
+            game=network.game,
             seed=seed,
             parallel_games=settings.parallel_games,
             value_target=settings.value_target,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -54,10 +54,10 @@ class GenerationSettings(Settings):
     def __post_init__(self) -> None:
         """Raises ValueError for the first field that is out of bounds."""
         super().__post_init__()
-        self._one_of("evaluator", EVALUATORS)
+        self._one_of("evaluator", tuple(EVALUATORS))
         self._one_of("value_target", VALUE_TARGETS)
 
-    def _one_of(self, name: str, known: Any) -> None:
+    def _one_of(self, name: str, known: tuple[str, ...]) -> None:
         if (value := getattr(self, name)) not in known:
             raise ValueError(f"{self.qualified(name)}: {value!r} given, expected one of {', '.join(known)}")
 

@@ -8,10 +8,11 @@ _LONGEST = 1_000_000_000
 
 def whole_number(field: str, value: object, lowest: int, highest: int | None = None) -> None:
     """Raise ValueError unless the value is a whole number of at least `lowest`, and at most `highest` where given."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise ValueError(f"{field}: {value!r} given, expected a whole number of at least {lowest}")
-    if highest is not None and value > highest:
-        raise ValueError(f"{field}: {value!r} given, expected a whole number from {lowest} to {highest:,}")
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if is_whole and lowest <= value and (highest is None or value <= highest):
+        return
+    expected = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest:,}"
+    raise ValueError(f"{field}: {value!r} given, expected a whole number {expected}")
 
 
 def time_limit(field: str, value: object) -> None:

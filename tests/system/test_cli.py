@@ -249,7 +249,10 @@ REFUSALS = {
         "checkpoints.frozen: there is no file 'nowhere.ckpt'",
     ),
     "initial weights that are not there": (["--model.initial_weights=nowhere.ckpt"], "initial_weights: "),
-    "threads": (["--data.generation.threads=1025"], "generation.threads: 1025 given, expected a whole number from 1 to 1,024"),
+    "threads": (
+        ["--data.generation.threads=1025"],
+        "generation.threads: 1025 given, expected a whole number from 1 to 1,024",
+    ),
     "simulations": (
         ["--data.generation.simulations=1000001"],
         "simulations: 1000001 given, expected a whole number from 0 to 1,000,000",

@@ -95,6 +95,7 @@ class AsynchronousGenerator:
                 settings=settings,
                 network=pickled_network,
                 agents=agents,
+                agent_time_limit=pool.agent_time_limit,
                 checkpoints=pickled_checkpoints(pool.checkpoints),
                 seed=seed,
                 rank=rank,

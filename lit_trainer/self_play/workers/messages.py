@@ -36,6 +36,7 @@ class WorkerSetup:
     max_past: int
     shared_fd: int
     trainer_pid: int
+    agent_time_limit: float | None = None
     checkpoints: bytes = pickle.dumps({})
     """Opponents that are networks and never change, by name, pickled."""
 

@@ -94,6 +94,7 @@ class _Worker:
                 past={past_name(iteration): network for iteration, network in self.past.items()},
                 agents=self.agents,
                 checkpoints=self.checkpoints,
+                agent_time_limit=setup.agent_time_limit,
                 memory=self.memory,
                 on_progress=check,
             )

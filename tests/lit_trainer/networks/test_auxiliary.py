@@ -307,7 +307,7 @@ def test_margins_come_from_workers(scrambled: Any) -> None:
     from sim_core import SearchSettings
 
     pool, network = OpponentPool([], 1.0, 0.0), mlp()
-    settings = GenerationSettings("beasty_bar", 0, SearchSettings(), "torch", 64, 1)
+    settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=64, threads=1)
     generator = AsynchronousGenerator(
         network, pool, settings, games_per_iteration=8, workers=1, device="cpu", max_staleness=2,
         seed=5, rank=0, start_iteration=0,

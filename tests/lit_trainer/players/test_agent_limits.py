@@ -21,7 +21,6 @@ from lit_trainer.players.python_player import AgentTimeoutError
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
-from lit_trainer.self_play.settings import GenerationSettings
 from sim_core import SearchSettings
 
 pytestmark = pytest.mark.timeout(60)
@@ -75,10 +74,19 @@ def play() -> Callable[..., GeneratedGames]:
         network = ResidualMLP(GAME, width=8, blocks=0)
 
     def play(agent: Agent, limit: float | None, memory: LaneMemory | None = None, **options: Any) -> GeneratedGames:
-        settings = GenerationSettings(GAME, 2, SearchSettings(), "torch", 64, 2, agent_time_limit=limit)
+        settings = GenerationSettings(simulations=2, search=SearchSettings(), parallel_games=64, threads=2)
         plan = {"self_play": 40, "mine": 40}
         return play_games(
-            settings, network, plan, temperature=1.0, seed=3, past={}, agents={"mine": agent}, memory=memory, **options
+            settings,
+            network,
+            plan,
+            temperature=1.0,
+            seed=3,
+            past={},
+            agents={"mine": agent},
+            agent_time_limit=limit,
+            memory=memory,
+            **options,
         )
 
     return play

@@ -26,7 +26,6 @@ from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
 from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.players.specs import ismcts_iterations, opponent_player
 from lit_trainer.self_play.generator import play_games
-from lit_trainer.self_play.settings import GenerationSettings
 from sim_core import Action, GameBatch, SearchSettings, State, games
 
 WRONG = (
@@ -102,7 +101,7 @@ def test_a_pool_plays_it_with_its_own_number_of_iterations(game: str) -> None:
     assert SelfPlayDataModule(game, pool).evaluation.opponents == ("ismcts:1", "ismcts:300")
     player = opponent_player("ismcts:300", 3, {}, threads=2)
     assert isinstance(player, IsmctsPlayer) and (player.iterations, player.seed, player.threads) == (300, 3, 2)
-    settings = GenerationSettings(game, 0, SearchSettings(), "torch", 64, 1)
+    settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=64, threads=1)
     network = ResidualMLP(game, width=8, blocks=0)
     # plays at random, as one iteration does where the root cannot be solved
     torch.nn.init.zeros_(network.policy_head.weight)

@@ -19,7 +19,6 @@ from support.process_tools import alive, cpu_seconds, needs_proc, sleeps, wait_f
 
 from lit_trainer import GenerationSettings, OpponentPool, ResidualMLP, SelfPlayDataModule, WorkerSettings
 from lit_trainer.self_play.games import GeneratedGames, join_games
-from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator, worker_device
 from lit_trainer.self_play.workers.chunks import ChunkPlanner
 from lit_trainer.self_play.workers.messages import WorkerSetup
@@ -77,7 +76,7 @@ def start() -> Iterator[Start]:
     started = []
 
     def start(network: ResidualMLP, pool: OpponentPool, **options: Any) -> AsynchronousGenerator:
-        settings = {"game": GAME, "simulations": 0, "search": SearchSettings(), "evaluator": "torch"}
+        settings = {"simulations": 0, "search": SearchSettings(), "evaluator": "torch"}
         settings |= {"parallel_games": 1024, "threads": 1}
         settings |= {key: options.pop(key) for key in tuple(options) if key in settings}
         defaults = {"games_per_iteration": 24, "workers": 1, "device": "cpu"}
@@ -177,7 +176,7 @@ def test_the_plan_is_followed_over_chunks(start: Start, agents: Any) -> None:
 
 def test_no_two_chunks_share_a_seed() -> None:
     """Not of two workers, of two processes' workers, nor after a resume."""
-    settings = GenerationSettings("beasty_bar", 0, SearchSettings(), "torch", 8, 1)
+    settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=8, threads=1)
     seeds = [
         WorkerSetup(worker, settings, b"", {}, 5, rank, start, 2, "cpu", 0, 0, 0).chunk_seed(chunk)
         for worker in range(3)
@@ -236,7 +235,7 @@ class Two(NamedTuple):
 @pytest.fixture(scope="module")
 def two() -> Iterator[Two]:
     network = ResidualMLP("beasty_bar", width=64, blocks=2)
-    settings = GenerationSettings("beasty_bar", 32, SearchSettings(dirichlet_fraction=0.25), "torch", 1024, 1)
+    settings = GenerationSettings(simulations=32, threads=1)
     options: dict[str, Any] = {"device": "cpu", "seed": 5, "rank": 0, "start_iteration": 0}
     generator = AsynchronousGenerator(
         network, self_play(), settings, games_per_iteration=64, workers=2, max_staleness=2, **options
