@@ -24,6 +24,7 @@ test: $(VENV)/.installed-dev lint browser
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 # the documentation as pages, in site/: nothing is fetched, and they can be opened as files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -294,6 +295,18 @@ class SelfPlayDataModule(LightningDataModule):
     def test_matches(self) -> tuple[Match, ...]:
         """The matches of `test`, in the order of its loaders."""
         return tuple(Match(number, name) for number in self.test.simulations for name in self.test.opponents or ())
+
+    def test_facts(self) -> dict[str, Any]:
+        """Returns the settings that a test is played with, by the names that ``test.json`` writes."""
+        conditions = self._conditions
+        return {
+            "game": self.game,
+            "seed": self.seed,
+            "test_games": self.test.games,
+            "threads": conditions.threads,
+            "parallel_games": conditions.parallel_games,
+            "search": asdict(conditions.search),
+        }
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """One loader an opponent, in the order of `evaluation.opponents`."""

@@ -19,6 +19,7 @@ from lit_trainer.learning.resume import configuration, let_configuration_win
 from lit_trainer.measuring.matches import Match
 from lit_trainer.measuring.metrics import MatchResult, MatchScore, WinRate, WinRateResult
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.reporting.sources import run_data
 from sim_core import get_game
 
 
@@ -150,7 +151,7 @@ class AlphaZeroModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         # iterations done: the number in a checkpoint's file name, at which it resumes
         self.log("iteration", float(self.current_epoch + 1))
-        stats = getattr(getattr(self.trainer, "datamodule", None), "generation_stats", {})
+        stats = run_data(self.trainer).logged_stats
         self.log_dict({f"selfplay/{name}": value for name, value in stats.items()})
         if self.device.type == "cuda":
             # of this process's learner; its iteration alone, so that a rise shows where it began
@@ -175,7 +176,7 @@ class AlphaZeroModule(LightningModule):
 
     @property
     def _opponents(self) -> tuple[str, ...]:
-        return tuple(getattr(getattr(self.trainer, "datamodule", None), "evaluation_opponents", ()))
+        return run_data(self.trainer).evaluation_opponents
 
     def on_validation_epoch_start(self) -> None:
         self._win_rates = ModuleList(WinRate() for _ in self._opponents).to(self.device)
@@ -208,7 +209,7 @@ class AlphaZeroModule(LightningModule):
 
     @property
     def _matches(self) -> tuple[Match, ...]:
-        return tuple(getattr(getattr(self.trainer, "datamodule", None), "test_matches", ()))
+        return run_data(self.trainer).test_matches
 
     def on_test_epoch_start(self) -> None:
         self._match_scores = ModuleList(MatchScore() for _ in self._matches).to(self.device)

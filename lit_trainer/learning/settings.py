@@ -12,7 +12,7 @@ from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.settings import Settings, whole
 from sim_core import SearchSettings, get_game
-from sim_core.tree_search.trees import MAX_SIMULATIONS
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 _MOST_GAMES = 10_000_000
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from lightning.pytorch import LightningModule, Trainer
 from rich.console import Console
 
-from lit_trainer.measuring.metrics import WinRateResult
 from lit_trainer.reporting.history import EvaluationHistory
 from lit_trainer.reporting.measurement_report import report
 from lit_trainer.reporting.plots import learning_curve
+from lit_trainer.reporting.sources import results_of
 from lit_trainer.reporting.tables import evaluation_table
 
 
@@ -32,8 +32,7 @@ class EvaluationReport(EvaluationHistory):
         return Path(trainer.log_dir or trainer.default_root_dir) / self.file_name
 
     def _print(self, pl_module: LightningModule, title: str) -> None:
-        results: dict[str, WinRateResult] = getattr(pl_module, "evaluation", {})
-        if results:
+        if results := results_of(pl_module).evaluation:
             before = {name: list(scores.values())[-1] for name, scores in self.history.items() if scores}
             Console().print(evaluation_table(results, before, title))
 
@@ -49,7 +48,7 @@ class EvaluationReport(EvaluationHistory):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         folder = self._path(trainer).parent  # asks all processes
-        if trainer.is_global_zero and getattr(pl_module, "measurement", {}):
+        if trainer.is_global_zero and results_of(pl_module).measurement:
             report(trainer, pl_module, folder)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from lit_trainer.reporting.sources import results_of
+
 
 class EvaluationHistory(Callback):
     """Keeps each opponent's score over the iterations, across a resume too: what is shown of it is a subclass's.
@@ -27,8 +29,8 @@ class EvaluationHistory(Callback):
     def _iteration(self, trainer: Trainer, pl_module: LightningModule) -> int:
         # within a run the weights evaluated are those at the epoch's end; outside the run's loops are not restored
         fitting = trainer.state.fn == "fit"
-        return trainer.current_epoch + 1 if fitting else int(getattr(pl_module, "iterations_done", 0))
+        return trainer.current_epoch + 1 if fitting else results_of(pl_module).iterations_done
 
     def _record(self, iteration: int, pl_module: LightningModule) -> None:
-        for name, result in getattr(pl_module, "evaluation", {}).items():
+        for name, result in results_of(pl_module).evaluation.items():
             self.history.setdefault(name, {})[iteration] = result.score

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lit_trainer.measuring.calibration import calibration, calibration_gap
 from lit_trainer.reporting.history import EvaluationHistory
 from lit_trainer.reporting.plots import calibration_plot, score_intervals, weights_over_iterations, win_rate_map
+from lit_trainer.reporting.sources import results_of, run_data
 
 _Bins = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 
@@ -99,15 +100,14 @@ class EvaluationFigures(EvaluationHistory):
             self._draw(trainer, pl_module)
 
     def _record_weights(self, trainer: Trainer, iteration: int) -> None:
-        pool = getattr(getattr(trainer, "datamodule", None), "opponent_pool", None)
-        for name, weight in getattr(pool, "weights", {}).items():
-            self.weights.setdefault(name, {})[iteration] = float(weight)
+        for name, weight in run_data(trainer).opponent_weights.items():
+            self.weights.setdefault(name, {})[iteration] = weight
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
         iteration, figures = self._iteration(trainer, pl_module), {}
         if self.history:
             figures["evaluation/win_rates"] = win_rate_map(self.history)
-        if results := getattr(pl_module, "evaluation", {}):
+        if results := results_of(pl_module).evaluation:
             figures["evaluation/scores"] = score_intervals(results, iteration)
         if self.weights:
             figures["opponents/weights"] = weights_over_iterations(self.weights)
@@ -122,11 +122,11 @@ class EvaluationFigures(EvaluationHistory):
 
     @torch.no_grad()
     def _calibration(self, trainer: Trainer, pl_module: LightningModule, iteration: int) -> _Bins | None:
-        replay = getattr(getattr(trainer, "datamodule", None), "window", None)
-        if not self.calibration_positions or not replay:
+        window = run_data(trainer).window
+        if not self.calibration_positions or not window:
             return None
         # a generator of its own: looking at a run changes nothing of what it draws
-        batch = replay.sample(self.calibration_positions, np.random.default_rng(iteration))
+        batch = window.sample(self.calibration_positions, np.random.default_rng(iteration))
         training = [module for module in pl_module.modules() if module.training]
         pl_module.eval()
         _, values = pl_module(batch["observations"].to(pl_module.device))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -18,6 +17,8 @@ from lit_trainer.checkpoints.reader import describe
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.measuring.move_times import MoveTime
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.old_paths import current_path
+from lit_trainer.reporting.sources import results_of, run_data
 from lit_trainer.utils.files import save_figure, write_json
 
 if TYPE_CHECKING:
@@ -77,28 +78,19 @@ def heat_map(path: Path, measurement: Measurement, title: str) -> None:
 
 def record(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
     """What ``test.json`` says: docs/measuring.md explains each field."""
-    from lit_trainer.learning.data_module import (
-        SelfPlayDataModule,  # brings Lightning, which other commands can do without
-    )
-
-    data, network = getattr(trainer, "datamodule", None), getattr(module, "network", None)
-    measurement: Measurement = getattr(module, "measurement", {})
-    times: Mapping[str, MoveTime] = getattr(data, "move_times", {})
+    data, found = run_data(trainer), results_of(module)
     facts: dict[str, Any] = {"format": FORMAT, **environment(), "device": str(trainer.strategy.root_device)}
     facts["checkpoint"] = None if trainer.ckpt_path is None else os.path.abspath(trainer.ckpt_path)
-    facts["iteration"] = getattr(module, "iterations_done", 0)
-    if isinstance(network, PolicyValueNetwork):
+    facts["iteration"] = found.iterations_done
+    if (network := found.network) is not None:
         facts["network"] = describe(network)["network"] | {"parameters": sum(p.numel() for p in network.parameters())}
         facts["rules_version"] = describe(network)["rules_version"]
-    if isinstance(data, SelfPlayDataModule):
-        facts |= {"game": data.game, "seed": data.seed, "test_games": data.test.games}
-        facts |= {"threads": data.generation.threads, "parallel_games": data.generation.parallel_games}
-        facts["processes"] = trainer.world_size
-        facts["search"] = dataclasses.asdict(data.evaluation.search)
-    facts["ms_per_move"] = {name: time._asdict() for name, time in times.items()}
+    if settings := data.test_facts:
+        facts |= {**settings, "processes": trainer.world_size}
+    facts["ms_per_move"] = {name: time._asdict() for name, time in data.move_times.items()}
     facts["results"] = [
         {"simulations": simulations, "opponent": name, "games": result.games, **result._asdict()}
-        for simulations, results in measurement.items()
+        for simulations, results in found.measurement.items()
         for name, result in results.items()
     ]
     return facts
@@ -106,8 +98,7 @@ def record(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
 
 def report(trainer: Trainer, module: LightningModule, folder: Path) -> None:
     """Print the tables, and write ``test.json`` and ``test.png`` into a folder."""
-    measurement: Measurement = getattr(module, "measurement", {})
-    times: Mapping[str, MoveTime] = getattr(getattr(trainer, "datamodule", None), "move_times", {})
+    measurement, times = results_of(module).measurement, run_data(trainer).move_times
     facts = record(trainer, module)
     console = Console(emoji=False, highlight=False)  # ismcts:100: is no picture
     for simulations, results in measurement.items():
@@ -142,7 +133,8 @@ def read_record(path: Path, network: PolicyValueNetwork, iteration: int, field: 
         version = facts["format"]
         pairs = [
             ("iteration", facts["iteration"], iteration),
-            *((key, facts["network"][key], own["network"][key]) for key in ("class_path", "init_args")),
+            ("class_path", current_path(facts["network"]["class_path"]), own["network"]["class_path"]),
+            ("init_args", facts["network"]["init_args"], own["network"]["init_args"]),
             ("rules_version", facts["rules_version"], own["rules_version"]),
         ]
         for row in facts["results"]:

@@ -8,6 +8,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
+from lit_trainer.reporting.sources import run_data
+
 
 class SelfPlayProgressBar(RichProgressBar):
     """Lightning's rich progress bar with one more line, for the games being played.
@@ -23,13 +25,13 @@ class SelfPlayProgressBar(RichProgressBar):
 
     def _listen(self, trainer: Trainer, label: str) -> None:
         self._label = label
-        listeners = getattr(getattr(trainer, "datamodule", None), "on_progress", None)
+        listeners = run_data(trainer).on_progress
         if listeners is not None and self._show_games not in listeners:
             listeners.append(self._show_games)
 
     def _stop_listening(self, trainer: Trainer) -> None:
-        listeners = getattr(getattr(trainer, "datamodule", None), "on_progress", [])
-        if self._show_games in listeners:
+        listeners = run_data(trainer).on_progress
+        if listeners is not None and self._show_games in listeners:
             listeners.remove(self._show_games)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

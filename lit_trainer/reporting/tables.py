@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.table import Table
 
@@ -9,7 +11,7 @@ from lit_trainer.measuring.metrics import WinRateResult
 
 
 def evaluation_table(
-    results: dict[str, WinRateResult], before: dict[str, float] | None = None, title: str = "Evaluation"
+    results: Mapping[str, WinRateResult], before: Mapping[str, float] | None = None, title: str = "Evaluation"
 ) -> Table:
     """The results as a rich table: opponent, games, win, draw, loss, score with interval, change of the score."""
     table = Table(

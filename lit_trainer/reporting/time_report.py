@@ -12,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lit_trainer.reporting.sources import run_data
+
 PLAYING, LEARNING, EVALUATION, REST = "playing", "learning", "evaluation", "the rest"
 _SHARES = ("forward", "tree", "encoding", "opponents", "waiting")
 _COUNTS = ("games", "dropped_games")
@@ -78,8 +80,7 @@ class TimeReport(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.iterations += 1
-        stats = getattr(getattr(trainer, "datamodule", None), "generation_stats", {})
-        self._add(dict(stats), time.perf_counter() - self._began)
+        self._add(run_data(trainer).logged_stats, time.perf_counter() - self._began)
 
     # -- statistics ------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from lit_trainer.networks.evaluators import Floats
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Player
 from lit_trainer.self_play.lanes import LaneMemory, PlayedGames, Schedule, play_schedule
+from sim_core.runner_settings import ValueTarget
 
 
 class OpponentGames(NamedTuple):
@@ -75,7 +76,7 @@ def generate_games_batched_by_opponent(
     seed: int,
     parallel_games: int = 1024,
     mirrored: bool = False,
-    value_target: str = "outcome",
+    value_target: ValueTarget = "outcome",
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:

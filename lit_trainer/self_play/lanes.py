@@ -27,7 +27,8 @@ from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Player
 from lit_trainer.players.python_player import AgentTimeoutError, PythonPlayer
 from lit_trainer.utils.watch import Watch, interrupted
-from sim_core import GameRunner, LeafBatch, Trees
+from sim_core import GameRunner, LeafBatch, RunnerSettings, SearchSettings, Trees
+from sim_core.runner_settings import ValueTarget
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class PlayedGames:
     policies: Floats
     """Their policy targets [k, A]."""
     position_outcomes: NDArray[np.int8]
-    """Outcomes, or exact values, for their movers [k]; see `GameRunner`'s `value_target`."""
+    """Outcomes, or exact values, for their movers [k]; see `RunnerSettings`."""
     position_margins: NDArray[np.int32]
     """Final margins for their movers [k]: the own score less the other's."""
     position_values: Floats
@@ -165,7 +166,7 @@ def play_schedule(
     seed: int,
     parallel_games: int,
     record: bool = False,
-    value_target: str = "outcome",
+    value_target: ValueTarget = "outcome",
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> PlayedGames:
@@ -179,7 +180,7 @@ def play_schedule(
         seed: of the deals.
         parallel_games: games played side by side.
         record: keep the learner's positions and policy targets.
-        value_target: "outcome" or "endgame", what the positions' outcomes are; see `GameRunner`.
+        value_target: "outcome" or "endgame", what the positions' outcomes are; see `RunnerSettings`.
         memory: of the lanes, to be used again; None: of this call's own.
         on_progress: told the games played so far, in part-games, a few times a second, in the calling thread; what it
             raises ends the games.
@@ -197,13 +198,17 @@ def play_schedule(
     by_player = {id(player): threading.Lock() for player in outside.values()}
     locks = {k: by_player[id(player)] for k, player in outside.items()}
     parts = _share_out(schedule, opponents, len(memories))
+    settings = RunnerSettings(
+        simulations=learner.simulations if learner else 0,
+        search=learner.settings if learner else SearchSettings(),
+        value_target=value_target,
+    )
     lanes = []
     for leaves, rows in zip(memories, parts, strict=True):
         part = schedule.part(rows)
         runner = GameRunner(
             leaves,
-            simulations=learner.simulations if learner else 0,
-            settings=learner.settings if learner else None,
+            settings,
             temperature=learner.temperature if learner else 0.0,
             seed=seed,
             learner_seed=learner.seed if learner else 0,
@@ -212,7 +217,6 @@ def play_schedule(
             controllers=part.controllers,
             opponents=builtin,
             record=record,
-            value_target=value_target,
         )
         lanes.append(_Lane(runner, outside, locks))
     started = time.perf_counter()

@@ -11,7 +11,7 @@ from lit_trainer.networks.evaluators import EVALUATORS
 from lit_trainer.utils.checks import time_limit
 from lit_trainer.utils.settings import Settings, whole
 from sim_core import SearchSettings
-from sim_core.tree_search.trees import MAX_SIMULATIONS
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
 """Self-play's default search: noise at the root makes it try moves that the network would leave out."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 _LONGEST = 1_000_000_000
 """Seconds: what every way of waiting takes."""
 
 
-def whole_number(field: str, value: object, lowest: int, highest: int | None = None) -> None:
+def whole_number(field: str, value: Any, lowest: int, highest: int | None = None) -> None:
     """Raise ValueError unless the value is a whole number of at least `lowest`, and at most `highest` where given."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if is_whole and lowest <= value and (highest is None or value <= highest):

@@ -175,12 +175,14 @@ LISTED = [
     Listed(
         r"(lit-trainer|srun|torchrun) .* --trainer.strategy ddp .*",
         parse_launched,
-        "needs GPUs; tests/system/test_distributed.py::test_processes_play_different_games_and_stay_equal runs on two CPUs",
+        "needs GPUs; "
+        "tests/system/test_distributed.py::test_processes_play_different_games_and_stay_equal runs on two CPUs",
     ),
     Listed(
         r"srun lit-trainer fit --config configs/[\w/]+\.yaml",
         parse_launched,
-        "needs SLURM; tests/system/test_signals.py::test_slurm_s_signal_puts_the_job_back_and_the_job_goes_on plays its part",
+        "needs SLURM; "
+        "tests/system/test_signals.py::test_slurm_s_signal_puts_the_job_back_and_the_job_goes_on plays its part",
     ),
     Listed(
         r"lit-trainer web.*",

@@ -1,4 +1,6 @@
-"""Which lines of the engine's Cython were executed: ``python tests/support/engine_coverage.py``, where it was built and run.
+"""Shows which lines of the engine's Cython were executed.
+
+Run ``python tests/support/engine_coverage.py`` where the engine was built and run.
 
 Reads gcc's counts for the C of a build with LIT_ALPHAZERO_COVERAGE=1. Cython's own way, a trace of every line, takes
 the GIL for each line of code that runs without it: minutes for tests that otherwise take seconds.

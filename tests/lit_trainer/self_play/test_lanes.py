@@ -20,7 +20,7 @@ from lit_trainer.players.protocols import Moves
 from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.self_play.games import OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.self_play.lanes import LANES, LaneMemory, PlayedGames, Schedule, play_schedule
-from sim_core import Action, GameBatch, GameRunner, State, search
+from sim_core import Action, GameBatch, GameRunner, RunnerSettings, State, search
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -114,8 +114,7 @@ def test_lanes_share_no_memory(make_network: Callable[..., ResidualMLP]) -> None
         for leaves in LaneMemory().lanes("beasty_bar", slots, learner):
             runner = GameRunner(
                 leaves,
-                simulations=2,
-                settings=None,
+                RunnerSettings(simulations=2),
                 temperature=1.0,
                 seed=1,
                 learner_seed=2,
