@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.distributed import gather_stats, gather_windows, own_window
@@ -29,9 +29,7 @@ from lit_trainer.measuring.matches import Match
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
-from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.opponent_pool import OpponentPool
-from lit_trainer.players.specs import past_name
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
@@ -93,7 +91,10 @@ class SelfPlayDataModule(LightningDataModule):
         self.game = game
         self.opponent_pool = pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         self.generation = generation
-        self.evaluation, self.test = resolved(evaluation, test, pool, game)
+        pool.check_game(game)
+        self.roster = pool.roster.copy()
+        """The pool's opponents and those of validation and test, by name."""
+        self.evaluation, self.test = resolved(evaluation, test, pool, self.roster, game)
         self.replay = replay
         if workers is not None:
             check_asynchronous(pool)
@@ -106,7 +107,7 @@ class SelfPlayDataModule(LightningDataModule):
         self._games_tested = 0
         self._generator: AsynchronousGenerator | None = None
         self._stop = CommonStop()
-        self._matches = EvaluationMatches(game, pool, seed, self._stop)
+        self._matches = EvaluationMatches(game, self.roster, seed, self._stop)
         self._resumed = False
         self.window = ReplayWindow(replay.positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
@@ -127,10 +128,6 @@ class SelfPlayDataModule(LightningDataModule):
     def _process(self) -> tuple[int, int]:
         """This process's rank and how many there are."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-
-    @property
-    def _frozen(self) -> dict[str, FrozenCheckpoint]:
-        return self.opponent_pool.checkpoints_on(next(self._network.parameters()).device)
 
     def _iteration(self) -> int:
         assert self.trainer is not None
@@ -159,10 +156,7 @@ class SelfPlayDataModule(LightningDataModule):
             plan,
             temperature=self.temperature,
             seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
-            past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
-            agents=pool.agents,
-            checkpoints=self._frozen,
-            agent_time_limit=pool.agent_time_limit,
+            opponents=pool.players_of(plan, network, self.temperature),
             memory=self._memory,
             on_progress=self._while_playing,
         )
@@ -256,7 +250,7 @@ class SelfPlayDataModule(LightningDataModule):
             self._before_batch,
             auxiliary=self._network.auxiliary_heads is not None,
         )
-        return DataLoader(dataset, batch_size=None)
+        return _loader(dataset)
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
@@ -266,9 +260,8 @@ class SelfPlayDataModule(LightningDataModule):
         generation = self.generation
         return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, rank, world)
 
-    def _play_evaluation(self, name: str) -> PlayedMatch:
+    def _play_evaluation(self, match: Match) -> PlayedMatch:
         self._check_workers()
-        match = Match(self.evaluation.simulations, name)
         return self._matches.play(
             self._network, match, self.evaluation.games, self._conditions, on_progress=lambda _: self._stop.heed()
         )
@@ -309,21 +302,16 @@ class SelfPlayDataModule(LightningDataModule):
         }
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """One loader an opponent, in the order of `evaluation.opponents`."""
+        """Returns a loader for each opponent of `evaluation.opponents`."""
         self._stop.listen()
-        return [
-            DataLoader(EvaluationDataset(name, partial(self._play_evaluation, name)), batch_size=None)
-            for name in self.evaluation.opponents or ()
-        ]
+        matches = [Match(self.evaluation.simulations, name) for name in self.evaluation.opponents or ()]
+        return [_loader(EvaluationDataset(match, partial(self._play_evaluation, match))) for match in matches]
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
-        """One loader a match, in the order of `test_matches`."""
+        """Returns a loader for each of `test_matches`."""
         self._stop.listen()
         self._matches.move_times, self._games_tested = MoveTimes(), 0
-        return [
-            DataLoader(EvaluationDataset(match.opponent, partial(self._play_test, match)), batch_size=None)
-            for match in self.test_matches
-        ]
+        return [_loader(EvaluationDataset(match, partial(self._play_test, match))) for match in self.test_matches]
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
@@ -355,3 +343,7 @@ class SelfPlayDataModule(LightningDataModule):
             self.window.load_state_dict(own_window(windows, *self._process))
         elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")
+
+
+def _loader(dataset: IterableDataset[Any]) -> DataLoader[Any]:
+    return DataLoader(dataset, batch_size=None)  # the data sets yield whole batches

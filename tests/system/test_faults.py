@@ -200,7 +200,9 @@ def with_slow_opponent() -> str:
             "agent_time_limit": 0.5,
         },
     }
-    Path("slow.yaml").write_text(yaml.safe_dump({"data": {"opponent_pool": pool, "evaluation_opponents": ["slow"]}}))
+    Path("slow.yaml").write_text(
+        yaml.safe_dump({"data": {"opponent_pool": pool, "evaluation": {"opponents": ["slow"]}}})
+    )
     return "--config=slow.yaml"
 
 

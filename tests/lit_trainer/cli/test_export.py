@@ -196,6 +196,9 @@ def test_the_card_has_what_a_test_measured(tmp_path: Path, monkeypatch: pytest.M
     assert said["date"] in card and "Unmeasured" not in card
     network = build_network(read_checkpoint(SHIPPED))
     assert read_record(path, network, 600) == said
+    earlier = said | {"results": [{key: row[key] for key in row if key != "median_margin"} for row in said["results"]]}
+    path.write_text(json.dumps(earlier))
+    assert read_record(path, network, 600) == earlier, "a file of a version that did not know the median"
     for field, value in (("iteration", 599), ("rules_version", 0), ("format", 2), ("results", [{}])):
         path.write_text(json.dumps(said | {field: value}))
         with pytest.raises(ValueError, match=r"^test_json: .*test\.json' (measured|has format|is no record)"):

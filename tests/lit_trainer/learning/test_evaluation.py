@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from lit_trainer import OpponentPool, ResidualMLP
+from lit_trainer import ResidualMLP
 from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, shared_games
 from lit_trainer.measuring.matches import Match
+from lit_trainer.players.roster import Roster
 from sim_core import SearchSettings
 
 Make = Callable[..., ResidualMLP]
 ALONE = Conditions()
+ROSTER = Roster()
+ROSTER.enlist(["random", "online", "ismcts:3"], "opponents")
 
 
 def matches(seed: int = 42) -> EvaluationMatches:
-    return EvaluationMatches("beasty_bar", OpponentPool([], self_play_share=1.0, past_share=0.0), seed)
+    return EvaluationMatches("beasty_bar", ROSTER.copy(), seed)
 
 
 @pytest.mark.parametrize("games", [2, 26])
@@ -40,7 +44,7 @@ def test_processes_share_a_match_between_them(games: int, make_network: Make) ->
 def test_shares_are_whole_deals_and_even(games: int, world: int) -> None:
     bounds = [shared_games(games, rank, world) for rank in range(world)]
     assert bounds[0][0] == 0 and bounds[-1][1] == games
-    assert all(before[1] == after[0] for before, after in zip(bounds, bounds[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(bounds))
     sizes = [end - first for first, end in bounds]
     assert all(size % 2 == 0 for size in sizes) and max(sizes) - min(sizes) <= 2
 
@@ -101,5 +105,5 @@ def test_memory_that_runs_out_is_told_with_advice(make_network: Make, monkeypatc
     monkeypatch.setattr(type(network), "affine_weights", None, raising=False)
     conditions = replace(ALONE, parallel_games=77)
     with pytest.raises(MemoryError) as caught:
-        EvaluationMatches("beasty_bar", OpponentPool([], 1.0, 0.0), 1).play(network, Match(0, "random"), 4, conditions)
+        matches().play(network, Match(0, "random"), 4, conditions)
     assert "lower data.generation.parallel_games (now 77)" in caught.value.__notes__[0]
