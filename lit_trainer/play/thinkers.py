@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.checkpoints.newest import newest_first
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.network_player import NetworkPlayer
@@ -154,11 +155,11 @@ def default_agent(game: str, folder: Path | None = None) -> str:
         folder: where to look, by default the working directory.
     """
     root = folder or Path()
-    runs = sorted(root.glob("runs/*/version_*/checkpoints/last.ckpt"), key=lambda path: -path.stat().st_mtime)
+    runs = newest_first(root.glob("runs/*/version_*/checkpoints/last.ckpt"))
     for path in (root / "checkpoints/iter1000.ckpt", root / "checkpoints/iter600.ckpt", *runs):
         if path.is_file():
             try:
-                if build_network(read_checkpoint(path)).game == game:
+                if Checkpoint.read(path).network.game == game:
                     return str(path)
             except ValueError:
                 continue  # damaged, or of another version

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from lit_trainer.checkpoints.newest import newest_checkpoint
 from lit_trainer.players.engine_players import BuiltinOpponent, IsmctsOpponent, builtin_names
 from lit_trainer.players.frozen import FrozenCheckpoint, read_frozen
 from lit_trainer.players.protocols import Opponent
@@ -146,12 +147,6 @@ def _name_of_folder(folder: Path) -> str:
         if part and part != "checkpoints" and not re.fullmatch(r"version_\d+", part):
             return part
     return "run"
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Returns the newest checkpoint in a folder and its sub-folders; None where there is none."""
-    files = [path for path in folder.rglob("*.ckpt") if path.is_file()]
-    return max(files, key=lambda path: (path.stat().st_mtime_ns, path.name == "last.ckpt", str(path)), default=None)
 
 
 def _agent_spec(text: str, class_path: str, arguments: str, field: str) -> PlayerSpec:
