@@ -331,19 +331,19 @@ def _agents_watch(lanes: Sequence[_Lane]) -> Callable[[], None]:
 def _collect(lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds: float, workers: int) -> PlayedGames:
     """The lanes' results in the schedule's order, positions lane by lane."""
     order = np.argsort(np.concatenate(parts), kind="stable")
-    kept = [lane.runner.positions_kept() for lane in lanes]
+    records = [lane.runner.record for lane in lanes]
     spent = [lane.seconds() for lane in lanes]
     whole = max(workers * seconds, 1e-9)
     shares = {name: sum(part[name] for part in spent) / whole for name in ("forward", "tree", "encoding", "opponents")}
     shares["waiting"] = max(0.0, 1.0 - sum(shares.values()))
     return PlayedGames(
-        outcomes=np.concatenate([lane.runner.outcomes() for lane in lanes])[order],
-        scores=np.concatenate([lane.runner.scores() for lane in lanes])[order],
-        states=np.concatenate([part[0] for part in kept]),
-        policies=np.concatenate([part[1] for part in kept]),
-        position_outcomes=np.concatenate([part[2] for part in kept]),
-        position_margins=np.concatenate([lane.runner.margins_kept() for lane in lanes]),
-        position_values=np.concatenate([lane.runner.values_kept() for lane in lanes]),
+        outcomes=np.concatenate([record.outcomes for record in records])[order],
+        scores=np.concatenate([record.scores for record in records])[order],
+        states=np.concatenate([record.states for record in records]),
+        policies=np.concatenate([record.policies for record in records]),
+        position_outcomes=np.concatenate([record.position_outcomes for record in records]),
+        position_margins=np.concatenate([record.position_margins for record in records]),
+        position_values=np.concatenate([record.position_values for record in records]),
         evaluations=sum(lane.evaluations for lane in lanes),
         simulations=sum(lane.runner.simulations_done for lane in lanes),
         seconds=seconds,

@@ -23,7 +23,6 @@ from lit_trainer import (
 )
 from lit_trainer.checkpoints.reader import KEY, read_checkpoint
 from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
-from lit_trainer.players.specs import opponent_player
 from sim_core import GameBatch
 
 
@@ -48,9 +47,7 @@ def pool(path: Path, **options: Any) -> OpponentPool:
 @pytest.mark.parametrize("simulations", [0, 8])
 def test_it_plays_as_the_checkpoint_s_agent(simulations: int, checkpoint_path: Path) -> None:
     """Another network, noise at the root, or moves that are sampled."""
-    frozen = pool(checkpoint_path, simulations=simulations).checkpoints
-    player = opponent_player("frozen", 4, {}, checkpoints=frozen)
-    assert player is not None
+    player = pool(checkpoint_path, simulations=simulations).roster["frozen"].player(4)
     batch = positions()
     agent = load_agent(checkpoint_path, simulations)
     agreed = [
@@ -59,8 +56,7 @@ def test_it_plays_as_the_checkpoint_s_agent(simulations: int, checkpoint_path: P
     ]
     # a search's determinizations are drawn from other streams
     assert all(agreed) if not simulations else np.mean(agreed) > 0.6
-    warm = opponent_player("frozen", 4, {}, checkpoints=pool(checkpoint_path, temperature=1.0).checkpoints)
-    assert warm is not None
+    warm = pool(checkpoint_path, temperature=1.0).roster["frozen"].player(4)
     assert len({tuple(warm.act(GameBatch(40, 3)).actions), tuple(load_moves(agent))}) == 2
 
 
@@ -107,13 +103,15 @@ def test_a_run_plays_it_alone_and_leaves_it_as_it_is(
     shutil.copy(checkpoint_path, path)
     opponents = pool(path, simulations=simulations)
     os.unlink(path)
-    before = {key: value.clone() for key, value in opponents.checkpoints["frozen"].network.state_dict().items()}
+    frozen = opponents.roster["frozen"]
+    assert isinstance(frozen, FrozenCheckpoint)
+    before = {key: value.clone() for key, value in frozen.network.state_dict().items()}
     learner = make_network(5)
     began = {key: value.clone() for key, value in learner.state_dict().items()}
     data = fit(learner, opponents)
     assert data.generation_stats["games/frozen"] == 12 and "games/self_play" not in data.generation_stats
     assert len(data.replay) == 2 * 12 * 12, "the learner's moves alone"
-    after = opponents.checkpoints["frozen"].network.state_dict()
+    after = frozen.network.state_dict()
     assert all(torch.equal(value, after[key]) for key, value in before.items())
     assert any(not torch.equal(value, learner.state_dict()[key]) for key, value in began.items())
     assert "checkpoints" not in opponents.state_dict()
