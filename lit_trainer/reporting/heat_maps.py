@@ -50,7 +50,9 @@ def draw_heat_map(
     ticks = range(0, len(columns), -(-len(columns) // MOST_TICKS) or 1)
     axes.set_xticks(list(ticks), [columns[k] for k in ticks])
     axes.set_yticks(range(len(rows)), rows)
-    for row, column in np.argwhere(~np.isnan(values)) if text else ():
+    for row, column in np.argwhere(~np.isnan(values)):
+        if text is None:
+            break
         dark = sum(image.cmap(image.norm(values[row, column]))[:3]) < _DARK
         colour = "white" if dark else "black"
         axes.text(column, row, text(row, column), ha="center", va="center", fontsize=font_size, color=colour)

@@ -70,9 +70,7 @@ def report(trainer: Trainer, module: LightningModule, folder: Path) -> None:
     console.print(f"Written: {folder / 'test.json'}, {folder / 'test.png'}", soft_wrap=True)
 
 
-def read_record(
-    path: Path, network: PolicyValueNetwork, iteration: int, field: str = "test_json"
-) -> dict[str, Any]:
+def read_record(path: Path, network: PolicyValueNetwork, iteration: int, field: str = "test_json") -> dict[str, Any]:
     """Returns what a ``test.json`` says, once it is sure to be of this network.
 
     Args:
