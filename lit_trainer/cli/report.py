@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lit_trainer.checkpoints.reader import build_network, iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.measuring.agent_analysis import annotated_game, calibration_errors, holding_worth, play_shares, think
 from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.network_player import NetworkPlayer
@@ -39,8 +39,8 @@ def report(
         FileNotFoundError: There is no such checkpoint.
         ValueError: The checkpoint is damaged, or an opponent is unknown.
     """
-    checkpoint = read_checkpoint(ckpt_path)
-    network = build_network(checkpoint, ckpt_path).eval()
+    checkpoint = Checkpoint.read(ckpt_path)
+    network = checkpoint.network
     others = Roster()
     names_of = {name: others.enlist([name], "opponents", network.game)[0] for name in opponents if name != "itself"}
     folder = Path(out)
@@ -56,7 +56,7 @@ def report(
     save_figure(folder / "animals.png", animals_picture(thoughts))
     save_figure(folder / "calibration.png", calibration_picture(thoughts))
     facts: dict[str, Any] = {
-        "iteration": iterations_done(checkpoint),
+        "iteration": checkpoint.iteration,
         "simulations": simulations,
         "games": games,
         "calibration": calibration_errors(thoughts),

@@ -13,6 +13,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from lit_trainer.checkpoints.reader import windows_in
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.distributed import gather_stats, gather_windows, own_window
 from lit_trainer.learning.replay import ReplayWindow
@@ -437,9 +438,7 @@ class SelfPlayDataModule(LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
-        if "replay" in state_dict:
-            others = state_dict.get("replay_of_rank", {})
-            windows = [state_dict["replay"], *(others[k] for k in sorted(others))]
+        if windows := windows_in(state_dict):
             self.replay.load_state_dict(own_window(windows, *self._process))
         elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")

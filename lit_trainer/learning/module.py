@@ -13,7 +13,8 @@ from torch.nn import ModuleList
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_trainer.checkpoints import reader as checkpoints
+from lit_trainer.checkpoints.description import ENTRY, Description
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
 from lit_trainer.learning.resume import configuration, let_configuration_win
 from lit_trainer.measuring.matches import Match
@@ -79,7 +80,7 @@ class AlphaZeroModule(LightningModule):
         if hand_coef and not get_game(network.game).hidden_size:
             raise ValueError(f"hand_coef: {hand_coef!r} given, expected 0: {network.game} has no hidden hand to learn")
         if initial_weights is not None:
-            checkpoints.load_initial_weights(network, initial_weights, "initial_weights")
+            Checkpoint.read(initial_weights, "initial_weights").load_into(network)
         # no save_hyperparameters: what a checkpoint remembers must not win over a resumed run's configuration
         self.network = network
         self._optimizer = optimizer
@@ -233,12 +234,11 @@ class AlphaZeroModule(LightningModule):
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[checkpoints.KEY] = checkpoints.describe(self.network) | {
-            "optimizer_configuration": configuration(*self._new_optimizer(), self.lr_interval)
-        }
+        settings = configuration(*self._new_optimizer(), self.lr_interval)
+        checkpoint[ENTRY] = Description.of(self.network).entry(settings)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoints.check_fits(checkpoint, self.network)
-        self.iterations_done = checkpoints.iterations_done(checkpoint)
-        saved = checkpoint[checkpoints.KEY].get("optimizer_configuration")
-        let_configuration_win(checkpoint, saved, *self._new_optimizer(), self.lr_interval)
+        found = Checkpoint(checkpoint)
+        found.check_fits(self.network)
+        self.iterations_done = found.iteration
+        let_configuration_win(checkpoint, found.optimizer_configuration, *self._new_optimizer(), self.lr_interval)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lit_trainer.checkpoints.reader import build_network, iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.network_player import NetworkPlayer
@@ -66,10 +66,10 @@ def read_frozen(path: str | os.PathLike[str], field: str) -> FrozenCheckpoint:
         FileNotFoundError: The file does not exist.
         ValueError: The file is damaged or no checkpoint of this library.
     """
-    checkpoint = read_checkpoint(path, field)
-    network = build_network(checkpoint, repr(os.fspath(path)), field)
+    checkpoint = Checkpoint.read(path, field)
+    network = checkpoint.network
     try:
-        iteration = iterations_done(checkpoint)
+        iteration = checkpoint.iteration
     except ValueError:
         iteration = None
     return FrozenCheckpoint(network, name=Path(path).stem, iteration=iteration)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from lit_trainer.checkpoints.reader import describe
+from lit_trainer.checkpoints.description import Description
 from lit_trainer.measuring.matches import player_name
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.measuring.move_times import MoveTime
@@ -40,8 +40,9 @@ def measurement_record(trainer: Trainer, module: LightningModule) -> dict[str, A
     facts["checkpoint"] = None if trainer.ckpt_path is None else os.path.abspath(trainer.ckpt_path)
     facts["iteration"] = results.iterations_done
     if (network := results.network) is not None:
-        facts["network"] = describe(network)["network"] | {"parameters": sum(p.numel() for p in network.parameters())}
-        facts["rules_version"] = describe(network)["rules_version"]
+        own = Description.of(network)
+        facts["network"] = own.network | {"parameters": sum(p.numel() for p in network.parameters())}
+        facts["rules_version"] = own.rules_version
     if settings := data.test_facts:
         facts |= {**settings, "processes": trainer.world_size}
     facts["ms_per_move"] = {name: time._asdict() for name, time in data.move_times.items()}
@@ -85,15 +86,15 @@ def read_record(path: Path, network: PolicyValueNetwork, iteration: int, field: 
     """
     if not path.is_file():
         raise FileNotFoundError(f"{field}: there is no file {str(path)!r}")
-    own = describe(network)
+    own = Description.of(network)
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = facts["format"]
         pairs = [
             ("iteration", facts["iteration"], iteration),
-            ("class_path", current_path(facts["network"]["class_path"]), own["network"]["class_path"]),
-            ("init_args", facts["network"]["init_args"], own["network"]["init_args"]),
-            ("rules_version", facts["rules_version"], own["rules_version"]),
+            ("class_path", current_path(facts["network"]["class_path"]), own.class_path),
+            ("init_args", facts["network"]["init_args"], own.init_args),
+            ("rules_version", facts["rules_version"], own.rules_version),
         ]
         for row in facts["results"]:
             _ = MatchResult.from_record(row), row["simulations"], row["opponent"]

@@ -84,7 +84,9 @@ def draw_calibration(axes: Axes, found: Mapping[str, Calibration], fewest: int =
     axes.plot((-1, 1), (-1, 1), color="grey", linewidth=0.8, linestyle=":")
     for name, bins in found.items():
         enough = bins.counts >= fewest
-        axes.plot(bins.predicted[enough], bins.came[enough], marker="o", markersize=4, clip_on=False, label=name)
+        # points at the edge are drawn whole; a line without points would have no extent for the layout
+        clipped = not enough.any()
+        axes.plot(bins.predicted[enough], bins.came[enough], marker="o", markersize=4, clip_on=clipped, label=name)
     axes.set(xlim=(-1, 1), ylim=(-1, 1), ylabel="mean outcome")
     axes.grid(alpha=0.25)
 

@@ -182,7 +182,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(trickles: bool) -> None:
         while received := stalled.recv(4096):  # until it is closed
             answer += received
     assert answer.startswith(b"HTTP/1.1 408 ") and b"connection: close" in answer.lower()
-    assert b'"body: not all here after 0.2 seconds"' in answer
+    assert b'"body: incomplete after 0.2 seconds"' in answer
 
 
 def test_a_body_that_breaks_off_is_no_failure(capfd: pytest.CaptureFixture[str]) -> None:

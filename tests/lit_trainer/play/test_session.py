@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lit_trainer.play import PERSON, Record, Session, Thinker, make_thinker
+from lit_trainer.play import PERSON, SavedGame, Session, Thinker, make_thinker
 from lit_trainer.play.thinkers import default_agent
 from lit_trainer.play.views import playable, position_view
 from sim_core import OPPONENTS, State, get_game
@@ -42,7 +42,7 @@ def test_a_person_s_view_is_the_same_whatever_the_hidden_cards_are(state: State,
     """A hand of the other, an order of a deck, or anything made of them that reached the JSON."""
     dealt_anew = seen_by(seen_by(state, seat).determinize(seed), state.to_move)
     names = (PERSON, "agent") if seat == 0 else ("agent", PERSON)
-    views = [json.dumps(Session(Record(each, names), seat).view()) for each in (state, dealt_anew)]
+    views = [json.dumps(Session(SavedGame(each, names), seat).view()) for each in (state, dealt_anew)]
     assert views[0] == views[1]
     if state.ply < 16:
         assert position_view(state, seat)["hands"][1 - seat] is None
@@ -63,12 +63,12 @@ def test_undo_restores_what_was_before_the_person_s_move(game: str, seed: int, s
         if session.state.is_terminal:
             break
         if seat is None or session.awaits_person:
-            before.append((session.view(), session.record()))
+            before.append((session.view(), session.saved_game()))
         legal = session.state.legal_actions()
         session.play(legal[(seed + k) % len(legal)])
     for view, record in reversed(before):
         session.undo()
-        assert (session.view(), session.record()) == (view, record)
+        assert (session.view(), session.saved_game()) == (view, record)
     assert not session.can_undo
     with pytest.raises(ValueError, match="undo: "):
         session.undo()
@@ -125,13 +125,13 @@ def test_a_decided_game_has_the_chance_of_its_outcome() -> None:
 
 
 def test_words_name_what_a_move_does_and_its_outcome_where_cards_went() -> None:
-    session = Session(Record(State.parse("hKx - - SP/mu G/l 0 3"), (PERSON, "agent")), 0)
+    session = Session(SavedGame(State.parse("hKx - - SP/mu G/l 0 3"), (PERSON, "agent")), 0)
     words = {move["action"]: move["words"] for move in session.view()["position"]["legal"]}
     assert words["P0"] == "parrot, throws out the opponent's hippo at place 0"
     assert words["P1"] == "parrot, throws out your kangaroo at place 1"
     session.play(session.parse_move("p1"))
     assert session.view()["turns"][0]["thatsit"] == [{"animal": "K", "player": 0}]
-    jumps = Session(Record(State.parse("Mlku - - X/s -/- 0 22"), ("a", "b")))
+    jumps = Session(SavedGame(State.parse("Mlku - - X/s -/- 0 22"), ("a", "b")))
     words = {move["action"]: move["words"] for move in jumps.view()["position"]["legal"]}
     assert words["X=K2"] == "chameleon as kangaroo, over 2 animals"
     jumps.play(jumps.parse_move("X=K2"))
@@ -152,7 +152,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         make_thinker("nobody")
     with pytest.raises(ValueError, match="simulations: -1 given"):
         make_thinker("random", simulations=-1)
-    with pytest.raises(ValueError, match=r"simulations: 1000001 given, expected 0 \(the raw policy\) to 1,000,000"):
+    with pytest.raises(ValueError, match=r"simulations: 1000001 given, expected a whole number from 0 to 1,000,000"):
         make_thinker("random", simulations=1_000_001)
     with pytest.raises(ValueError, match="game: connect_four given, but skunk plays beasty_bar and beasty_bar_animals"):
         make_thinker("skunk").think(State.initial(0, game="connect_four"))

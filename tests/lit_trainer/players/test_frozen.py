@@ -21,7 +21,8 @@ from lit_trainer import (
     TransformerNetwork,
     load_agent,
 )
-from lit_trainer.checkpoints.reader import KEY, read_checkpoint
+from lit_trainer.checkpoints.description import ENTRY
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
 from sim_core import GameBatch
 
@@ -180,7 +181,7 @@ def test_a_checkpoint_of_another_game_is_refused() -> None:
 
 
 def test_a_run_begins_with_a_checkpoint_s_weights(checkpoint_path: Path) -> None:
-    saved = read_checkpoint(checkpoint_path)["state_dict"]
+    saved = Checkpoint.read(checkpoint_path).contents["state_dict"]
     module = AlphaZeroModule(ResidualMLP(width=24, blocks=1), initial_weights=str(checkpoint_path))
     assert saved and all(torch.equal(value, module.state_dict()[key]) for key, value in saved.items())
     assert all(parameter.requires_grad for parameter in module.parameters())
@@ -193,11 +194,11 @@ def test_heads_may_be_more_or_fewer_than_the_checkpoint_s(checkpoint_path: Path,
     heads = ResidualMLP(width=24, blocks=1, auxiliary=True)
     fresh = {key: value.clone() for key, value in heads.state_dict().items() if key.startswith("auxiliary_heads.")}
     module = AlphaZeroModule(heads, initial_weights=str(checkpoint_path), margin_coef=0.1)
-    saved = read_checkpoint(checkpoint_path)
+    saved = Checkpoint.read(checkpoint_path).contents
     assert all(torch.equal(value, module.state_dict()[key]) for key, value in saved["state_dict"].items())
     assert fresh and all(torch.equal(value, heads.state_dict()[key]) for key, value in fresh.items())
     saved["state_dict"] = module.state_dict()
-    saved[KEY]["network"]["init_args"]["auxiliary"] = True
+    saved[ENTRY]["network"]["init_args"]["auxiliary"] = True
     torch.save(saved, tmp_path / "heads.ckpt")
     plain = ResidualMLP(width=24, blocks=1)
     AlphaZeroModule(plain, initial_weights=str(tmp_path / "heads.ckpt"))

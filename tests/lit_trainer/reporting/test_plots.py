@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,11 @@ def test_bins_with_few_positions_are_left_out_of_a_comparison() -> None:
     assert network.lines[1].get_xydata().tolist() == [[pytest.approx(-0.9), 0.0]]
     assert [text.get_text() for text in search.get_legend().get_texts()] == ["early", "late"]
     assert network.get_title() == "Value of the network"
+
+
+def test_a_stage_without_enough_positions_leaves_the_picture_whole() -> None:
+    """A line without points, which matplotlib's layout cannot place: its warning is an error here."""
+    bins = calibration(np.float32([-0.9, 0.6]), np.int8([-1, 1]), bins=4)
+    figure = calibration_comparison({"network": {"early": bins}, "search": {"early": bins}}, fewest=50)
+    figure.savefig(io.BytesIO())
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["early"]
