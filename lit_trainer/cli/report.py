@@ -12,7 +12,7 @@ from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.roster import Roster
 from lit_trainer.reporting.agent_report import animals_picture, by_animal, calibration_picture, game_as_markdown
-from lit_trainer.utils.files import save_figure, write_json
+from lit_trainer.utils.files import save_figure, write_json, write_text
 
 
 def report(
@@ -73,5 +73,5 @@ def report(
             sides, names = sides[::-1], names[::-1]
         turns = annotated_game(sides, names, player(16 * simulations), seed + number, network.game)
         text.append(f"## Against {name}\n\n{game_as_markdown(turns)}")
-    (folder / "games.md").write_text("\n".join(text))
+    write_text(folder / "games.md", "\n".join(text))
     write_json(folder / "report.json", facts)

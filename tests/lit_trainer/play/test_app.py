@@ -16,10 +16,9 @@ import pytest
 from starlette.testclient import TestClient
 from support.cli_tools import run
 
-from lit_trainer.play import SavedGame, Session, Thinker, make_thinker
+from lit_trainer.play import SavedGame, Thinker
 from lit_trainer.play.app import LARGEST_BODY, Application
 from lit_trainer.play.server import offered
-from lit_trainer.play.store import Hosted, Store
 from lit_trainer.play.views import ANIMALS, POINTS, STRENGTHS
 from sim_core import GameBatch, State
 
@@ -301,26 +300,6 @@ def test_an_agent_that_fails_is_a_500_and_the_game_goes_on(application: Applicat
         answer = client.post(f"/api/games/{view['id']}/step", json={"turn": 0})
         assert answer.status_code == 500 and "secret" not in answer.text and answer.json()["error"]
         assert client.get(f"/api/games/{view['id']}").json() == view
-
-
-def test_games_are_bounded_in_number_and_age() -> None:
-    now = [0.0]
-    store = Store(most=3, idle_s=100.0, clock=lambda: now[0])
-    adviser = make_thinker("ismcts:1")
-
-    def add() -> str:
-        session = Session(SavedGame(State.initial(1), ("a", "b")))
-        return store.add(Hosted("watch", session, (adviser, adviser), adviser, 0))
-
-    first, second, third = add(), add(), add()
-    assert store.get(first)
-    fourth = add()
-    assert store.get(second) is None and store.get(first) and store.get(third) and store.get(fourth)
-    assert len(store) == 3
-    now[0] = 60.0
-    assert store.get(first)
-    now[0] = 150.0
-    assert store.get(third) is None and store.get(first) and len(store) == 1
 
 
 @pytest.mark.parametrize(
