@@ -9,10 +9,10 @@ from lit_trainer.cli.commands import COMMANDS, run_command
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run a command of ours, or Lightning's command line: only that one takes the seconds to import Lightning.
+    """Runs one of our commands, or Lightning's command line, which alone takes the seconds to import Lightning.
 
     Args:
-        args: what stands after the command's name; None: ``sys.argv[1:]``.
+        args: Arguments after `lit-trainer`. None: ``sys.argv[1:]``.
     """
     given = list(sys.argv[1:] if args is None else args)
     if given and given[0] in COMMANDS:

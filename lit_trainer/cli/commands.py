@@ -2,78 +2,89 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, get_type_hints
 
 from docstring_parser import parse as parse_docstring
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 
 from lit_trainer.cli.config_files import StrictParser
 
-
-class Command(NamedTuple):
-    """One subcommand."""
-
-    path: str
-    """``module:function``, imported when the command is called."""
-    help: str
-
-
-COMMANDS: Mapping[str, Command] = MappingProxyType(
+COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "export": Command(
-            "lit_trainer.cli.export:export", "Export a checkpoint as ONNX and safetensors with a model card."
-        ),
-        "inspect": Command("lit_trainer.cli.inspect:inspect", "Print what a checkpoint is: network, run, versions."),
-        "play": Command("lit_trainer.play.terminal:play", "Play an agent in the terminal."),
-        "report": Command("lit_trainer.cli.report:report", "Analyse an agent: calibration, animals, annotated games."),
-        "tournament": Command("lit_trainer.cli.tournament:tournament", "Elo ratings from a round robin of players."),
-        "web": Command("lit_trainer.play.server:web", "Play and watch agents on a page in a browser."),
+        "export": "lit_trainer.cli.export",
+        "inspect": "lit_trainer.cli.inspect",
+        "play": "lit_trainer.play.terminal",
+        "report": "lit_trainer.cli.report",
+        "tournament": "lit_trainer.cli.tournament",
+        "web": "lit_trainer.play.server",
     }
 )
-"""Name to command; a further one needs only its line here."""
+"""Name of each command to the module whose function of that name it runs. A new command needs only its line here."""
+
+
+def help_of(name: str) -> str:
+    """Returns what a command does: the first line of its function's docstring.
+
+    It is read from the source, because importing all modules would delay `lit-trainer --help`.
+    """
+    spec = find_spec(COMMANDS[name])
+    assert spec is not None and spec.origin is not None
+    body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+    (function,) = (node for node in body if isinstance(node, ast.FunctionDef) and node.name == name)
+    return (ast.get_docstring(function) or "").partition("\n")[0]
 
 
 def overview() -> str:
-    """What `lit-trainer --help` says of these commands."""
-    listed = "; ".join(f"{name}: {command.help.rstrip('.')}" for name, command in COMMANDS.items())
-    return f"Further subcommands, each with a --help of its own: {listed}."
+    """Returns the lines of `lit-trainer --help` about these commands."""
+    listed = "; ".join(f"{name}: {help_of(name).rstrip('.')}" for name in COMMANDS)
+    return f"Further subcommands, each with its own --help: {listed}."
 
 
 def run_command(name: str, args: Sequence[str]) -> None:
-    """Run one of `COMMANDS` with the flags that stand after its name.
+    """Runs a command. A ValueError, OSError or ImportError of its function ends in one line, as a wrong flag does.
 
-    What a function refuses by a ValueError, OSError or ImportError ends in one line, as what the parser refuses does.
+    Args:
+        name: One of `COMMANDS`.
+        args: Arguments after the command's name.
     """
-    module, _, attribute = COMMANDS[name].path.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    parser = StrictParser(prog=f"lit-trainer {name}", description=COMMANDS[name].help)
-    parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file with values of these flags.")
-    lists = _lists_of_names(function)
+    function: Callable[..., Any] = getattr(importlib.import_module(COMMANDS[name]), name)
     positional = _positional(function)
-    skip: set[str | int] = {*lists, *positional}
-    parser.add_function_arguments(function, as_group=False, as_positional=False, skip=skip)
-    texts = {entry.arg_name: entry.description for entry in parse_docstring(function.__doc__ or "").params}
-    for name_of_list, required in lists.items():
-        parser.add_argument(f"--{name_of_list}", type=str, nargs="+", required=required, help=texts.get(name_of_list))
-    for name_of_argument in positional:
-        parser.add_argument(name_of_argument, type=str, help=texts.get(name_of_argument))
-    # the method's name from jsonargparse 4.49 on, and the one before
+    parser = _parser(name, function, positional)
+    # jsonargparse 4.49 renamed the method
     instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
     values = instantiate(parser.parse_args(list(args))).as_dict()
     values.pop("config", None)
-    given = [values.pop(name_of_argument) for name_of_argument in positional]
+    given = [values.pop(argument) for argument in positional]
     try:
         function(*given, **values)
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
 
 
+def _parser(name: str, function: Callable[..., Any], positional: Sequence[str]) -> StrictParser:
+    """Returns a parser of the function's arguments, with the texts of its docstring."""
+    parser = StrictParser(prog=f"lit-trainer {name}", description=help_of(name))
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file with values of these flags.")
+    lists = _lists_of_names(function)
+    skip: set[str | int] = {*lists, *positional}
+    parser.add_function_arguments(function, as_group=False, as_positional=False, skip=skip)
+    texts = {entry.arg_name: entry.description for entry in parse_docstring(function.__doc__ or "").params}
+    for argument, required in lists.items():
+        parser.add_argument(f"--{argument}", type=str, nargs="+", required=required, help=texts.get(argument))
+    for argument in positional:
+        parser.add_argument(argument, type=str, help=texts.get(argument))
+    return parser
+
+
 def _lists_of_names(function: Callable[..., Any]) -> dict[str, bool]:
-    """Arguments that are lists of texts, given as ``--name A B C``; to whether there must be some."""
+    """Returns the arguments that are lists of texts, given as ``--name A B C``, and whether each is required."""
     hints = get_type_hints(function)
     parameters = inspect.signature(function).parameters
     return {
