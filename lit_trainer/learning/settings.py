@@ -86,7 +86,7 @@ def check_asynchronous(pool: OpponentPool) -> None:
     """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
     if os.name != "posix":
         raise ValueError("asynchronous: true given, expected false: worker processes need a POSIX system")
-    from lit_trainer.self_play.workers.pool import pickled_agents, pickled_checkpoints
+    from lit_trainer.self_play.workers.messages import pickled_agents, pickled_checkpoints
 
     pickled_agents(pool.agent_sources)
     pickled_checkpoints(pool.checkpoints)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from lit_trainer.networks.evaluators import Floats
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Player
-from lit_trainer.self_play.lanes import LaneMemory, PlayedGames, Schedule, play_schedule
+from lit_trainer.self_play.lanes import LaneMemory, Schedule, play_schedule
+from lit_trainer.self_play.stats import Results, SelfPlayStats
 
 
 class OpponentGames(NamedTuple):
@@ -34,14 +35,17 @@ class GeneratedGames:
     """Policy targets [m, A]; rows of zeros where there is none."""
     outcomes: NDArray[np.int8]
     """Outcome for the player to move [m]: -1, 0, 1; an exact value where `value_target` says so."""
-    results: dict[str, tuple[int, int, int]]
-    """Opponent to the learner's (wins, draws, losses); of self-play, player 0's."""
-    stats: dict[str, float] = field(default_factory=dict)
-    """Games, positions and evaluations a second, and shares of the time."""
+    stats: SelfPlayStats = field(default_factory=SelfPlayStats)
+    """Results, counts and seconds of the games."""
     margins: NDArray[np.int32] | None = None
     """Final margin for the player to move [m]: the own score less the other's. None: not known."""
     values: Floats | None = None
     """The search's values for the player to move [m], NaN where there was no search. None: not known."""
+
+    @property
+    def results(self) -> Results:
+        """Returns opponent to the learner's (wins, draws, losses). In self-play they are those of player 0."""
+        return self.stats.results
 
 
 def _schedule(
@@ -76,6 +80,7 @@ def generate_games_batched_by_opponent(
     parallel_games: int = 1024,
     mirrored: bool = False,
     value_target: str = "outcome",
+    player: str = "rank 0",
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:
@@ -92,6 +97,7 @@ def generate_games_batched_by_opponent(
         value_target: what positions learn as their value: "outcome", the game's as it was played, or "endgame", the
             exact value of the game's first position that can be solved (of positions from there on, their own).
         mirrored: play each deal against an opponent twice, with the learner in either seat.
+        player: Name of this process among those that play at the same time, see `SelfPlayStats`.
         memory: of the lanes, kept from one call to the next; None: of this call's own.
         on_progress: told the games played so far, in part-games, as they go on.
 
@@ -125,56 +131,21 @@ def generate_games_batched_by_opponent(
         states=played.states,
         policies=played.policies,
         outcomes=played.position_outcomes,
-        results=results,
-        stats=_stats(played),
+        stats=SelfPlayStats.of_games(played, results, player),
         margins=played.position_margins,
         values=played.position_values,
     )
 
 
-def _stats(played: PlayedGames) -> dict[str, float]:
-    """Rates a second, and shares of the time."""
-    seconds = max(played.seconds, 1e-9)
-    stats = {
-        "games": float(len(played.outcomes)),
-        "positions": float(len(played.states)),
-        "seconds": played.seconds,
-        "games_per_second": len(played.outcomes) / seconds,
-        "positions_per_second": len(played.states) / seconds,
-        "evaluations_per_second": played.evaluations / seconds,
-        "simulations_per_second": played.simulations / seconds,
-    }
-    return stats | {f"{name}_share": share for name, share in played.shares.items()}
-
-
-def join_games(parts: Sequence[GeneratedGames], workers: int) -> GeneratedGames:
-    """The games of several chunks as one.
-
-    Numbers of games, positions and seconds are added up; shares are means, weighted by a chunk's seconds; rates are
-    those means times `workers`, which played side by side.
-    """
-    results: dict[str, tuple[int, int, int]] = {}
-    for part in parts:
-        for name, counts in part.results.items():
-            wins, draws, losses = (a + b for a, b in zip(results.get(name, (0, 0, 0)), counts, strict=True))
-            results[name] = (wins, draws, losses)
-    seconds = [part.stats["seconds"] for part in parts]
-    stats: dict[str, float] = {}
-    for key in parts[0].stats:
-        values = [part.stats.get(key, 0.0) for part in parts]
-        if key in ("games", "positions", "seconds"):
-            stats[key] = sum(values)
-        else:
-            mean = sum(v * s for v, s in zip(values, seconds, strict=True)) / max(sum(seconds), 1e-9)
-            stats[key] = mean * workers if key.endswith("_per_second") else mean
+def join_games(parts: Sequence[GeneratedGames]) -> GeneratedGames:
+    """Returns the games of several chunks as one. Values and margins are known where all chunks know theirs."""
     searched = [part.values for part in parts if part.values is not None]
     margins = [part.margins for part in parts if part.margins is not None]
     return GeneratedGames(
         states=np.concatenate([part.states for part in parts]),
         policies=np.concatenate([part.policies for part in parts]),
         outcomes=np.concatenate([part.outcomes for part in parts]),
-        results=results,
-        stats=stats,
+        stats=sum((part.stats for part in parts), SelfPlayStats()),
         margins=np.concatenate(margins) if len(margins) == len(parts) else None,
         values=np.concatenate(searched) if len(searched) == len(parts) else None,
     )

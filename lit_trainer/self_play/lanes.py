@@ -80,8 +80,9 @@ class PlayedGames:
     simulations: int
     """Of the learner's searches."""
     seconds: float
-    shares: dict[str, float] = field(default_factory=dict)
-    """Where the time went: forward, tree, encoding, opponents, waiting; they sum to one."""
+    thread_seconds: float
+    spent: dict[str, float] = field(default_factory=dict)
+    """Where the time of all threads went, in seconds: forward, tree, encoding, opponents; the rest they waited."""
 
 
 class _Lane:
@@ -329,9 +330,6 @@ def _collect(lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds:
     order = np.argsort(np.concatenate(parts), kind="stable")
     kept = [lane.runner.positions_kept() for lane in lanes]
     spent = [lane.seconds() for lane in lanes]
-    whole = max(workers * seconds, 1e-9)
-    shares = {name: sum(part[name] for part in spent) / whole for name in ("forward", "tree", "encoding", "opponents")}
-    shares["waiting"] = max(0.0, 1.0 - sum(shares.values()))
     return PlayedGames(
         outcomes=np.concatenate([lane.runner.outcomes() for lane in lanes])[order],
         scores=np.concatenate([lane.runner.scores() for lane in lanes])[order],
@@ -343,5 +341,6 @@ def _collect(lanes: Sequence[_Lane], parts: Sequence[NDArray[np.intp]], seconds:
         evaluations=sum(lane.evaluations for lane in lanes),
         simulations=sum(lane.runner.simulations_done for lane in lanes),
         seconds=seconds,
-        shares=shares,
+        thread_seconds=workers * seconds,
+        spent={name: sum(part[name] for part in spent) for name in ("forward", "tree", "encoding", "opponents")},
     )
