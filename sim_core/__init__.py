@@ -11,6 +11,7 @@ from sim_core.beasty_bar.opponents import OPPONENTS
 from sim_core.beasty_bar.rules import ACTIONS, SPECIES
 from sim_core.game import games, get_game
 from sim_core.runner import GameRunner
+from sim_core.runner_settings import RunnerSettings
 from sim_core.state import Action, State, solve_endgame
 from sim_core.tree_search.ismcts import IsmctsResult, ismcts
 from sim_core.tree_search.leaves import LeafBatch
@@ -31,6 +32,7 @@ __all__ = [
     "GameRunner",
     "IsmctsResult",
     "LeafBatch",
+    "RunnerSettings",
     "SearchResult",
     "SearchSettings",
     "Searcher",

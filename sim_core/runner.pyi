@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim_core.batch import GameBatch
+from sim_core.runner_settings import RunnerSettings
 from sim_core.tree_search.leaves import LeafBatch
-from sim_core.tree_search.settings import SearchSettings
 
 class GameRunner:
     """Plays the games of a schedule to their ends."""
@@ -15,9 +15,8 @@ class GameRunner:
     def __init__(
         self,
         leaves: LeafBatch,
+        settings: RunnerSettings,
         *,
-        simulations: int,
-        settings: SearchSettings | None,
         temperature: float,
         seed: int,
         learner_seed: int,
@@ -26,7 +25,6 @@ class GameRunner:
         controllers: ArrayLike,
         opponents: Sequence[tuple[str | None, int]] = (),
         record: bool = False,
-        value_target: str = "outcome",
     ) -> None: ...
     def advance(self, threads: int = 1) -> int: ...
     @property

@@ -18,7 +18,7 @@ from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport (
     PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream, next_double,
 )
-from sim_core.tree_search.settings import SearchSettings
+from sim_core.runner_settings import RunnerSettings
 from sim_core.tree_search.trees cimport Trees
 
 cdef enum:
@@ -42,8 +42,7 @@ cdef class GameRunner:
 
     Args:
         leaves: slots, trees and buffers; used again by the next runner.
-        simulations: of the learner's moves, at most those the trees have room for; 0 plays the network's policy.
-        settings: `SearchSettings` of its searches.
+        settings: `RunnerSettings`; its simulations are at most those the trees have room for.
         temperature: of the policy its moves are sampled from; 0 plays the best. (A Gumbel root plays what halving
             settles on: there `gumbel_scale` is the temperature.)
         seed: of deals; game i is dealt from the stream (seed, streams[i]).
@@ -53,8 +52,6 @@ cdef class GameRunner:
         controllers: who plays which seat, int [m, 2]: 0 the learner, k the opponent number k - 1.
         opponents: (name, seed) of built-in opponents; (None, 0) of one outside, whose moves `play` brings.
         record: whether to keep the learner's positions and policy targets.
-        value_target: what a kept position's outcome is: "outcome", the game's as it was played, or "endgame", the exact
-            value of the game's first position that can be solved, and of each such position its own.
 
     Raises:
         ValueError: names the argument that is out of range.
@@ -89,26 +86,26 @@ cdef class GameRunner:
     cdef readonly Py_ssize_t finished
 
     def __cinit__(
-        self, LeafBatch leaves not None, *, int simulations, settings, double temperature, seed, learner_seed, streams,
-        first_player, controllers, opponents=(), bint record=False, value_target="outcome",
+        self, LeafBatch leaves not None, settings, *, double temperature, seed, learner_seed, streams, first_player,
+        controllers, opponents=(), bint record=False,
     ):
         handle = leaves.trees.handle
+        if not isinstance(settings, RunnerSettings):
+            raise ValueError(f"settings: {type(settings).__name__} given, expected RunnerSettings")
         if not 0.0 <= temperature < INFINITY:
             raise ValueError(f"temperature: {temperature} given, expected 0 (the best action) or more")
         self.leaves = leaves
         self.trees = leaves.trees
         self.game = leaves.game
         self.slots = leaves.slots
-        self.simulations = simulations
+        self.simulations = settings.simulations
         self.temperature = temperature
         self.seed = _arguments.seed(seed)
         self.learner_seed = _arguments.integer(
             "learner_seed", learner_seed, 0, 2**64 - 1, "an integer from 0 to 2**64 - 1"
         )
         self.record = record
-        if value_target not in ("outcome", "endgame"):
-            raise ValueError(f"value_target: {value_target!r} given, expected outcome or endgame")
-        self.wants_exact = record and value_target == "endgame"
+        self.wants_exact = record and settings.value_target == "endgame"
         self.streams = np.array(_arguments.integers("streams", streams, None, 0, 2**63 - 1))
         cdef Py_ssize_t m = self.streams.shape[0]
         self.games = m
@@ -125,12 +122,8 @@ cdef class GameRunner:
             [-1 if name is None else handle.opponents.index(name) for name, _ in opponents], dtype=np.int64
         )
         self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
-        if simulations and settings is not None and settings.determinizations:
-            raise ValueError(
-                f"determinizations: {settings.determinizations} given, expected 0: only `search` has several trees a move"
-            )
-        if simulations:
-            self.trees.configure(SearchSettings() if settings is None else settings, simulations)
+        if settings.simulations:
+            self.trees.configure(settings.search, settings.simulations)
         self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
         self.numbers = np.full(self.slots, -1, dtype=np.int64)
         self.phase = np.full(self.slots, EMPTY, dtype=np.uint8)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.old_paths import current_path, public_object, public_path
 from sim_core import get_game
 
 KEY = "lit_alphazero"
@@ -77,7 +78,7 @@ def describe(network: PolicyValueNetwork) -> dict[str, Any]:
         "rules_version": rules.version,
         "observation_version": rules.observation_version,
         "network": {
-            "class_path": f"{type(network).__module__}.{type(network).__qualname__}",
+            "class_path": public_path(type(network)),
             "init_args": dict(network.config),
         },
     }
@@ -143,7 +144,7 @@ def check_fits(
     if heads_may_differ:
         theirs = {**theirs, "auxiliary": ours.get("auxiliary")}
     facts = [
-        ("network", saved["network"]["class_path"], expected["network"]["class_path"]),
+        ("network", current_path(saved["network"]["class_path"]), expected["network"]["class_path"]),
         *((f"network {key}", theirs.get(key), ours.get(key)) for key in {**theirs, **ours}),
         ("version of the rules", saved["rules_version"], expected["rules_version"]),
         ("version of the observation", saved["observation_version"], expected["observation_version"]),
@@ -173,8 +174,7 @@ def build_network(
         ValueError: the checkpoint is of another library, or its network's class, arguments or weights do not fit.
     """
     saved = _saved(checkpoint, path, field)["network"]
-    candidates = {f"{c.__module__}.{c.__qualname__}": c for c in _subclasses(PolicyValueNetwork)}
-    network_class = candidates.get(saved["class_path"])
+    network_class = _network_class(current_path(saved["class_path"]))
     if network_class is None:
         raise ValueError(
             f"{field}: {path} holds a {saved['class_path']}; import its module first, so that it can be built"
@@ -219,6 +219,13 @@ def load_initial_weights(network: PolicyValueNetwork, path: str | os.PathLike[st
         network.load_state_dict(taken)
     except RuntimeError as error:
         raise ValueError(f"{field}: {os.fspath(path)!r} is damaged: its weights do not fit ({error})") from None
+
+
+def _network_class(path: str) -> type[PolicyValueNetwork] | None:
+    public = public_object(path)
+    if isinstance(public, type) and issubclass(public, PolicyValueNetwork):
+        return public
+    return {public_path(found): found for found in _subclasses(PolicyValueNetwork)}.get(path)
 
 
 def _subclasses(cls: type[PolicyValueNetwork]) -> set[type[PolicyValueNetwork]]:

@@ -12,7 +12,7 @@ from lit_trainer.networks.evaluators import EVALUATORS
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.utils.checks import time_limit, whole_number
-from sim_core.tree_search.trees import MAX_SIMULATIONS
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 _RANGES = {
     "games_per_iteration": (1, 10_000_000),

@@ -19,6 +19,7 @@ from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Player
 from lit_trainer.players.specs import ismcts_iterations
 from sim_core import get_game
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 
 @dataclass
@@ -62,9 +63,17 @@ def split_spec(spec: str) -> tuple[str, int]:
 
     >>> split_spec("runs/a/last.ckpt@64"), split_spec("a@2.ckpt"), split_spec("odd@7@0")
     (('runs/a/last.ckpt', 64), ('a@2.ckpt', 0), ('odd@7', 0))
+
+    Raises:
+        ValueError: More simulations than `MAX_SIMULATIONS` are asked for.
     """
-    found = re.fullmatch(r"(.+)@([0-9]{1,7})", spec, re.DOTALL)
-    return (found[1], int(found[2])) if found else (spec, 0)
+    found = re.fullmatch(r"(.+)@0*([0-9]+)", spec, re.DOTALL)
+    if found is None:
+        return spec, 0
+    # digits are counted first, since int() refuses thousands of them with an error of its own
+    if len(found[2]) > 9 or int(found[2]) > MAX_SIMULATIONS:
+        raise ValueError(f"agents: {spec[:100]!r} given, expected at most {MAX_SIMULATIONS:,} simulations per move")
+    return found[1], int(found[2])
 
 
 def load_contestants(specs: Sequence[str], game: str | None, device: str = "cpu") -> tuple[str, list[Contestant]]:

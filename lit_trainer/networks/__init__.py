@@ -1,1 +1,8 @@
 """Policy-value networks, and the ways to evaluate them fast."""
+
+from typing import TYPE_CHECKING
+
+if not TYPE_CHECKING:  # files written before the move name classes of this package
+    from lit_trainer.old_paths import old_names
+
+    __getattr__ = old_names(__name__)

@@ -16,6 +16,7 @@ from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.specs import ismcts_iterations
 from lit_trainer.utils.seeding import derive_seed
 from sim_core import Action, GameBatch, State, games, get_game, ismcts
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 ADVISER = "ismcts:1000"  # gives hints in place of an opponent that has no reasons
 
@@ -127,8 +128,8 @@ def make_thinker(agent: str, *, simulations: int = 64, seed: int = 0) -> Thinker
     Raises:
         ValueError: nothing of that name is known, the checkpoint is damaged, or a number is out of range.
     """
-    if isinstance(simulations, bool) or not isinstance(simulations, int) or not 0 <= simulations <= 100_000:
-        raise ValueError(f"simulations: {simulations!r} given, expected 0 (policy alone) to 100,000")
+    if isinstance(simulations, bool) or not isinstance(simulations, int) or not 0 <= simulations <= MAX_SIMULATIONS:
+        raise ValueError(f"simulations: {simulations!r} given, expected 0 (the raw policy) to {MAX_SIMULATIONS:,}")
     iterations = ismcts_iterations("agent", agent)
     if iterations is not None:
         return _ismcts(agent, iterations, seed)

@@ -14,7 +14,7 @@ from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.utils.checks import whole_number
-from sim_core.tree_search.trees import MAX_SIMULATIONS
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Agent, Player
 from lit_trainer.players.python_player import PythonPlayer
-from sim_core.tree_search.ismcts import MAX_ITERATIONS
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 SELF_PLAY = "self_play"
 PAST = "past"
@@ -40,9 +40,9 @@ def ismcts_iterations(field: str, name: str) -> int | None:
     if not isinstance(name, str) or name.partition(":")[0] != "ismcts":
         return None
     # one way to write a number, so that one player has one name
-    if not re.fullmatch(r"ismcts:[1-9][0-9]{0,9}", name) or int(name[7:]) > MAX_ITERATIONS:
+    if not re.fullmatch(r"ismcts:[1-9][0-9]{0,9}", name) or int(name[7:]) > MAX_SIMULATIONS:
         raise ValueError(
-            f"{field}: {name!r} given, expected ismcts:N with N iterations a move, 1 to {MAX_ITERATIONS:,}"
+            f"{field}: {name!r} given, expected ismcts:N with N iterations a move, 1 to {MAX_SIMULATIONS:,}"
         )
     return int(name[7:])
 

@@ -17,6 +17,7 @@ from lit_trainer.checkpoints.reader import describe
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.measuring.move_times import MoveTime
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.old_paths import current_path
 from lit_trainer.reporting.sources import results_of, run_data
 from lit_trainer.utils.files import save_figure, write_json
 
@@ -132,7 +133,8 @@ def read_record(path: Path, network: PolicyValueNetwork, iteration: int, field: 
         version = facts["format"]
         pairs = [
             ("iteration", facts["iteration"], iteration),
-            *((key, facts["network"][key], own["network"][key]) for key in ("class_path", "init_args")),
+            ("class_path", current_path(facts["network"]["class_path"]), own["network"]["class_path"]),
+            ("init_args", facts["network"]["init_args"], own["network"]["init_args"]),
             ("rules_version", facts["rules_version"], own["rules_version"]),
         ]
         for row in facts["results"]:

@@ -21,9 +21,9 @@ PLAYING, LEARNING, EVALUATION, REST = "playing", "learning", "evaluation", "the 
 class TimeReport(Callback):
     """Prints a table at the end of training: how long an iteration played, learned and evaluated.
 
-    The table also shows where self-play's time went and how fast it was. Where workers play, it shows how long the trainer
-    waited and how old the games were. "Playing" is the time until an iteration's first batch is there. The table covers
-    this run alone, also where it was resumed.
+    The table also shows where self-play's time went and how fast it was. Where workers play, it shows how long the
+    trainer waited and how old the games were. "Playing" is the time until an iteration's first batch is there. The
+    table covers this run alone, also where it was resumed.
 
     It needs a data module whose `generation_stats` is a `SelfPlayStats`, new in every iteration. Without one nothing is
     printed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -171,7 +172,8 @@ def play_games(
             game=network.game,
             seed=seed,
             parallel_games=settings.parallel_games,
-            value_target=settings.value_target,
+            # a Gumbel root takes the scale of its noise from the temperature, as the learner's searches say
+            settings=dataclasses.replace(settings, search=learner.settings),
             player=player,
             memory=memory,
             on_progress=on_progress,

@@ -23,8 +23,8 @@ class SelfPlayStats:
     Statistics are added with ``+``: of chunks, of workers, of processes, of iterations. The order does not matter, and
     ``SelfPlayStats()`` is the neutral element. So every field is a sum; what is no sum is derived from the sums.
 
-    A player is whoever plays games one batch after another: a training process, or one of its workers. Players work side
-    by side. So a rate of all of them is the mean rate of one, times the number of players.
+    A player is whoever plays games one batch after another: a training process, or one of its workers. Players work
+    side by side. So a rate of all of them is the mean rate of one, times the number of players.
 
     Args:
         results: Opponent to the learner's wins, draws and losses. In self-play they are those of player 0.
@@ -99,8 +99,8 @@ class SelfPlayStats:
     def per_second(self, count: int) -> float:
         """Returns the rate of something counted, summed over the players that work side by side.
 
-        It is the rate of an average player while it plays, times the number of players. Time in which a player waits for
-        orders is not in it.
+        It is the rate of an average player while it plays, times the number of players. Time in which a player waits
+        for orders is not in it.
 
         Args:
             count: What is counted, e.g. ``stats.games``.

@@ -5,8 +5,6 @@ from numpy.typing import NDArray
 
 from sim_core.batch import GameBatch
 
-MAX_ITERATIONS: int
-
 class IsmctsResult(NamedTuple):
     """What a search found, a row a game; of finished games zeros and the action -1."""
 

@@ -18,8 +18,7 @@ from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
 from sim_core.game cimport Game
 from sim_core.rng cimport PURPOSE_ISMCTS, Stream, make_stream, next_below
-
-MAX_ITERATIONS = 1_000_000
+from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 IsmctsResult = namedtuple("IsmctsResult", ["visit_counts", "actions", "value"])
 IsmctsResult.__doc__ = """What a search found, a row a game; of finished games zeros and the action -1.
@@ -234,7 +233,7 @@ def ismcts(GameBatch batch not None, iterations, *, seed=0, threads=1, c=1.2, ex
     Raises:
         ValueError: an argument is out of range.
     """
-    count = _arguments.integer("iterations", iterations, 1, MAX_ITERATIONS, f"1 to {MAX_ITERATIONS:,}")
+    count = _arguments.integer("iterations", iterations, 1, MAX_SIMULATIONS, f"1 to {MAX_SIMULATIONS:,}")
     if isinstance(c, bool) or not isinstance(c, (int, float, np.integer, np.floating)) or not 0.0 <= c <= 1e6:
         raise ValueError(f"c: {c!r} given, expected 0 to 1,000,000")
     if not isinstance(exact_rollouts, (bool, np.bool_)):

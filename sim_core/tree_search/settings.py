@@ -6,6 +6,9 @@ import dataclasses
 import numbers
 from typing import Any, Literal
 
+MAX_SIMULATIONS = 1_000_000
+"""The most simulations per move, of every search and every player."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SearchSettings:

@@ -1,8 +1,6 @@
 from sim_core.game import GameHandle
 from sim_core.tree_search.settings import SearchSettings
 
-MAX_SIMULATIONS: int
-
 def considered_visits(considered: int, simulations: int) -> list[int]: ...
 
 class Trees:

@@ -17,10 +17,7 @@ from sim_core.rng cimport Stream, mix64, next_double, next_gamma
 
 from sim_core import _arguments
 from sim_core.game import get_game
-from sim_core.tree_search.settings import SearchSettings
-
-MAX_SIMULATIONS = 1_000_000
-"""The most simulations of one search."""
+from sim_core.tree_search.settings import MAX_SIMULATIONS, SearchSettings
 
 
 def considered_visits(considered: int, simulations: int) -> list[int]:

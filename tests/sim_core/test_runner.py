@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from reference.search import Answer, scrambled
 
-from sim_core import GameBatch, GameRunner, LeafBatch, SearchSettings, State, Trees, get_game, search
+from sim_core import GameBatch, GameRunner, LeafBatch, RunnerSettings, SearchSettings, State, Trees, get_game, search
 
 GAMES = ("beasty_bar", "connect_four")
 Evaluate = Callable[[np.ndarray, np.ndarray], Answer]
 OUTSIDE = (None, 0)
 GUMBEL = SearchSettings(root_selection="gumbel", policy_target="completed_q", gumbel_scale=0.5)
+PLAIN = SearchSettings()
 NOISY = SearchSettings(dirichlet_fraction=0.25)
 
 _RNG = np.random.default_rng(7)
@@ -39,7 +40,7 @@ class Plan(NamedTuple):
 
     game: str
     simulations: int
-    settings: SearchSettings | None
+    search: SearchSettings
     temperature: float
     streams: np.ndarray
     first_player: np.ndarray
@@ -61,7 +62,7 @@ def plan(
     game: str = "beasty_bar",
     games: int = 11,
     simulations: int = 8,
-    settings: SearchSettings | None = None,
+    search: SearchSettings = PLAIN,
     temperature: float = 1.0,
     opponents: tuple[tuple[str | None, int], ...] = (),
 ) -> Plan:
@@ -71,7 +72,7 @@ def plan(
     if opponents:
         controllers[numbers, numbers % 2] = 1 + numbers // 2 % len(opponents)
     streams = np.random.default_rng(1).permutation(games) * 3 + 2
-    return Plan(game, simulations, settings, temperature, streams, numbers // 2 % 2, controllers, opponents)
+    return Plan(game, simulations, search, temperature, streams, numbers // 2 % 2, controllers, opponents)
 
 
 def leaves_for(plan: Plan, slots: int) -> LeafBatch:
@@ -79,9 +80,8 @@ def leaves_for(plan: Plan, slots: int) -> LeafBatch:
 
 
 def runner_for(plan: Plan, leaves: LeafBatch, **changes: Any) -> GameRunner:
+    settings = RunnerSettings(changes.pop("simulations", plan.simulations), changes.pop("search", plan.search))
     arguments: dict[str, Any] = {
-        "simulations": plan.simulations,
-        "settings": plan.settings,
         "temperature": plan.temperature,
         "seed": 5,
         "learner_seed": 9,
@@ -91,7 +91,7 @@ def runner_for(plan: Plan, leaves: LeafBatch, **changes: Any) -> GameRunner:
         "opponents": plan.opponents,
         "record": True,
     }
-    return GameRunner(leaves, **(arguments | changes))
+    return GameRunner(leaves, settings, **(arguments | changes))
 
 
 def middle(batch: GameBatch) -> np.ndarray:
@@ -145,7 +145,7 @@ def learners_move(plan: Plan, batch: GameBatch, record: bool) -> tuple[int, np.n
     if plan.simulations == 0:
         policy = prior_of(plan, batch)
         return drawn(policy, plan.temperature, uniform), np.zeros_like(policy)
-    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.settings)
+    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search)
     policy, settled = found.policy[0], int(found.actions[0])
     if batch.is_solvable[0]:
         if record:
@@ -154,7 +154,7 @@ def learners_move(plan: Plan, batch: GameBatch, record: bool) -> tuple[int, np.n
             policy = policy / np.cumsum(policy)[-1]
         plays_settled = plan.temperature == 0.0
     else:
-        plays_settled = plan.settings is not None and plan.settings.root_selection == "gumbel"
+        plays_settled = plan.search.root_selection == "gumbel"
     return settled if plays_settled else drawn(policy, plan.temperature, uniform), policy
 
 
@@ -209,13 +209,13 @@ OPPONENTS = {
 @pytest.mark.parametrize("opponents", OPPONENTS)
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize(
-    ("simulations", "settings"), [(0, None), (8, NOISY), (8, GUMBEL)], ids=["policy", "puct", "gumbel"]
+    ("simulations", "search"), [(0, PLAIN), (8, NOISY), (8, GUMBEL)], ids=["policy", "puct", "gumbel"]
 )
 def test_a_plain_loop_plays_the_same(
-    game: str, opponents: str, temperature: float, simulations: int, settings: SearchSettings | None
+    game: str, opponents: str, temperature: float, simulations: int, search: SearchSettings
 ) -> None:
     """Streams, seats, targets, sampling and solved moves, bit for bit; with slots that are filled again."""
-    wanted = plan(game, 11, simulations, settings, temperature, OPPONENTS[opponents][game])
+    wanted = plan(game, 11, simulations, search, temperature, OPPONENTS[opponents][game])
     expected = one_by_one(wanted)
     found = run(wanted, 4, threads=1)
     check_same_as_one_by_one(wanted, found, expected)
@@ -224,9 +224,9 @@ def test_a_plain_loop_plays_the_same(
 
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("settings", [None, NOISY, GUMBEL], ids=["plain", "noisy", "gumbel"])
-def test_slots_and_threads_change_nothing(game: str, settings: SearchSettings | None) -> None:
-    wanted = plan(game, 40, 8, settings, 1.0, OPPONENTS["built_in"][game])
+@pytest.mark.parametrize("search", [PLAIN, NOISY, GUMBEL], ids=["plain", "noisy", "gumbel"])
+def test_slots_and_threads_change_nothing(game: str, search: SearchSettings) -> None:
+    wanted = plan(game, 40, 8, search, 1.0, OPPONENTS["built_in"][game])
     expected = run(wanted, 40)
     for slots, threads in ((1, 1), (3, 3), (16, 2), (100, 3)):
         check_same(run(wanted, slots, threads), expected)
@@ -251,11 +251,11 @@ def test_games_of_one_stream_are_one_game() -> None:
     assert (found.states.reshape(6, 24, -1) == found.states[:24]).all()
 
 
-@pytest.mark.parametrize(("simulations", "settings"), [(0, None), (8, NOISY), (8, GUMBEL)])
+@pytest.mark.parametrize(("simulations", "search"), [(0, PLAIN), (8, NOISY), (8, GUMBEL)])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_nothing_is_kept_unasked(simulations: int, settings: SearchSettings | None, temperature: float) -> None:
+def test_nothing_is_kept_unasked(simulations: int, search: SearchSettings, temperature: float) -> None:
     """Then solved positions need no network: each of the best actions is as good."""
-    wanted = plan("beasty_bar", 9, simulations, settings, temperature, OPPONENTS["built_in"]["beasty_bar"])
+    wanted = plan("beasty_bar", 9, simulations, search, temperature, OPPONENTS["built_in"]["beasty_bar"])
     leaves = leaves_for(wanted, 4)
     runner = runner_for(wanted, leaves, record=False)
     asked: list[int] = []
@@ -301,7 +301,7 @@ def test_network_calls_are_full_while_games_are_left(
 ) -> None:
     """Each slot has a leaf in every call but the ones in which its game ended: the next game begins with the next."""
     slots, games = 16, 100
-    wanted = plan(game, games, simulations, None, 1.0, opponents)
+    wanted = plan(game, games, simulations, PLAIN, 1.0, opponents)
     leaves = leaves_for(wanted, slots)
     runner, finished, told, total = runner_for(wanted, leaves), 0, [], 0
     while not runner.is_done:
@@ -390,10 +390,10 @@ def test_only_slots_that_wait_for_an_outside_opponent_can_be_played() -> None:
     assert (runner.positions(np.arange(8)).packed() == before).all()
 
 
-@pytest.mark.parametrize("settings", [NOISY, GUMBEL], ids=["visits", "completed_q"])
-def test_sums_that_overflow_are_named(settings: SearchSettings) -> None:
+@pytest.mark.parametrize("search", [NOISY, GUMBEL], ids=["visits", "completed_q"])
+def test_sums_that_overflow_are_named(search: SearchSettings) -> None:
     """Targets or values of NaN among the positions to learn from, where every answer was finite."""
-    wanted = plan("beasty_bar", 6, 8, settings)
+    wanted = plan("beasty_bar", 6, 8, search)
     leaves = leaves_for(wanted, 6)
 
     def large(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
@@ -464,7 +464,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     *[("first_player", {"first_player": value}) for value in (2, [0, 1], [0.0] * 3, -1)],
     *[("controllers", {"controllers": value}) for value in ([[0, 2]] * 3, [[0, -1]] * 3, [[0, 0]] * 2, [0, 0, 0])],
     *[("opponents", {"opponents": [(value, 0)]}) for value in ("nobody", 3)],
-    ("determinizations", {"settings": SearchSettings(determinizations=2)}),
+    ("determinizations", {"search": SearchSettings(determinizations=2)}),
 ]
 
 

@@ -33,16 +33,16 @@ class AsynchronousGenerator:
     than `max_staleness` iterations is abandoned or dropped.
 
     Args:
-        settings: Settings of the games, for the whole run. Each worker plays up to ``settings.parallel_games`` games side
-            by side.
+        settings: Settings of the games, for the whole run. Each worker plays up to ``settings.parallel_games`` games
+            side by side.
         network: The learner's network, on the device on which it learns.
         pool: Chooses the opponents.
         workers: Settings of the workers.
         temperature: Returns the temperature of the learner's visit shares. It is asked in every iteration.
         seed: The run's random seed.
         rank: Rank of this process in the run. Each rank plays other games.
-        on_progress: Is told the games that have arrived, about five times per second. What it raises ends the wait. None:
-            Nobody is told.
+        on_progress: Is told the games that have arrived, about five times per second. What it raises ends the wait.
+            None: Nobody is told.
 
     Raises:
         ValueError: An agent or the network cannot be sent to another process.

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 class ChunkPlanner:
     """Cuts an iteration's plan into chunks.
 
-    A chunk holds whole games, so each opponent's share is rounded. The next chunk makes up for it: over all chunks, also
-    a rare opponent is met as often as planned, within one game.
+    A chunk holds whole games, so each opponent's share is rounded. The next chunk makes up for it: over all chunks,
+    also a rare opponent is met as often as planned, within one game.
 
     >>> planner = ChunkPlanner()
     >>> [planner.next({"a": 7, "b": 1}, 2) for _ in range(4)]

@@ -125,7 +125,8 @@ class _WorkerHandle:
             return f"{self._name} hung up without ending"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
         if code == -signal.SIGKILL:
-            how += " (as systems do where memory runs out: then lower data.workers.count or data.generation.parallel_games)"
+            how += " (as systems do where memory runs out: "
+            how += "then lower data.workers.count or data.generation.parallel_games)"
         self._threads[0].join(1.0)
         said = "".join(self._said)
         return f"{self._name} {how}" + (
@@ -168,7 +169,8 @@ def _shut_down(trainer_pid: int, workers: list[_WorkerHandle], after: Callable[[
 class WorkerPool:
     """Starts worker processes and receives what they play.
 
-    The processes end with `close`, with this object, with the interpreter, or when the trainer is gone, whatever ended it.
+    The processes end with `close`, with this object, with the interpreter, or when the trainer is gone, whatever ended
+    it.
 
     Args:
         setups: One for each worker, in the order of their numbers.

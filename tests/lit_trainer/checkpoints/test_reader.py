@@ -144,7 +144,7 @@ def test_everything_in_a_real_checkpoint_loads_without_running_code(checkpoint_p
     data = found["SelfPlayDataModule"]
     assert set(data["opponent_pool"]) == {"weights", "past", "win_rates"}
     assert len(data["replay"]["states"]) == len(data["replay"]["policies"]) == len(data["replay"]["outcomes"]) > 0
-    assert found[KEY]["network"]["class_path"] == "lit_trainer.networks.ResidualMLP"
+    assert found[KEY]["network"]["class_path"] == "lit_trainer.ResidualMLP"
     assert set(read_checkpoint(checkpoint_path)) == set(found)
     assert [path.name for path in checkpoint_path.parent.glob(".*")] == []
 

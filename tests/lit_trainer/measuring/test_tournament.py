@@ -180,6 +180,8 @@ def test_faults_are_named_before_anything_is_written(
         (["random"], [], "agents: 1 given"),
         (["random", "nobody"], [], "agents: 'nobody'"),
         (["random", "nowhere.ckpt@64"], [], "agents: 'nowhere.ckpt@64'"),
+        (["random", "nowhere.ckpt@1000001"], [], "agents: 'nowhere.ckpt@1000001' given, expected at most 1,000,000"),
+        (["random", f"nowhere.ckpt@{'9' * 5000}"], [], "agents: 'nowhere.ckpt@999"),
         (["random", "ismcts:many"], [], "agents: 'ismcts:many'"),
         (["random", "random"], [], "agents: 'random' and 'random'"),
         ([str(checkpoint_path), f"{copy}@0"], [], "agents: "),
@@ -196,6 +198,7 @@ def test_faults_are_named_before_anything_is_written(
 def test_names_and_specifications(checkpoint_path: Path, other: Path) -> None:
     """Two checkpoints of one file name that cannot be told apart in the tables."""
     assert split_spec("ismcts:100") == ("ismcts:100", 0)
+    assert split_spec("a.ckpt@1000000") == split_spec("a.ckpt@0001000000") == ("a.ckpt", 1_000_000)
     _, players = load_contestants(["random", str(checkpoint_path), f"{checkpoint_path}@8", str(other)], None)
     own = f"{checkpoint_path.parent.name}/{checkpoint_path.name}"
     assert [player.name for player in players] == [

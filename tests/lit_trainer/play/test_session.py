@@ -150,6 +150,8 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         make_thinker("nobody")
     with pytest.raises(ValueError, match="simulations: -1 given"):
         make_thinker("random", simulations=-1)
+    with pytest.raises(ValueError, match=r"simulations: 1000001 given, expected 0 \(the raw policy\) to 1,000,000"):
+        make_thinker("random", simulations=1_000_001)
     with pytest.raises(ValueError, match="game: connect_four given, but skunk plays beasty_bar and beasty_bar_animals"):
         make_thinker("skunk").think(State.initial(0, game="connect_four"))
     (tmp_path / "torn.ckpt").write_bytes(b"PK")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,8 +12,9 @@ from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.self_play.games import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
-from lit_trainer.self_play.lanes import Schedule, play_schedule
+from lit_trainer.self_play.lanes import Schedule, play_schedule, runner_settings
 from sim_core import ACTIONS, Action, GameBatch, State, solve_endgame
+from sim_core.runner_settings import ValueTarget
 
 PLIES = 24
 
@@ -136,8 +137,14 @@ def test_endgame_values_are_those_of_the_first_position_that_can_be_solved(seat:
         schedule = Schedule(np.array([number]), np.array([0]), controllers)
         arguments = {"game": "beasty_bar", "seed": 3, "parallel_games": 1, "record": True}
         played, exact = (
-            play_schedule(learner, schedule, [PythonPlayer("recorder", agent)], value_target=target, **arguments)
-            for target in ("outcome", "endgame")
+            play_schedule(
+                learner,
+                schedule,
+                [PythonPlayer("recorder", agent)],
+                settings=runner_settings(learner, target),
+                **arguments,
+            )
+            for target in get_args(ValueTarget)
         )
         assert (played.states == exact.states).all() and (played.outcomes == exact.outcomes).all()
         batch = GameBatch.from_packed(exact.states)
@@ -210,10 +217,11 @@ def test_progress_goes_up_to_the_number_of_games(scrambled: Any) -> None:
     )
     assert told == sorted(told)
     assert told[-1] == 13
-    assert games.stats["games"] == 13
-    assert games.stats["positions"] == len(games.states) == 7 * 24 + 6 * 12
-    assert games.stats["games_per_second"] > 0
-    shares = [games.stats[f"{part}_share"] for part in ("forward", "tree", "encoding", "opponents", "waiting")]
+    assert games.stats.games == 13
+    assert games.stats.positions == len(games.states) == 7 * 24 + 6 * 12
+    logged = games.stats.to_log()
+    assert logged["games_per_second"] > 0
+    shares = [logged[f"{part}_share"] for part in ("forward", "tree", "encoding", "opponents", "waiting")]
     assert all(share >= 0 for share in shares)
     assert sum(shares) == pytest.approx(1.0)
 
@@ -226,7 +234,7 @@ def test_what_is_refused(scrambled: Any) -> None:
     with pytest.raises(ValueError, match=r"^game: "):
         generate(scrambled, [built_in("random", 2)], game="chess")
     with pytest.raises(ValueError, match=r"^value_target: 'end' "):
-        generate(scrambled, [built_in("random", 2)], value_target="end")
+        runner_settings(None, "end")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("opponents", [[], [OpponentGames("self_play", 0, None)]], ids=["none", "no games"])

@@ -1,0 +1,99 @@
+"""A run's checkpoint and configuration that were written before every module moved: both stay usable."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from support.cli_tools import ROOT, metrics, run
+
+from lit_trainer import OpponentPool, ResidualMLP, load_agent
+from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.measuring.contestants import load_contestants
+from lit_trainer.play.thinkers import make_thinker
+from sim_core import State
+
+LEGACY = ROOT / "tests/data/legacy_run"
+CHECKPOINT = LEGACY / "last.ckpt"
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The number of training batches:UserWarning", "ignore:Be aware that when using `ckpt_path`:UserWarning"
+)
+
+
+def settings_of_today() -> dict[str, Any]:
+    """The saved configuration with its old class paths, and its data settings under their names of today."""
+    settings: dict[str, Any] = yaml.safe_load((LEGACY / "config.yaml").read_text())
+    return settings
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The flag that names these settings, in an empty folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    Path("legacy.yaml").write_text(yaml.safe_dump(settings_of_today()))
+    return "--config=legacy.yaml"
+
+
+def test_the_run_goes_on(config: str) -> None:
+    run("fit", config, "--trainer.max_epochs=3", f"--ckpt_path={CHECKPOINT}")
+    folder = Path("runs/legacy/version_0")
+    before = torch.load(CHECKPOINT, weights_only=True)
+    after = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    assert after["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"] == 3
+    assert after["global_step"] == before["global_step"] + 4
+    steps = [state["step"] for run in (before, after) for state in run["optimizer_states"][0]["state"].values()]
+    assert set(map(float, steps)) == {8.0, 12.0}
+    # the schedule goes on where it was, and the optimizer's settings are those of the run that wrote it
+    rate = 0.001 * (1 + math.cos(math.pi * 3 / 4)) / 2
+    assert after["lr_schedulers"][0]["_last_lr"] == pytest.approx([rate])
+    pools = [run["SelfPlayDataModule"]["opponent_pool"] for run in (before, after)]
+    assert (pools[0]["past"].keys(), pools[1]["past"].keys()) == ({1}, {1, 2})
+    assert all(torch.equal(pools[0]["past"][1][key], value) for key, value in pools[1]["past"][1].items())
+    windows = [run["SelfPlayDataModule"]["replay"] for run in (before, after)]
+    assert windows[1]["added"] > windows[0]["added"]
+    history = [run["callbacks"]["EvaluationReport"]["history"] for run in (before, after)]
+    for name, points in history[0].items():
+        assert points.items() <= history[1][name].items()
+    assert metrics(folder, "val/win_rate/random").keys() == {2}
+    assert after["lit_alphazero"]["network"]["class_path"] == "lit_trainer.ResidualMLP"
+
+
+def test_it_is_measured_and_its_record_of_before_still_fits(config: str, tmp_path: Path) -> None:
+    run("test", config, f"--ckpt_path={CHECKPOINT}")
+    record = next(tmp_path.rglob("test.json"))
+    facts = json.loads(record.read_text())
+    assert (facts["iteration"], facts["network"]["class_path"]) == (2, "lit_trainer.ResidualMLP")
+    facts["network"]["class_path"] = "lit_trainer.networks.ResidualMLP"  # as `test` wrote it then
+    record.write_text(json.dumps(facts))
+    run("export", f"--ckpt_path={CHECKPOINT}", "--out=player", f"--test_json={record}")
+    assert "Unmeasured" not in Path("player/README.md").read_text()
+
+
+def test_it_plays(tmp_path: Path) -> None:
+    state = State.initial(seed=3)
+    legal = state.legal_actions()
+    for simulations in (0, 8):
+        assert load_agent(CHECKPOINT, simulations).select_action(state, legal) in legal
+        assert make_thinker(str(CHECKPOINT), simulations=simulations).think(state).action in legal
+    game, contestants = load_contestants([f"{CHECKPOINT}@4", "random"], None)
+    assert game == "beasty_bar" and (contestants[0].iteration, contestants[0].simulations) == (2, 4)
+    shutil.copy(CHECKPOINT, tmp_path / "old.ckpt")
+    pool = OpponentPool(checkpoints={"old": {"path": str(tmp_path / "old.ckpt")}})
+    assert isinstance(pool.checkpoints["old"].network, ResidualMLP)
+
+
+@pytest.mark.parametrize("name", ["checkpoints/iter600.ckpt", "tests/data/legacy_run/last.ckpt"])
+def test_a_checkpoint_that_names_its_network_by_the_old_path_is_read(name: str) -> None:
+    checkpoint = read_checkpoint(ROOT / name)
+    assert checkpoint["lit_alphazero"]["network"]["class_path"] == "lit_trainer.networks.ResidualMLP"
+    network = build_network(checkpoint)
+    assert type(network) is ResidualMLP
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, checkpoint["state_dict"][f"network.{key}"])
