@@ -176,7 +176,7 @@ def test_an_infinite_number_in_a_batch_stops_a_shipped_run() -> None:
     ("when", "flags", "advice"),
     [
         ("learning", [], "Out of memory while the network learned: lower data.batch_size (now 16)"),
-        ("playing", [], "Out of memory in self-play: lower data.parallel_games (now 512)"),
+        ("playing", [], "Out of memory in self-play: lower data.generation.parallel_games (now 512)"),
         ("playing", ["--evaluate_first=true", "--trainer.limit_val_batches=1.0"], "Out of memory in a match: lower "),
     ],
 )

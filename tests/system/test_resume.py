@@ -22,7 +22,7 @@ SETTINGS = [
     "--data.opponent_pool.past_share=0.3",
     "--data.opponent_pool.max_past=2",
     "--data.opponent_pool.snapshot_every=1",
-    "--data.games_per_iteration=10",
+    "--data.generation.games=10",
     "--trainer.log_every_n_steps=1",
 ]
 
@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not() -> None:
 
 def test_a_checkpoint_without_replay_refills_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     flags = ["fit", *config("quickstart.yaml"), *SETTINGS]
-    run(*flags, "--trainer.max_epochs=1", "--data.save_replay=false")
+    run(*flags, "--trainer.max_epochs=1", "--data.replay.save=false")
     assert "replay" not in last_checkpoint("runs/quickstart/version_0")["SelfPlayDataModule"]
     run(*flags, "--trainer.max_epochs=2", "--ckpt_path=runs/quickstart/version_0/checkpoints/last.ckpt")
     assert "no replay window" in caplog.text

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from lit_trainer import ResidualMLP, SelfPlayDataModule
+from lit_trainer import EvaluationSettings, GenerationSettings, ResidualMLP, SelfPlayDataModule, TestSettings
 from lit_trainer.learning import distributed as processes
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.measuring.matches import Match
@@ -57,30 +57,6 @@ def test_windows_are_shared_out_whole_and_evenly(counts: tuple[int, ...], world:
     for age in range(max(counts)):
         each = [int((part["states"][:, 1] == age).sum()) for part in parts]
         assert max(each) - min(each) <= 1, age
-
-
-def test_statistics_of_processes_that_met_different_opponents() -> None:
-    """A mean of rates, a sum of shares, a score that forgets who played how many games."""
-    first = {"games": 4.0, "seconds": 2.0, "games_per_second": 2.0, "forward_share": 0.5, "replay_positions": 50.0}
-    first |= {"games/self_play": 3.0, "score/self_play": 1.0, "games/random": 1.0, "score/random": 1.0}
-    second = {"games": 1.0, "seconds": 1.0, "games_per_second": 1.0, "forward_share": 0.3, "replay_positions": 10.0}
-    second |= {"games/self_play": 1.0, "score/self_play": 0.0, "staleness": 0.5, "dropped_games": 3.0}
-    combined = processes.combine_stats([first, second])
-    assert combined == pytest.approx(
-        {
-            "games": 5.0,
-            "seconds": 2.0,
-            "games_per_second": 3.0,
-            "forward_share": 0.4,
-            "replay_positions": 60.0,
-            "games/self_play": 4.0,
-            "score/self_play": 0.75,
-            "games/random": 1.0,
-            "score/random": 1.0,
-            "staleness": 0.5,
-            "dropped_games": 3.0,
-        }
-    )
 
 
 def _gather(rank: int, world: int, folder: str) -> None:
@@ -129,7 +105,7 @@ class Rank(SelfPlayDataModule):
 def test_processes_share_an_evaluation_between_them(games: int) -> None:
     """Deals left out, played twice or otherwise where the number of processes does not divide them."""
     torch.manual_seed(0)
-    data = Rank(evaluation_games=games, evaluation_simulations=2, threads=1)
+    data = Rank(generation=GenerationSettings(threads=1), evaluation=EvaluationSettings(games=games, simulations=2))
     data.network = ResidualMLP(width=8, blocks=1)
     alone = data._play_evaluation("online")
     assert len(alone[0]) == games
@@ -145,7 +121,7 @@ def test_processes_share_an_evaluation_between_them(games: int) -> None:
 
 
 def test_processes_share_a_test_between_them() -> None:
-    data = Rank(test_games=10, threads=1)
+    data = Rank(generation=GenerationSettings(threads=1), test=TestSettings(games=10))
     data.network = ResidualMLP(width=8, blocks=1)
     match = Match(2, "ismcts:3")
     alone = data._play_test(match)
@@ -161,6 +137,8 @@ def test_processes_share_a_test_between_them() -> None:
 
 def test_a_test_plays_other_deals_than_validation() -> None:
     """Deals by which a checkpoint may have been chosen would flatter it."""
-    data = Rank(evaluation_games=40, test_games=40, threads=1)
+    data = Rank(
+        generation=GenerationSettings(threads=1), evaluation=EvaluationSettings(games=40), test=TestSettings(games=40)
+    )
     data.network = ResidualMLP(width=8, blocks=1)
     assert (data._play_evaluation("online")[1] != data._play_test(Match(0, "online"))[1]).any()

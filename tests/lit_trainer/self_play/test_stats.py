@@ -21,7 +21,9 @@ COUNT = st.integers(0, 10**9)
 SECONDS = st.integers(0, 10**6).map(float)
 STATS = st.builds(
     SelfPlayStats,
-    results=st.dictionaries(st.sampled_from(["self_play", "random", "past_5", "past_10"]), st.tuples(COUNT, COUNT, COUNT)),
+    results=st.dictionaries(
+        st.sampled_from(["self_play", "random", "past_5", "past_10"]), st.tuples(COUNT, COUNT, COUNT)
+    ),
     positions=COUNT,
     evaluations=COUNT,
     simulations=COUNT,
@@ -93,7 +95,13 @@ def test_statistics_travel_between_processes() -> None:
 
 def one_player(player: str = "rank 0", seconds: float = 4.0) -> SelfPlayStats:
     return SelfPlayStats(
-        results={"self_play": (3, 1, 2), "past_50": (1, 0, 0), "random": (2, 0, 0), "past_100": (0, 1, 0), "skunk": (0, 0, 0)},
+        results={
+            "self_play": (3, 1, 2),
+            "past_50": (1, 0, 0),
+            "random": (2, 0, 0),
+            "past_100": (0, 1, 0),
+            "skunk": (0, 0, 0),
+        },
         positions=100,
         evaluations=2000,
         simulations=1600,
@@ -150,6 +158,51 @@ def test_rates_add_up_over_players_that_work_side_by_side() -> None:
             assert together[name] == after[name] == 2 * number
 
 
+def test_statistics_of_processes_that_met_different_opponents() -> None:
+    """A mean of rates, a sum of shares, a score that forgets who played how many games."""
+    first = SelfPlayStats(
+        results={"self_play": (3, 0, 0), "random": (1, 0, 0)},
+        seconds_of={"rank 0": 2.0},
+        thread_seconds=4.0,
+        spent={"forward": 2.0},
+        replay_positions=50,
+    )
+    second = SelfPlayStats(
+        results={"self_play": (0, 0, 1)},
+        positions=10,
+        seconds_of={"rank 1": 1.0},
+        thread_seconds=2.0,
+        spent={"forward": 0.4},
+        replay_positions=10,
+        staleness_sum=5,
+        dropped_games=3,
+        waited_seconds=1.0,
+        elapsed_seconds=4.0,
+    )
+    combined = (first + second).to_log()
+    assert combined == pytest.approx(
+        {
+            "games": 5.0,
+            "positions": 10.0,
+            "seconds": 2.0,
+            "games_per_second": 2 * 5 / 3,
+            "positions_per_second": 2 * 10 / 3,
+            "evaluations_per_second": 0.0,
+            "simulations_per_second": 0.0,
+            "forward_share": 0.4,
+            "waiting_share": 0.6,
+            "replay_positions": 60.0,
+            "games/self_play": 4.0,
+            "score/self_play": 0.75,
+            "games/random": 1.0,
+            "score/random": 1.0,
+            "staleness": 0.5,
+            "wait_share": 0.25,
+            "dropped_games": 3.0,
+        }
+    )
+
+
 def test_unequal_players_count_by_the_time_they_played() -> None:
     """The mean player's rate is of all games and all seconds; the longest player's seconds are shown."""
     stats = one_player("rank 0", 1.0) + one_player("rank 1", 3.0)
@@ -183,12 +236,14 @@ def test_real_games_and_their_chunks_add_up(scrambled: Any) -> None:
     def games(seed: int, player: str = "rank 0") -> Any:
         learner = NetworkPlayer(scrambled, simulations=4, temperature=1.0, seed=7)
         return generate_games_batched_by_opponent(
-            learner, [OpponentGames("self_play", 5, None)], game="connect_four", seed=seed, player=player
+            learner, [OpponentGames("self_play", 5, None)], game="beasty_bar", seed=seed, player=player
         )
 
     chunks = [games(1), games(2, "rank 1"), games(3)]
     joined = join_games(chunks).stats
-    assert joined.games == 15 and joined.results == {"self_play": tuple(map(sum, zip(*(c.results["self_play"] for c in chunks), strict=True)))}
+    assert joined.games == 15 and joined.results == {
+        "self_play": tuple(map(sum, zip(*(c.results["self_play"] for c in chunks), strict=True)))
+    }
     for name in ("positions", "evaluations", "simulations"):
         assert getattr(joined, name) == sum(getattr(chunk.stats, name) for chunk in chunks) > 0
     assert joined.positions == sum(len(chunk.states) for chunk in chunks)
