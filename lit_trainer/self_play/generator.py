@@ -8,11 +8,10 @@ from typing import Protocol
 
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
-from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.opponent_pool import OpponentPool
-from lit_trainer.players.protocols import Agent
-from lit_trainer.players.specs import opponent_player, past_name
+from lit_trainer.players.protocols import Opponent
+from lit_trainer.players.specs import SELF_PLAY
 from lit_trainer.self_play.games import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.self_play.settings import GenerationSettings
@@ -81,17 +80,14 @@ class LocalGenerator:
             AgentTimeoutError: An agent written in Python takes longer for a move than its time limit.
         """
         settings, network, pool = self._settings(), self._network, self._pool
-        plan = pool.plan(settings.games)
+        plan, temperature = pool.plan(settings.games), self._temperature()
         return play_games(
             settings,
             network,
             plan,
-            temperature=self._temperature(),
+            temperature=temperature,
             seed=derive_seed(self._seed, "self-play", iteration, self._rank),
-            past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
-            agents=pool.agents,
-            checkpoints=pool.checkpoints_on(next(network.parameters()).device),
-            agent_time_limit=pool.agent_time_limit,
+            opponents=pool.players_of(plan, network, temperature),
             player=f"rank {self._rank}",
             memory=self._memory,
             on_progress=self._on_progress,
@@ -112,10 +108,7 @@ def play_games(
     *,
     temperature: float,
     seed: int,
-    past: Mapping[str, PolicyValueNetwork],
-    agents: Mapping[str, Agent],
-    checkpoints: Mapping[str, FrozenCheckpoint] | None = None,
-    agent_time_limit: float | None = None,
+    opponents: Mapping[str, Opponent],
     player: str = "rank 0",
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
@@ -128,10 +121,7 @@ def play_games(
         plan: Opponent to number of games, see `OpponentPool.plan`.
         temperature: Temperature of the learner's visit shares.
         seed: Random seed of deals, searches and opponents. The same seed gives the same games.
-        past: Past checkpoints' networks in evaluation mode, by name.
-        agents: Opponents written in Python, by name.
-        checkpoints: Opponents that are networks and never change, by name.
-        agent_time_limit: Seconds that an agent may take for a move. None: No limit.
+        opponents: Opponents of the plan by name, see `OpponentPool.players_of`.
         player: Name of this process among those that play at the same time, see `SelfPlayStats`.
         memory: Trees and buffers, kept from one call to the next. None: They are made for this call.
         on_progress: Is told the games played so far, in part-games, a few times per second. What it raises ends the
@@ -140,19 +130,14 @@ def play_games(
     Raises:
         AgentTimeoutError: An agent written in Python takes longer for a move than its time limit.
     """
-    opponents = []
-    for name, count in plan.items():
-        opponent = opponent_player(
+    sides = [
+        OpponentGames(
             name,
-            derive_seed(seed, name),
-            agents,
-            past,
-            temperature,
-            settings.threads,
-            checkpoints,
-            agent_time_limit,
+            count,
+            None if name == SELF_PLAY else opponents[name].player(derive_seed(seed, name), settings.threads),
         )
-        opponents.append(OpponentGames(name, count, opponent))
+        for name, count in plan.items()
+    ]
     advice = (
         f"lower data.generation.parallel_games (now {settings.parallel_games}) "
         "or, where there are workers, data.workers.count"
@@ -168,7 +153,7 @@ def play_games(
         )
         return generate_games_batched_by_opponent(
             learner,
-            opponents,
+            sides,
             game=network.game,
             seed=seed,
             parallel_games=settings.parallel_games,

@@ -218,16 +218,16 @@ def _share_out(schedule: Schedule, opponents: Sequence[Player], lanes: int) -> l
 def _collect(lanes: Sequence[Lane], parts: Sequence[NDArray[np.intp]], seconds: float, workers: int) -> PlayedGames:
     """Returns the lanes' games in the schedule's order, and their positions lane by lane."""
     order = np.argsort(np.concatenate(parts), kind="stable")
-    kept = [lane.runner.positions_kept() for lane in lanes]
+    records = [lane.runner.record for lane in lanes]
     spent = [lane.seconds() for lane in lanes]
     return PlayedGames(
-        outcomes=np.concatenate([lane.runner.outcomes() for lane in lanes])[order],
-        scores=np.concatenate([lane.runner.scores() for lane in lanes])[order],
-        states=np.concatenate([part[0] for part in kept]),
-        policies=np.concatenate([part[1] for part in kept]),
-        position_outcomes=np.concatenate([part[2] for part in kept]),
-        position_margins=np.concatenate([lane.runner.margins_kept() for lane in lanes]),
-        position_values=np.concatenate([lane.runner.values_kept() for lane in lanes]),
+        outcomes=np.concatenate([record.outcomes for record in records])[order],
+        scores=np.concatenate([record.scores for record in records])[order],
+        states=np.concatenate([record.states for record in records]),
+        policies=np.concatenate([record.policies for record in records]),
+        position_outcomes=np.concatenate([record.position_outcomes for record in records]),
+        position_margins=np.concatenate([record.position_margins for record in records]),
+        position_values=np.concatenate([record.position_values for record in records]),
         evaluations=sum(lane.evaluations for lane in lanes),
         simulations=sum(lane.runner.simulations_done for lane in lanes),
         seconds=seconds,

@@ -8,16 +8,11 @@ from collections.abc import Callable
 
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.players.opponent_pool import OpponentPool
+from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.games import GeneratedGames, join_games
 from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
 from lit_trainer.self_play.stats import SelfPlayStats
-from lit_trainer.self_play.workers.messages import (
-    Abandoned,
-    WorkerSetup,
-    pickled_agents,
-    pickled_checkpoints,
-    pickled_network,
-)
+from lit_trainer.self_play.workers.messages import Abandoned, WorkerSetup, pickled_network
 from lit_trainer.self_play.workers.pool import WorkerPool
 from lit_trainer.self_play.workers.shared_state import SharedState
 
@@ -45,7 +40,7 @@ class AsynchronousGenerator:
             None: Nobody is told.
 
     Raises:
-        ValueError: An agent or the network cannot be sent to another process.
+        ValueError: An opponent or the network cannot be sent to another process.
     """
 
     def __init__(
@@ -69,7 +64,7 @@ class AsynchronousGenerator:
         self._rank = rank
         self._on_progress = on_progress
         self._sent_network = pickled_network(network)
-        self._sent_agents = pickled_agents(pool.agent_sources)
+        self._sent_opponents = pickled({name: pool.roster[name] for name in pool.opponents})
         largest = min(settings.parallel_games, -(-settings.games // workers.count))
         chunks = -(-settings.games // largest)
         self.chunk_games = -(-settings.games // chunks)
@@ -99,14 +94,13 @@ class AsynchronousGenerator:
             return
         self._ended = time.perf_counter()
         self._shared = shared = SharedState(self._network, self._opponents.max_past)
-        checkpoints = pickled_checkpoints(self._opponents.checkpoints)
         device = self._workers.device_for(next(self._network.parameters()).device)
         setups = [
             WorkerSetup(
                 worker=worker,
                 settings=self._settings,
                 network=self._sent_network,
-                agents=self._sent_agents,
+                opponents=self._sent_opponents,
                 seed=self._seed,
                 rank=self._rank,
                 start_iteration=iteration,
@@ -115,8 +109,6 @@ class AsynchronousGenerator:
                 max_past=self._opponents.max_past,
                 shared_fd=shared.fd,
                 trainer_pid=os.getpid(),
-                agent_time_limit=self._opponents.agent_time_limit,
-                checkpoints=checkpoints,
             )
             for worker in range(self._workers.count)
         ]

@@ -1,14 +1,12 @@
-"""What the trainer and its worker processes send each other, and how opponents and networks are packed for it."""
+"""Defines what the trainer and its worker processes send each other."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.utils.seeding import derive_seed
@@ -25,7 +23,7 @@ class WorkerSetup:
         worker: Number of the worker among those of its trainer.
         settings: Settings of the games.
         network: Class and `config` of the network, pickled.
-        agents: Opponents written in Python, each pickled, by name.
+        opponents: Opponents of the pool, each pickled, by name.
         seed: The run's random seed.
         rank: The trainer's rank in the run.
         start_iteration: Iteration at which the workers were started.
@@ -34,14 +32,12 @@ class WorkerSetup:
         max_past: Most past checkpoints that there may be at once.
         shared_fd: Descriptor of the memory that trainer and workers share.
         trainer_pid: Process id of the trainer. A worker ends when its parent is another process.
-        agent_time_limit: Seconds that an agent may take for a move. None: No limit.
-        checkpoints: Opponents that are networks and never change, by name, pickled.
     """
 
     worker: int
     settings: GenerationSettings
     network: bytes
-    agents: Mapping[str, bytes]
+    opponents: Mapping[str, bytes]
     seed: int
     rank: int
     start_iteration: int
@@ -50,8 +46,6 @@ class WorkerSetup:
     max_past: int
     shared_fd: int
     trainer_pid: int
-    agent_time_limit: float | None = None
-    checkpoints: bytes = pickle.dumps({})
 
     @property
     def player(self) -> str:
@@ -115,41 +109,3 @@ def pickled_network(network: PolicyValueNetwork) -> bytes:
             f"network: {type(network).__module__}.{type(network).__qualname__} cannot be made in worker processes: "
             f"{error}"
         ) from error
-
-
-def pickled_agents(sources: Mapping[str, Any]) -> dict[str, bytes]:
-    """Returns agents as workers get them, by name: their class path where they were given by one, else themselves.
-
-    Raises:
-        ValueError: Names an agent that cannot be sent to another process.
-    """
-    pickled = {}
-    for name, source in sources.items():
-        if type(source).__module__ == "__main__":
-            raise ValueError(
-                f"agents: {name} is a __main__.{type(source).__qualname__}, which worker processes cannot import; "
-                "move its class into a module, or set data.workers to null"
-            )
-        try:
-            pickled[name] = pickle.dumps(source)
-        except Exception as error:  # whatever the agent's own pickling raises
-            raise ValueError(
-                f"agents: {name} ({type(source).__name__}) cannot be sent to worker processes: {error}; "
-                "give it by class_path, or set data.workers to null"
-            ) from error
-    return pickled
-
-
-def pickled_checkpoints(checkpoints: Mapping[str, FrozenCheckpoint]) -> bytes:
-    """Returns frozen opponents as workers get them: with their weights, so that a file written anew changes none.
-
-    Raises:
-        ValueError: Names one whose network cannot be sent to another process.
-    """
-    for name, frozen in checkpoints.items():
-        if type(frozen.network).__module__ == "__main__":
-            raise ValueError(
-                f"checkpoints: {name} is a __main__.{type(frozen.network).__qualname__}, which worker processes cannot "
-                "import; move its class into a module, or set data.workers to null"
-            )
-    return pickle.dumps({name: frozen.on_cpu() for name, frozen in checkpoints.items()})
