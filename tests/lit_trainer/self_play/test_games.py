@@ -11,8 +11,14 @@ import pytest
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.python_player import PythonPlayer
-from lit_trainer.self_play.games import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
+from lit_trainer.self_play.games import (
+    GeneratedGames,
+    OpponentGames,
+    generate_games_batched_by_opponent,
+    join_games,
+)
 from lit_trainer.self_play.lanes import Schedule, play_schedule, runner_settings
+from lit_trainer.self_play.stats import SelfPlayStats
 from sim_core import ACTIONS, Action, GameBatch, State, solve_endgame
 from sim_core.runner_settings import ValueTarget
 
@@ -242,3 +248,27 @@ def test_no_games_are_no_positions(scrambled: Any, opponents: list[OpponentGames
     games = generate(scrambled, opponents)
     assert len(games.states) == len(games.policies) == len(games.outcomes) == 0
     assert games.results == {entry.name: (0, 0, 0) for entry in opponents}
+
+
+def test_chunks_are_joined_in_their_order() -> None:
+    """Positions torn from their policies; counts of one chunk alone; values of some where others have none."""
+
+    def chunk(games: int, seconds: float, forward: float) -> GeneratedGames:
+        stats = SelfPlayStats(
+            results={f"x{games}": (games - 6, 0, 0), "y": (1, 2, 3)},
+            seconds_of={f"worker {games}": seconds},
+            thread_seconds=seconds,
+            spent={"forward": forward},
+        )
+        states, policies = np.full((games, 2), games, np.uint8), np.full((games, 3), games, np.float32)
+        return GeneratedGames(states, policies, np.ones(games, np.int8), stats)
+
+    first, second = chunk(10, 1.0, 0.5), chunk(20, 4.0, 3.6)
+    joined = join_games([first, second])
+    assert joined.results == {"x10": (4, 0, 0), "x20": (14, 0, 0), "y": (2, 4, 6)}
+    assert joined.stats == first.stats + second.stats
+    logged = joined.stats.to_log()
+    assert (logged["games"], logged["games_per_second"]) == (30, 2 * 30 / 5)
+    assert logged["forward_share"] == pytest.approx((0.5 + 4 * 0.9) / 5)
+    assert joined.states[:, 0].tolist() == joined.policies[:, 0].tolist() == [10] * 10 + [20] * 20
+    assert len(joined.outcomes) == 30 and joined.margins is None and joined.values is None
