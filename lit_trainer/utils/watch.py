@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _LONGEST_LOOK = 1.0
-"""Seconds that one look adds at most, so that nobody is blamed if this process itself stood still (Ctrl-Z, a debugger)."""
+"""Seconds that one look adds at most: nobody is blamed if this process itself stood still (Ctrl-Z, a debugger)."""
 
 
 class Watch:
