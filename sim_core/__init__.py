@@ -10,6 +10,7 @@ from sim_core.beasty_bar.game import OBSERVATION_LAYOUT
 from sim_core.beasty_bar.opponents import OPPONENTS
 from sim_core.beasty_bar.rules import ACTIONS, SPECIES
 from sim_core.game import games, get_game
+from sim_core.game_record import GameRecord
 from sim_core.runner import GameRunner
 from sim_core.runner_settings import RunnerSettings
 from sim_core.state import Action, State, solve_endgame
@@ -29,6 +30,7 @@ __all__ = [
     "SPECIES",
     "Action",
     "GameBatch",
+    "GameRecord",
     "GameRunner",
     "IsmctsResult",
     "LeafBatch",

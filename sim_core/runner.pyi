@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim_core.batch import GameBatch
+from sim_core.game_record import GameRecord
 from sim_core.runner_settings import RunnerSettings
 from sim_core.tree_search.leaves import LeafBatch
 
@@ -12,6 +13,7 @@ class GameRunner:
 
     leaves: LeafBatch
     finished: int
+    record: GameRecord
     def __init__(
         self,
         leaves: LeafBatch,
@@ -38,8 +40,3 @@ class GameRunner:
     def simulations_done(self) -> int: ...
     @property
     def progress(self) -> float: ...
-    def outcomes(self) -> NDArray[np.int8]: ...
-    def scores(self) -> NDArray[np.int32]: ...
-    def positions_kept(self) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int8]]: ...
-    def values_kept(self) -> NDArray[np.float32]: ...
-    def margins_kept(self) -> NDArray[np.int32]: ...

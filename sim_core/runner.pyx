@@ -14,6 +14,7 @@ from sim_core import _arguments
 from sim_core.batch import GameBatch
 from sim_core.tree_search.solved_roots cimport SolvedRoot, hardest_action, optimal_actions
 from sim_core.game cimport Game
+from sim_core.game_record cimport GameRecord
 from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport (
     PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream, next_double,
@@ -27,7 +28,6 @@ cdef enum:
     ROOT = 2        # the position itself waits for the network
     LEAF = 3        # a leaf of its search waits for the network
     OUTSIDE = 4     # an opponent outside this module is to move
-    NOT_SOLVED = 2  # in place of an exact value
     LEARNER = 0     # the controller that searches; others are 1 + their place among the opponents
 
 
@@ -63,7 +63,7 @@ cdef class GameRunner:
     cdef int simulations
     cdef double temperature
     cdef uint64_t seed, learner_seed
-    cdef bint record, wants_exact
+    cdef readonly GameRecord record     # how the games ended, and the learner's positions
     cdef const int64_t[::1] streams
     cdef const int64_t[::1] first_player
     cdef const int64_t[:, ::1] controllers
@@ -73,15 +73,6 @@ cdef class GameRunner:
     cdef int64_t[::1] numbers           # [slots], the game in a slot
     cdef uint8_t[::1] phase             # [slots]
     cdef double[::1] opponent_seconds   # [slots]
-    cdef uint8_t[:, :, ::1] kept_states     # [m, max_plies, state_size]
-    cdef float[:, :, ::1] kept_policies     # [m, max_plies, A]
-    cdef int8_t[:, ::1] kept_movers         # [m, max_plies]
-    cdef float[:, ::1] kept_values          # [m, max_plies], of the search; NaN where there was none
-    cdef int8_t[:, ::1] kept_exact          # [m, max_plies], exact for player 0, or NOT_SOLVED
-    cdef int32_t[::1] kept                  # [m], positions kept of each game
-    cdef int8_t[::1] solved                 # [m], exact values for player 0 of the games' endgames, or NOT_SOLVED
-    cdef int8_t[::1] ends                   # [m], outcomes for player 0
-    cdef int32_t[:, ::1] final_scores       # [m, 2]
     cdef int64_t[::1] searched          # [slots], moves searched for
     cdef readonly Py_ssize_t finished
 
@@ -104,8 +95,6 @@ cdef class GameRunner:
         self.learner_seed = _arguments.integer(
             "learner_seed", learner_seed, 0, 2**64 - 1, "an integer from 0 to 2**64 - 1"
         )
-        self.record = record
-        self.wants_exact = record and settings.value_target == "endgame"
         self.streams = np.array(_arguments.integers("streams", streams, None, 0, 2**63 - 1))
         cdef Py_ssize_t m = self.streams.shape[0]
         self.games = m
@@ -129,17 +118,9 @@ cdef class GameRunner:
         self.phase = np.full(self.slots, EMPTY, dtype=np.uint8)
         self.opponent_seconds = np.zeros(self.slots)
         self.searched = np.zeros(self.slots, dtype=np.int64)
-        room = self.game.max_plies if record else 0
-        # pages that nothing is written to take no memory
-        self.kept_states = np.empty((m, room, self.game.state_size), dtype=np.uint8)
-        self.kept_policies = np.empty((m, room, self.game.num_actions), dtype=np.float32)
-        self.kept_movers = np.full((m, room), -1, dtype=np.int8)
-        self.kept_values = np.empty((m, room), dtype=np.float32)
-        self.kept_exact = np.full((m, room), NOT_SOLVED, dtype=np.int8)
-        self.solved = np.full(m, NOT_SOLVED, dtype=np.int8)
-        self.kept = np.zeros(m, dtype=np.int32)
-        self.ends = np.zeros(m, dtype=np.int8)
-        self.final_scores = np.zeros((m, 2), dtype=np.int32)
+        self.record = GameRecord(
+            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame"
+        )
 
     # -- one step: every slot goes on until it needs an answer --------------------------------------------------------
 
@@ -214,28 +195,18 @@ cdef class GameRunner:
         cdef Py_ssize_t number = self.numbers[slot]
         cdef int controller
         if self.game.is_terminal(state):
-            self.ends[number] = <int8_t>self.game.outcome(state, 0)
-            self.game.scores(state, &self.final_scores[number, 0])
+            self.record.end(number, state)
             self.phase[slot] = EMPTY
             return
-        if self.wants_exact and self.solved[number] == NOT_SOLVED:
-            self.solved[number] = self._exact_value(state)
+        self.record.see(number, state)
         controller = <int>self.controllers[number, self.game.to_move(state)]
         if controller != LEARNER:
             self._opponent(slot, controller - 1)
-        elif self.simulations and not self.record and self.game.is_solvable(state):
+        elif self.simulations and not self.record.keeps_positions and self.game.is_solvable(state):
             self._play_solved(slot, NULL)
         else:
             self.phase[slot] = ROOT
             self.trees.begin(slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH))
-
-    cdef int8_t _exact_value(self, const uint8_t *state) noexcept nogil:
-        """For player 0; NOT_SOLVED where the position cannot be solved yet."""
-        cdef int value
-        if not self.game.is_solvable(state):
-            return NOT_SOLVED
-        value = self.game.solve(state, -1, 1, NULL)
-        return <int8_t>(value if self.game.to_move(state) == 0 else -value)
 
     cdef inline Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
         """The stream of this game's ply, whatever the slot and the schedule's order."""
@@ -311,19 +282,8 @@ cdef class GameRunner:
         """Keep the position where wanted, and step by the action; -1: one sampled from the policy."""
         cdef uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
-        cdef int at = self.kept[number]
         cdef Stream stream
-        if self.record:
-            memcpy(&self.kept_states[number, at, 0], state, self.game.state_size)
-            self.kept_movers[number, at] = <int8_t>self.game.to_move(state)
-            self.kept_values[number, at] = value
-            if self.wants_exact:
-                self.kept_exact[number, at] = self._exact_value(state)
-            if is_target:
-                memcpy(&self.kept_policies[number, at, 0], policy, self.game.num_actions * sizeof(float))
-            else:
-                memset(&self.kept_policies[number, at, 0], 0, self.game.num_actions * sizeof(float))
-            self.kept[number] += 1
+        self.record.keep(number, state, policy if is_target else NULL, value)
         if action < 0:
             stream = self._stream(slot, self.learner_seed, PURPOSE_SAMPLE)
             action = sample(policy, self.game.num_actions, self.temperature, &stream)
@@ -391,39 +351,6 @@ cdef class GameRunner:
             if self.phase[slot] != EMPTY:
                 played += self.game.ply(&self.states[slot, 0]) / <double>self.game.max_plies
         return played
-
-    def outcomes(self):
-        """Outcomes for player 0, int8 [m]."""
-        return np.array(self.ends)
-
-    def scores(self):
-        """Both players' scores, int32 [m, 2]."""
-        return np.array(self.final_scores)
-
-    def positions_kept(self):
-        """(states uint8 [k, state_size], policies float32 [k, A], outcomes for their movers int8 [k]), game by game.
-
-        The outcomes are those of `value_target`.
-        """
-        movers = np.asarray(self.kept_movers)
-        kept = np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
-        ends, solved, own = np.asarray(self.ends), np.asarray(self.solved), np.asarray(self.kept_exact)
-        exact = np.where(solved == NOT_SOLVED, ends, solved)[:, None]
-        outcomes = np.where(movers == 0, 1, -1) * np.where(own == NOT_SOLVED, exact, own)
-        return np.asarray(self.kept_states)[kept], np.asarray(self.kept_policies)[kept], outcomes[kept].astype(np.int8)
-
-    def values_kept(self):
-        """The search's values of `positions_kept`, exact ones where solved, float32 [k]; NaN without a search."""
-        kept = np.arange(np.asarray(self.kept_movers).shape[1])[None, :] < np.asarray(self.kept)[:, None]
-        return np.asarray(self.kept_values)[kept]
-
-    def margins_kept(self):
-        """Final margins for the movers of `positions_kept`, int32 [k]: their score less the other's."""
-        movers = np.asarray(self.kept_movers)
-        kept = np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
-        scores = np.asarray(self.final_scores)
-        margins = np.where(movers == 0, 1, -1) * (scores[:, 0] - scores[:, 1])[:, None]
-        return margins[kept].astype(np.int32)
 
 
 cdef int sample(const float *policy, int num_actions, double temperature, Stream *stream) noexcept nogil:

@@ -85,7 +85,10 @@ class SelfPlayDataModule(LightningDataModule):
         self.game = game
         self.opponent_pool = pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         self.generation = generation
-        self.evaluation, self.test = resolved(evaluation, test, pool, game)
+        pool.check_game(game)
+        self.roster = pool.roster.copy()
+        """The pool's opponents and those of validation and test, by name."""
+        self.evaluation, self.test = resolved(evaluation, test, pool, self.roster, game)
         self.replay = replay
         if workers is not None:
             check_asynchronous(pool)
@@ -97,7 +100,7 @@ class SelfPlayDataModule(LightningDataModule):
         self._games_tested = 0
         self._generator: Generator | None = None
         self._stop = CommonStop()
-        self._matches = EvaluationMatches(game, pool, seed, self._stop)
+        self._matches = EvaluationMatches(game, self.roster, seed, self._stop)
         self._resumed = False
         self.window = ReplayWindow(replay.positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []

@@ -18,9 +18,8 @@ from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.protocols import Player
-from lit_trainer.players.specs import opponent_player
+from lit_trainer.players.roster import Roster
 from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.utils.memory import memory_advice
 from lit_trainer.utils.seeding import derive_seed
@@ -67,21 +66,21 @@ class Conditions:
 
 
 class EvaluationMatches:
-    """Plays matches of a network against the opponents of a pool, without noise and at temperature 0.
+    """Plays matches of a network against opponents of a roster, without noise and at temperature 0.
 
     The deals depend on the seed, the purpose and the opponent only. They are the same at every iteration, at every
     number of simulations and with any number of processes.
 
     Args:
         game: Name of the game.
-        pool: Opponent pool whose agents and checkpoints can be met.
+        roster: All opponents, by the names that matches give.
         seed: Random seed of deals, searches and opponents. The same seed gives the same matches.
         stop: Ends the matches of all processes together when the run is told to end. None: They are never ended.
     """
 
-    def __init__(self, game: str, pool: OpponentPool, seed: int, stop: CommonStop | None = None) -> None:
+    def __init__(self, game: str, roster: Roster, seed: int, stop: CommonStop | None = None) -> None:
         self.game = game
-        self.pool = pool
+        self.roster = roster
         self.seed = seed
         self.move_times = MoveTimes()
         """Times per move by player: `sims:N` for the network, and the names of opponents that search. Only timed
@@ -126,7 +125,8 @@ class EvaluationMatches:
                 threads=conditions.threads,
                 settings=conditions.search,
             )
-            opponent = self._opponent(match.opponent, derive_seed(seed, "opponent"), network, conditions.threads)
+            roster = self.roster.to(next(network.parameters()).device)
+            opponent = roster[match.opponent].player(derive_seed(seed, "opponent"), conditions.threads)
             if purpose == "test" and conditions.rank == 0:
                 self._time(match, player, opponent)
             return self._stop.together(
@@ -143,18 +143,6 @@ class EvaluationMatches:
                     on_progress=on_progress,
                 )
             )
-
-    def _opponent(self, name: str, seed: int, network: PolicyValueNetwork, threads: int) -> Player:
-        opponent = opponent_player(
-            name,
-            seed,
-            self.pool.agents,
-            threads=threads,
-            checkpoints=self.pool.checkpoints_on(next(network.parameters()).device),
-            agent_time_limit=self.pool.agent_time_limit,
-        )
-        assert opponent is not None  # only self-play has no other player
-        return opponent
 
     def _time(self, match: Match, player: NetworkPlayer, opponent: Player) -> None:
         timing = self.game, derive_seed(self.seed, "timing")

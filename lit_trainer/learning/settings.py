@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool
+from lit_trainer.players.roster import Roster, pickled
 from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.settings import Settings, whole
 from sim_core import SearchSettings, get_game
@@ -25,8 +26,9 @@ class EvaluationSettings(Settings):
     """Describes the matches of validation.
 
     Args:
-        opponents: Opponents that the learner is measured against: built-in names, the pool's agents and checkpoints,
-            or `ismcts:N` for tree search of N iterations per move. None: the pool's, or all built-in ones.
+        opponents: Opponents that the learner is measured against: names of players of any kind (built-in ones,
+            `ismcts:N`, `FILE.ckpt@64`, `my_package.MyAgent`, ...) or names from the pool. None: the pool's opponents,
+            or all built-in ones.
         games: Games against each opponent, an even number: each deal is played from both seats.
         simulations: Simulations per move. 0 plays the raw policy.
         search: Settings of the search in validation and test, where the best move is wanted and no training target.
@@ -94,49 +96,35 @@ class ReplaySettings(Settings):
     group: ClassVar[str] = "replay"
 
 
-def check_opponents(pool: OpponentPool, game: str, evaluation: Sequence[str], test: Sequence[str]) -> None:
-    """Checks the names of all opponents, before anything is played.
+def resolved(
+    evaluation: EvaluationSettings, test: TestSettings, pool: OpponentPool, roster: Roster, game: str
+) -> tuple[EvaluationSettings, TestSettings]:
+    """Returns both groups with the short names of their opponents, which are added to the roster.
 
     Args:
-        pool: The run's opponent pool, which knows agents and checkpoints by their names.
+        evaluation: Settings of validation. Without opponents they get the pool's, or all built-in ones.
+        test: Settings of `test`. Without opponents they get those of validation.
+        pool: The run's opponent pool.
+        roster: Opponents by their short names, among them the pool's.
         game: Name of the game.
-        evaluation: Opponents of validation.
-        test: Opponents of `test`.
 
     Raises:
         ValueError: An opponent is unknown, or an adaptive pool does not hold an opponent of validation.
     """
-    pool.check_names(game, "opponent_pool", pool.opponents)
-    pool.check_names(game, "evaluation.opponents", evaluation)
-    pool.check_names(game, "test.opponents", test)
-    for name in evaluation:
+    given = evaluation.opponents
+    if given is None:
+        given = pool.opponents or get_game(game).opponents
+    named = roster.enlist(given, evaluation.qualified("opponents"), game)
+    for name in named:
         if isinstance(pool, AdaptiveOpponentPool) and name not in pool.opponents:
             raise ValueError(
                 f"evaluation.opponents: {name!r} is not in the adaptive pool, whose weights follow these evaluations; "
                 f"its opponents are {', '.join(pool.opponents)}"
             )
-
-
-def resolved(
-    evaluation: EvaluationSettings, test: TestSettings, pool: OpponentPool, game: str
-) -> tuple[EvaluationSettings, TestSettings]:
-    """Returns both groups with their opponents named, once all names are checked.
-
-    Args:
-        evaluation: Settings of validation. Without opponents they get the pool's, or all built-in ones.
-        test: Settings of `test`. Without opponents they get those of validation.
-        pool: The run's opponent pool, which knows agents and checkpoints by their names.
-        game: Name of the game.
-
-    Raises:
-        ValueError: An opponent is unknown, or an adaptive pool does not hold an opponent of validation.
-    """
-    named = evaluation.opponents
-    if named is None:
-        named = pool.opponents or get_game(game).opponents
-    tested = named if test.opponents is None else test.opponents
-    check_opponents(pool, game, named, tested)
-    return replace(evaluation, opponents=tuple(named)), replace(test, opponents=tuple(tested))
+    tested = named
+    if test.opponents is not None:
+        tested = roster.enlist(test.opponents, test.qualified("opponents"), game)
+    return replace(evaluation, opponents=named), replace(test, opponents=tested)
 
 
 def check_training(temperature: float, batch_size: int, steps_per_iteration: int) -> None:
@@ -167,7 +155,4 @@ def check_asynchronous(pool: OpponentPool) -> None:
     """
     if os.name != "posix":
         raise ValueError("workers: given, expected null: worker processes need a POSIX system")
-    from lit_trainer.self_play.workers.messages import pickled_agents, pickled_checkpoints
-
-    pickled_agents(pool.agent_sources)
-    pickled_checkpoints(pool.checkpoints)
+    pickled({name: pool.roster[name] for name in pool.opponents})

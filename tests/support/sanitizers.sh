@@ -11,7 +11,7 @@ kind=${1:-sanitize}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 # test_games.py needs torch; the games left out by name or as slow take long here, and add no code of the engine
-tests=(tests/sim_core/test_{batch,batch_arguments,connect_four,runner}.py
+tests=(tests/sim_core/test_{batch,batch_arguments,connect_four,game_record,runner,runner_settings}.py
        tests/sim_core/tree_search/test_{search,searcher,search_settings,gumbel,ismcts}.py
        tests/sim_core/beasty_bar/test_{fuzz,endgame,hidden_hand,opponents,notation,rules_vectors,playthroughs,properties}.py)
 left_out="not beats and not wins_against and not dirichlet and not forked and not memory and not plain_tree

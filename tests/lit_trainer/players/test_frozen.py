@@ -27,7 +27,6 @@ from lit_trainer import (
 )
 from lit_trainer.checkpoints.reader import KEY, read_checkpoint
 from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
-from lit_trainer.players.specs import opponent_player
 from sim_core import GameBatch
 
 
@@ -52,9 +51,7 @@ def pool(path: Path, **options: Any) -> OpponentPool:
 @pytest.mark.parametrize("simulations", [0, 8])
 def test_it_plays_as_the_checkpoint_s_agent(simulations: int, checkpoint_path: Path) -> None:
     """Another network, noise at the root, or moves that are sampled."""
-    frozen = pool(checkpoint_path, simulations=simulations).checkpoints
-    player = opponent_player("frozen", 4, {}, checkpoints=frozen)
-    assert player is not None
+    player = pool(checkpoint_path, simulations=simulations).roster["frozen"].player(4)
     batch = positions()
     agent = load_agent(checkpoint_path, simulations)
     agreed = [
@@ -63,8 +60,7 @@ def test_it_plays_as_the_checkpoint_s_agent(simulations: int, checkpoint_path: P
     ]
     # a search's determinizations are drawn from other streams
     assert all(agreed) if not simulations else np.mean(agreed) > 0.6
-    warm = opponent_player("frozen", 4, {}, checkpoints=pool(checkpoint_path, temperature=1.0).checkpoints)
-    assert warm is not None
+    warm = pool(checkpoint_path, temperature=1.0).roster["frozen"].player(4)
     assert len({tuple(warm.act(GameBatch(40, 3)).actions), tuple(load_moves(agent))}) == 2
 
 
@@ -108,14 +104,17 @@ def test_a_run_plays_it_alone_and_leaves_it_as_it_is(
     shutil.copy(checkpoint_path, path)
     opponents = pool(path, simulations=simulations)
     os.unlink(path)
-    before = {key: value.clone() for key, value in opponents.checkpoints["frozen"].network.state_dict().items()}
+    frozen = opponents.roster["frozen"]
+    assert isinstance(frozen, FrozenCheckpoint)
+    before = {key: value.clone() for key, value in frozen.network.state_dict().items()}
     learner = make_network(5)
     began = {key: value.clone() for key, value in learner.state_dict().items()}
     data = fit(learner, opponents)
-    logged = data.generation_stats.to_log()
-    assert logged["games/frozen"] == 12 and "games/self_play" not in logged
+    assert (
+        data.generation_stats.to_log()["games/frozen"] == 12 and "games/self_play" not in data.generation_stats.to_log()
+    )
     assert len(data.window) == 2 * 12 * 12, "the learner's moves alone"
-    after = opponents.checkpoints["frozen"].network.state_dict()
+    after = frozen.network.state_dict()
     assert all(torch.equal(value, after[key]) for key, value in before.items())
     assert any(not torch.equal(value, learner.state_dict()[key]) for key, value in began.items())
     assert "checkpoints" not in opponents.state_dict()
@@ -127,8 +126,7 @@ def test_adaptive_pools_weigh_it(checkpoint_path: Path, make_network: Any) -> No
     )
     opponents.update_weights_from_win_rates({"frozen": 0.2, "random": 0.9})
     data = fit(make_network(5), opponents, 1)
-    logged = data.generation_stats.to_log()
-    assert logged["games/frozen"] > logged["games/random"] > 0
+    assert data.generation_stats.to_log()["games/frozen"] > data.generation_stats.to_log()["games/random"] > 0
 
 
 @pytest.mark.timeout(120)

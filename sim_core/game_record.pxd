@@ -1,0 +1,28 @@
+"""What a game runner keeps of its games: memory layout, and what the runner calls without the GIL."""
+from libc.stdint cimport int8_t, int32_t, uint8_t
+
+from sim_core.game cimport Game, GameHandle
+
+cdef enum:
+    NOT_SOLVED = 2  # in place of an exact value
+
+
+cdef class GameRecord:
+    cdef GameHandle handle
+    cdef const Game *game
+    cdef readonly bint keeps_positions
+    cdef bint wants_exact               # positions learn exact values where there are any
+    cdef uint8_t[:, :, ::1] kept_states     # [m, max_plies, state_size]
+    cdef float[:, :, ::1] kept_policies     # [m, max_plies, A]
+    cdef int8_t[:, ::1] kept_movers         # [m, max_plies], -1 where nothing is kept
+    cdef float[:, ::1] kept_values          # [m, max_plies], of the search; NaN where there was none
+    cdef int8_t[:, ::1] kept_exact          # [m, max_plies], exact for player 0, or NOT_SOLVED
+    cdef int32_t[::1] kept                  # [m], positions kept of each game
+    cdef int8_t[::1] solved                 # [m], exact value for player 0 of the first solvable position, or NOT_SOLVED
+    cdef int8_t[::1] ends                   # [m], outcomes for player 0
+    cdef int32_t[:, ::1] final_scores       # [m, 2]
+
+    cdef void see(self, Py_ssize_t number, const uint8_t *state) noexcept nogil
+    cdef void keep(self, Py_ssize_t number, const uint8_t *state, const float *policy, float value) noexcept nogil
+    cdef void end(self, Py_ssize_t number, const uint8_t *state) noexcept nogil
+    cdef int8_t exact_value(self, const uint8_t *state) noexcept nogil

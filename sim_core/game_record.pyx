@@ -1,0 +1,135 @@
+"""Keeps what a game runner is there for: how its games ended, and the positions that the learner moved in."""
+from libc.stdint cimport int8_t, int32_t, uint8_t
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from sim_core.game cimport GameHandle
+
+
+cdef class GameRecord:
+    """Keeps the results of a schedule's games and, where wanted, the learner's positions.
+
+    A `GameRunner` makes one and fills it. Rows of games [m] are in the schedule's order. Rows of positions [k] go game
+    by game, and within a game ply by ply.
+
+    Args:
+        handle: The game that is played.
+        games: Number of games, m.
+        keeps_positions: Whether the learner's positions are kept.
+        wants_exact: Whether positions learn exact values where there are any, see `RunnerSettings.value_target`.
+    """
+
+    def __cinit__(self, GameHandle handle not None, Py_ssize_t games, *, bint keeps_positions, bint wants_exact):
+        cdef Py_ssize_t room = handle.game.max_plies if keeps_positions else 0
+        self.handle = handle
+        self.game = handle.game
+        self.keeps_positions = keeps_positions
+        self.wants_exact = keeps_positions and wants_exact
+        # pages that nothing is written to take no memory
+        self.kept_states = np.empty((games, room, self.game.state_size), dtype=np.uint8)
+        self.kept_policies = np.empty((games, room, self.game.num_actions), dtype=np.float32)
+        self.kept_movers = np.full((games, room), -1, dtype=np.int8)
+        self.kept_values = np.empty((games, room), dtype=np.float32)
+        self.kept_exact = np.full((games, room), NOT_SOLVED, dtype=np.int8)
+        self.solved = np.full(games, NOT_SOLVED, dtype=np.int8)
+        self.kept = np.zeros(games, dtype=np.int32)
+        self.ends = np.zeros(games, dtype=np.int8)
+        self.final_scores = np.zeros((games, 2), dtype=np.int32)
+
+    # -- what the runner calls ---------------------------------------------------------------------------------------
+
+    cdef void see(self, Py_ssize_t number, const uint8_t *state) noexcept nogil:
+        """Notes the exact value of the game's first position that can be solved, whoever is to move in it."""
+        if self.wants_exact and self.solved[number] == NOT_SOLVED:
+            self.solved[number] = self.exact_value(state)
+
+    cdef void keep(self, Py_ssize_t number, const uint8_t *state, const float *policy, float value) noexcept nogil:
+        """Keeps a position of the learner. NULL in place of a policy: there is no target to learn from."""
+        cdef int at = self.kept[number]
+        if not self.keeps_positions:
+            return
+        memcpy(&self.kept_states[number, at, 0], state, self.game.state_size)
+        self.kept_movers[number, at] = <int8_t>self.game.to_move(state)
+        self.kept_values[number, at] = value
+        if self.wants_exact:
+            self.kept_exact[number, at] = self.exact_value(state)
+        if policy != NULL:
+            memcpy(&self.kept_policies[number, at, 0], policy, self.game.num_actions * sizeof(float))
+        else:
+            memset(&self.kept_policies[number, at, 0], 0, self.game.num_actions * sizeof(float))
+        self.kept[number] += 1
+
+    cdef void end(self, Py_ssize_t number, const uint8_t *state) noexcept nogil:
+        """Keeps how a game ended."""
+        self.ends[number] = <int8_t>self.game.outcome(state, 0)
+        self.game.scores(state, &self.final_scores[number, 0])
+
+    cdef int8_t exact_value(self, const uint8_t *state) noexcept nogil:
+        """Returns the exact value for player 0, or NOT_SOLVED where the position cannot be solved yet."""
+        cdef int value
+        if not self.game.is_solvable(state):
+            return NOT_SOLVED
+        value = self.game.solve(state, -1, 1, NULL)
+        return <int8_t>(value if self.game.to_move(state) == 0 else -value)
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Returns the number of games."""
+        return self.ends.shape[0]
+
+    @property
+    def outcomes(self):
+        """Returns the games' outcomes for player 0, int8 [m]: -1, 0 or 1."""
+        return np.array(self.ends)
+
+    @property
+    def scores(self):
+        """Returns both players' final scores, int32 [m, 2]."""
+        return np.array(self.final_scores)
+
+    @property
+    def states(self):
+        """Returns the kept positions, packed, uint8 [k, state_size]."""
+        return np.asarray(self.kept_states)[self._is_kept()]
+
+    @property
+    def policies(self):
+        """Returns the kept positions' policy targets, float32 [k, A]; zeros where there is no target."""
+        return np.asarray(self.kept_policies)[self._is_kept()]
+
+    @property
+    def movers(self):
+        """Returns the player to move in each kept position, int8 [k]."""
+        return np.asarray(self.kept_movers)[self._is_kept()]
+
+    @property
+    def position_outcomes(self):
+        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings.value_target`."""
+        ends, solved, own = np.asarray(self.ends), np.asarray(self.solved), np.asarray(self.kept_exact)
+        exact = np.where(solved == NOT_SOLVED, ends, solved)[:, None]
+        outcomes = self._signs() * np.where(own == NOT_SOLVED, exact, own)
+        return outcomes[self._is_kept()].astype(np.int8)
+
+    @property
+    def position_margins(self):
+        """Returns the final margins for the kept positions' movers, int32 [k]: own score minus opponent's score."""
+        scores = np.asarray(self.final_scores)
+        margins = self._signs() * (scores[:, 0] - scores[:, 1])[:, None]
+        return margins[self._is_kept()].astype(np.int32)
+
+    @property
+    def position_values(self):
+        """Returns the search's values for the kept positions' movers, float32 [k].
+
+        They are exact where the position was solved, and NaN where there was no search.
+        """
+        return np.asarray(self.kept_values)[self._is_kept()]
+
+    def _is_kept(self):
+        movers = np.asarray(self.kept_movers)
+        return np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
+
+    def _signs(self):
+        return np.where(np.asarray(self.kept_movers) == 0, 1, -1)
