@@ -10,8 +10,9 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
+from lit_trainer.checkpoints.reader import windows_in
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.distributed import gather_stats, gather_windows, own_window
 from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, PlayedMatch
@@ -226,7 +227,7 @@ class SelfPlayDataModule(LightningDataModule):
             self._before_batch,
             auxiliary=self._network.auxiliary_heads is not None,
         )
-        return DataLoader(dataset, batch_size=None)
+        return _loader(dataset)
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
@@ -236,9 +237,8 @@ class SelfPlayDataModule(LightningDataModule):
         generation = self.generation
         return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, rank, world)
 
-    def _play_evaluation(self, name: str) -> PlayedMatch:
+    def _play_evaluation(self, match: Match) -> PlayedMatch:
         self._check_generator()
-        match = Match(self.evaluation.simulations, name)
         return self._matches.play(
             self._network, match, self.evaluation.games, self._conditions, on_progress=lambda _: self._stop.heed()
         )
@@ -279,21 +279,16 @@ class SelfPlayDataModule(LightningDataModule):
         }
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """One loader an opponent, in the order of `evaluation.opponents`."""
+        """Returns a loader for each opponent of `evaluation.opponents`."""
         self._stop.listen()
-        return [
-            DataLoader(EvaluationDataset(name, partial(self._play_evaluation, name)), batch_size=None)
-            for name in self.evaluation.opponents or ()
-        ]
+        matches = [Match(self.evaluation.simulations, name) for name in self.evaluation.opponents or ()]
+        return [_loader(EvaluationDataset(match, partial(self._play_evaluation, match))) for match in matches]
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
-        """One loader a match, in the order of `test_matches`."""
+        """Returns a loader for each of `test_matches`."""
         self._stop.listen()
         self._matches.move_times, self._games_tested = MoveTimes(), 0
-        return [
-            DataLoader(EvaluationDataset(match.opponent, partial(self._play_test, match)), batch_size=None)
-            for match in self.test_matches
-        ]
+        return [_loader(EvaluationDataset(match, partial(self._play_test, match))) for match in self.test_matches]
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
@@ -319,9 +314,11 @@ class SelfPlayDataModule(LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
-        if "replay" in state_dict:
-            others = state_dict.get("replay_of_rank", {})
-            windows = [state_dict["replay"], *(others[k] for k in sorted(others))]
+        if windows := windows_in(state_dict):
             self.window.load_state_dict(own_window(windows, *self._process))
         elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")
+
+
+def _loader(dataset: IterableDataset[Any]) -> DataLoader[Any]:
+    return DataLoader(dataset, batch_size=None)  # the data sets yield whole batches

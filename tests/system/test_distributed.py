@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import torch
+from support.checkpoints import KEPT, assert_same
 from support.cli_tools import ROOT, TINY, config, every, metrics, trained
 from support.process_tools import alive, children, command_of, needs_proc, wait_for
-from test_resume import KEPT, assert_same
 
 from lit_trainer.measuring.metrics import MatchResult
 

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from support.checkpoints import KEPT, assert_same, last_checkpoint
 from support.cli_tools import TINY, config, every, metrics, run
 
 SETTINGS = [
@@ -30,30 +30,6 @@ SETTINGS = [
 @pytest.fixture(autouse=True)
 def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def last_checkpoint(folder: str | Path) -> dict[str, Any]:
-    return torch.load(f"{folder}/checkpoints/last.ckpt", weights_only=True)
-
-
-def assert_same(one: Any, other: Any, at: str = "") -> None:
-    """Equal bit for bit, whatever is nested."""
-    assert type(one) is type(other), at
-    if isinstance(one, torch.Tensor):
-        assert one.dtype == other.dtype and torch.equal(one, other), at
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), at
-        for key in one:
-            assert_same(one[key], other[key], f"{at}.{key}")
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), at
-        for k, (a, b) in enumerate(zip(one, other, strict=True)):
-            assert_same(a, b, f"{at}[{k}]")
-    else:
-        assert one == other, at
-
-
-KEPT = ("state_dict", "optimizer_states", "lr_schedulers", "SelfPlayDataModule", "global_step")
 
 
 # by `every` of the longer run alone

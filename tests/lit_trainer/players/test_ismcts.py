@@ -6,14 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from support.cli_tools import TINY, config, metrics, trained
 
 from lit_trainer import (
     AdaptiveOpponentPool,
-    Agent,
     EvaluationSettings,
     GenerationSettings,
     IsmctsAgent,
@@ -21,13 +19,11 @@ from lit_trainer import (
     ResidualMLP,
     SelfPlayDataModule,
 )
-from lit_trainer.measuring.matches import play_match
-from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
-from lit_trainer.players.python_player import PythonPlayer
+from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.specs import make as make_opponent
 from lit_trainer.players.specs import parse
 from lit_trainer.self_play.generator import play_games
-from sim_core import Action, GameBatch, SearchSettings, State, games
+from sim_core import SearchSettings, games
 
 WRONG = (
     "ismcts",
@@ -46,14 +42,6 @@ WRONG = (
     "ismcts:99999999999999999999",
     "ismcts:5:5",
 )
-
-
-def positions(game: str, n: int = 60) -> list[State]:
-    """Random positions at plies 0 to 14 in turn."""
-    batch = GameBatch(n, 1, game=game)
-    while (going := (batch.ply < np.arange(n) % 15) & ~batch.is_terminal).any():
-        batch.step(np.where(going, batch.opponent_actions("random", 1), -1))
-    return [batch.state(i) for i in range(n) if not batch.is_terminal[i]]
 
 
 # ---------------------------------------------------------------------- names
@@ -113,61 +101,6 @@ def test_a_pool_plays_it_with_its_own_number_of_iterations(game: str) -> None:
     weak, strong = played.results["ismcts:1"], played.results["ismcts:300"]
     assert sum(weak) == sum(strong) == 60
     assert strong[0] < 8 and weak[0] > 11, played.results
-
-
-# ---------------------------------------------------------------------- player and agent
-
-
-@pytest.mark.parametrize("game", games())
-def test_equal_positions_get_equal_moves(game: str) -> None:
-    """A stream that goes on from call to call, or that depends on the other positions of a batch."""
-    agent, again = IsmctsAgent(60, seed=3), IsmctsAgent(60, seed=3)
-    assert isinstance(agent, Agent)
-    states = positions(game)
-    moves = [agent.select_action(state, state.legal_actions()) for state in states]
-    assert all(move in state.legal_actions() for move, state in zip(moves, states, strict=True))
-    assert moves == [agent.select_action(state, state.legal_actions()) for state in states]
-    assert moves[::-1] == [again.select_action(state, state.legal_actions()) for state in states[::-1]]
-    others = [IsmctsAgent(60, seed=4).select_action(state, state.legal_actions()) for state in states]
-    assert others != moves, "the seed has no effect"
-    batch = GameBatch.from_states(states, streams=0)
-    one, two = (IsmctsPlayer(60, 8, threads).act(batch).actions for threads in (1, 2))
-    assert one.dtype == np.int64 and (one == two).all()
-
-
-@pytest.mark.parametrize("game", ["beasty_bar", "beasty_bar_animals"])
-def test_what_the_mover_cannot_see_changes_no_move(game: str) -> None:
-    agent, changed = IsmctsAgent(60, seed=3), 0
-    for state in positions(game):
-        move = agent.select_action(state, state.legal_actions())
-        for seed in range(4):
-            other = state.determinize(seed)
-            changed += other != state
-            assert agent.select_action(other, other.legal_actions()) == move
-    assert changed > 150
-
-
-@pytest.mark.parametrize("game", games())
-def test_it_beats_random(game: str) -> None:
-    """Values with the wrong sign, or the least visited action."""
-    outcomes, _ = play_match(IsmctsPlayer(50, 5), BuiltinPlayer("random", 7), 100, game=game, seed=11)
-    assert np.mean((outcomes + 1) / 2) > 0.85
-    agent = PythonPlayer("agent", IsmctsAgent(50, seed=5))
-    outcomes, _ = play_match(agent, BuiltinPlayer("random", 7), 40, game=game, seed=11)
-    assert np.mean((outcomes + 1) / 2) > 0.75
-
-
-def test_wrong_arguments_are_refused_when_it_is_made() -> None:
-    for make in (lambda n: IsmctsPlayer(n, 1), IsmctsAgent):
-        for iterations in (0, -1, 1_000_001, 2.5, True, "5"):
-            with pytest.raises(ValueError, match=r"^iterations: "):
-                make(iterations)
-    with pytest.raises(ValueError, match=r"^threads: "):
-        IsmctsPlayer(5, 1, threads=0)
-    state = positions("connect_four")[0]
-    nothing: list[Action] = []
-    with pytest.raises(ValueError, match="is over, there is no action to select"):
-        IsmctsAgent(5).select_action(state, nothing)
 
 
 # ---------------------------------------------------------------------- the command line
