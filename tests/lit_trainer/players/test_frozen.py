@@ -25,7 +25,8 @@ from lit_trainer import (
     WorkerSettings,
     load_agent,
 )
-from lit_trainer.checkpoints.reader import KEY, read_checkpoint
+from lit_trainer.checkpoints.description import ENTRY
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
 from sim_core import GameBatch
 
@@ -110,9 +111,8 @@ def test_a_run_plays_it_alone_and_leaves_it_as_it_is(
     learner = make_network(5)
     began = {key: value.clone() for key, value in learner.state_dict().items()}
     data = fit(learner, opponents)
-    assert (
-        data.generation_stats.to_log()["games/frozen"] == 12 and "games/self_play" not in data.generation_stats.to_log()
-    )
+    results = data.generation_stats.results
+    assert sum(results["frozen"]) == 12 and "self_play" not in results
     assert len(data.window) == 2 * 12 * 12, "the learner's moves alone"
     after = frozen.network.state_dict()
     assert all(torch.equal(value, after[key]) for key, value in before.items())
@@ -126,7 +126,8 @@ def test_adaptive_pools_weigh_it(checkpoint_path: Path, make_network: Any) -> No
     )
     opponents.update_weights_from_win_rates({"frozen": 0.2, "random": 0.9})
     data = fit(make_network(5), opponents, 1)
-    assert data.generation_stats.to_log()["games/frozen"] > data.generation_stats.to_log()["games/random"] > 0
+    results = data.generation_stats.results
+    assert sum(results["frozen"]) > sum(results["random"]) > 0
 
 
 @pytest.mark.timeout(120)
@@ -137,7 +138,7 @@ def test_workers_play_it(tmp_path: Path, make_network: Any, checkpoint_path: Pat
     opponents = pool(path)
     os.unlink(path)
     data = fit(make_network(5), opponents, 1, workers=WorkerSettings())
-    assert data.generation_stats.to_log()["games/frozen"] == 12
+    assert sum(data.generation_stats.results["frozen"]) == 12
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_a_checkpoint_of_another_game_is_refused() -> None:
 
 
 def test_a_run_begins_with_a_checkpoint_s_weights(checkpoint_path: Path) -> None:
-    saved = read_checkpoint(checkpoint_path)["state_dict"]
+    saved = Checkpoint.read(checkpoint_path).contents["state_dict"]
     module = AlphaZeroModule(ResidualMLP(width=24, blocks=1), initial_weights=str(checkpoint_path))
     assert saved and all(torch.equal(value, module.state_dict()[key]) for key, value in saved.items())
     assert all(parameter.requires_grad for parameter in module.parameters())
@@ -196,11 +197,11 @@ def test_heads_may_be_more_or_fewer_than_the_checkpoint_s(checkpoint_path: Path,
     heads = ResidualMLP(width=24, blocks=1, auxiliary=True)
     fresh = {key: value.clone() for key, value in heads.state_dict().items() if key.startswith("auxiliary_heads.")}
     module = AlphaZeroModule(heads, initial_weights=str(checkpoint_path), margin_coef=0.1)
-    saved = read_checkpoint(checkpoint_path)
+    saved = Checkpoint.read(checkpoint_path).contents
     assert all(torch.equal(value, module.state_dict()[key]) for key, value in saved["state_dict"].items())
     assert fresh and all(torch.equal(value, heads.state_dict()[key]) for key, value in fresh.items())
     saved["state_dict"] = module.state_dict()
-    saved[KEY]["network"]["init_args"]["auxiliary"] = True
+    saved[ENTRY]["network"]["init_args"]["auxiliary"] = True
     torch.save(saved, tmp_path / "heads.ckpt")
     plain = ResidualMLP(width=24, blocks=1)
     AlphaZeroModule(plain, initial_weights=str(tmp_path / "heads.ckpt"))
