@@ -11,6 +11,8 @@ import torch.distributed as dist
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from lit_trainer.self_play.stats import SelfPlayStats
+
 _PIECE = 1 << 23
 """Bytes of each process that are on their way at a time: the first holds as many times this as there are processes."""
 
@@ -117,42 +119,12 @@ def own_window(windows: Sequence[Mapping[str, Any]], rank: int, world: int) -> M
     return share_out_windows(windows, rank, world)
 
 
-def gather_stats(stats: Mapping[str, float]) -> dict[str, float]:
-    """Statistics of self-play over all processes, the same on each. All must call it."""
-    gathered: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(gathered, dict(stats))
-    return combine_stats(gathered)
+def gather_stats(stats: SelfPlayStats) -> SelfPlayStats:
+    """Returns the statistics of all processes' games, the same on each process. All must call it.
 
-
-def combine_stats(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Several processes' statistics of self-play as one, by name:
-
-    - ``score/NAME``: over all games against that opponent, by ``games/NAME``;
-    - ``games``, ``games/NAME``, ``positions``, ``dropped_games``, ``replay_positions``, ``*_per_second``: sums;
-    - ``seconds``: the longest;
-    - all others, as ``*_share``: means.
-
-    A process may lack a name: it met no game of that opponent.
-
-    >>> combine_stats([{"games/random": 3.0, "score/random": 1.0}, {"games/random": 1.0, "score/random": 0.0}])
-    {'games/random': 4.0, 'score/random': 0.75}
+    Args:
+        stats: Statistics of this process's games.
     """
-    combined: dict[str, float] = {}
-    for name in dict.fromkeys(name for part in parts for name in part):
-        having = [part for part in parts if name in part]
-        values = [part[name] for part in having]
-        if name.startswith("score/"):
-            games = [part[name.replace("score/", "games/", 1)] for part in having]
-            combined[name] = sum(v * n for v, n in zip(values, games, strict=True)) / sum(games)
-        elif _is_summed(name):
-            combined[name] = sum(values)
-        elif name == "seconds":
-            combined[name] = max(values)
-        else:
-            combined[name] = sum(values) / len(values)
-    return combined
-
-
-def _is_summed(name: str) -> bool:
-    counted = ("games", "positions", "dropped_games", "replay_positions")
-    return name in counted or name.startswith("games/") or name.endswith("_per_second")
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, stats)
+    return sum(gathered, SelfPlayStats())
