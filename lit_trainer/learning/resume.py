@@ -30,7 +30,7 @@ def _plain(value: Any) -> Any:
 
 
 def configuration(optimizer: Optimizer, scheduler: LRScheduler | None, interval: str = "epoch") -> dict[str, Any]:
-    """Returns a new optimizer's and scheduler's settings as plain values, to tell whether a resumed run changed them."""
+    """Returns a new optimizer's and scheduler's settings as plain values, to tell whether a resume changes them."""
     return {
         "optimizer": type(optimizer).__name__,
         "groups": [_plain({k: v for k, v in group.items() if k != "params"}) for group in optimizer.param_groups],

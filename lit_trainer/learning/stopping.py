@@ -63,7 +63,7 @@ class CommonStop:
         return self._told or (self._trainer is not None and self._trainer.received_sigterm)
 
     def heed(self) -> None:
-        """Raises SIGTERMException if this process was told to end. For use within `together`, or in a single process."""
+        """Raises SIGTERMException if this process was told to end. Use it within `together`, or in a single process."""
         if self._is_told():
             raise SIGTERMException
 
