@@ -1,4 +1,4 @@
-"""What the processes of one run put together: replay windows for a checkpoint, statistics of self-play for the log."""
+"""Brings together what the processes of a run hold: replay windows for a checkpoint, statistics for the log."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from torch import Tensor
 from lit_trainer.self_play.stats import SelfPlayStats
 
 _PIECE = 1 << 23
-"""Bytes of each process that are on their way at a time: the first holds as many times this as there are processes."""
+"""Bytes that each process sends at a time. The first process holds this number once per process."""
 
 
 def messages_device(device: torch.device) -> torch.device:
-    """Where tensors that processes send each other must lie: on the strategy's device for NCCL, else in main memory."""
+    """Returns the device of tensors that processes send each other: the strategy's for NCCL, else the CPU."""
     return device if dist.get_backend() == "nccl" else torch.device("cpu")
 
 
 def gather_windows(window: Mapping[str, Any], device: torch.device) -> dict[int, dict[str, Any]] | None:
-    """Every process's replay window, by rank, on the first process; None on the others. All must call it.
+    """Returns the replay windows of all processes by rank. All processes must call it, and only the first gets them.
 
     Args:
-        window: of this process, as `ReplayWindow.state_dict` gives it: tensors and plain values.
-        device: the strategy's; windows travel through it where the processes talk by NCCL, which knows no other memory.
+        window: Window of this process, as `ReplayWindow.state_dict` returns it: tensors and plain values.
+        device: Device of the strategy. Windows travel through it where processes use NCCL, which sends only from there.
+
+    Returns:
+        Rank to window in the first process, None in the others.
     """
     device = messages_device(device)
     rank, world = dist.get_rank(), dist.get_world_size()
@@ -72,15 +75,15 @@ def _from_bytes(data: Tensor, layout: Mapping[str, tuple[tuple[int, ...], torch.
 
 
 def share_out_windows(windows: Sequence[Mapping[str, Any]], rank: int, world: int) -> dict[str, Any]:
-    """One process's part of the windows that another number of processes saved.
+    """Returns one process's share of windows that another number of processes saved.
 
-    The positions of all windows are put in one order, by their distance from their window's newest, and dealt out in
-    turn: each process gets as many (within one) of every age, and none is lost or doubled.
+    The positions of all windows are ordered by their distance from their window's newest position and dealt out in
+    turn. So each process gets the same number of every age, within one, and no position is lost or doubled.
 
     Args:
-        windows: by rank of the run that saved them, as `ReplayWindow.state_dict` gives them.
-        rank: of the process that asks.
-        world: processes among which they are shared out.
+        windows: Windows by rank of the run that saved them, as `ReplayWindow.state_dict` returns them.
+        rank: Number of the process that asks.
+        world: Number of processes that share the windows.
     """
     counts = [len(window["outcomes"]) for window in windows]
     distance = np.concatenate([np.arange(count)[::-1] for count in counts])
@@ -98,12 +101,12 @@ def share_out_windows(windows: Sequence[Mapping[str, Any]], rank: int, world: in
 
 
 def own_window(windows: Sequence[Mapping[str, Any]], rank: int, world: int) -> Mapping[str, Any]:
-    """This process's window, or its share where another number of processes saved them, which is said.
+    """Returns this process's window, or its share where another number of processes saved them, and says so.
 
     Args:
-        windows: by rank of the run that saved them, as `ReplayWindow.state_dict` gives them.
-        rank: of the process that asks.
-        world: processes there are now.
+        windows: Windows by rank of the run that saved them, as `ReplayWindow.state_dict` returns them.
+        rank: Number of this process.
+        world: Number of processes of this run.
     """
     if "margins" not in windows[0]:
         rank_zero_info(
