@@ -56,6 +56,23 @@ def gather_windows(window: Mapping[str, Any], device: torch.device) -> dict[int,
     return {k: _from_bytes(received[k], layout) | values for k, (layout, values) in enumerate(heads)}
 
 
+def windows_to_save(window: dict[str, Any], world: int, device: torch.device | None) -> dict[str, Any]:
+    """Returns what a checkpoint holds of the replay windows. All processes must call it.
+
+    Lightning writes what the first process returns, so the others return nothing.
+
+    Args:
+        window: Window of this process, as `ReplayWindow.state_dict` returns it.
+        world: Number of processes.
+        device: Device of the strategy, needed only with several processes.
+    """
+    if world == 1:
+        return {"replay": window}
+    assert device is not None
+    windows = gather_windows(window, device)
+    return {} if windows is None else {"replay": windows.pop(0), "replay_of_rank": windows}
+
+
 def _nbytes(shape: tuple[int, ...], dtype: torch.dtype) -> int:
     return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 

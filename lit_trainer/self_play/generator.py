@@ -14,7 +14,7 @@ from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.specs import SELF_PLAY
 from lit_trainer.self_play.games import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.self_play.lanes import LaneMemory
-from lit_trainer.self_play.settings import GenerationSettings
+from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
 from lit_trainer.utils.memory import memory_advice
 from lit_trainer.utils.seeding import derive_seed
 
@@ -28,6 +28,10 @@ class Generator(Protocol):
         Args:
             iteration: Number of the iteration. It rises from call to call.
         """
+
+    @property
+    def games_ahead(self) -> int:
+        """Returns how many games may be on their way at any time. They are lost where the run ends."""
 
     def check(self) -> None:
         """Raises an error if generation has failed meanwhile. Returns at once."""
@@ -93,12 +97,51 @@ class LocalGenerator:
             on_progress=self._on_progress,
         )
 
+    @property
+    def games_ahead(self) -> int:
+        """Returns 0, because no game is on its way between two iterations."""
+        return 0
+
     def check(self) -> None:
         """Does nothing, because nothing goes on between two iterations."""
 
     def close(self) -> None:
         """Frees the memory of trees and buffers."""
         self._memory.forget()
+
+
+def make_generator(
+    settings: Callable[[], GenerationSettings],
+    network: PolicyValueNetwork,
+    pool: OpponentPool,
+    workers: WorkerSettings | None,
+    *,
+    temperature: Callable[[], float],
+    seed: int,
+    rank: int = 0,
+    on_progress: Callable[[float], None] | None = None,
+) -> Generator:
+    """Returns a generator that plays in worker processes, or in this process if there are none.
+
+    Args:
+        settings: See `LocalGenerator`. Workers keep the settings of their start.
+        network: See `LocalGenerator`.
+        pool: See `LocalGenerator`.
+        workers: Settings of the worker processes. None: this process plays.
+        temperature: See `LocalGenerator`.
+        seed: See `LocalGenerator`.
+        rank: See `LocalGenerator`.
+        on_progress: See `LocalGenerator`.
+    """
+    if workers is None:
+        return LocalGenerator(
+            settings, network, pool, temperature=temperature, seed=seed, rank=rank, on_progress=on_progress
+        )
+    from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator  # POSIX systems only
+
+    return AsynchronousGenerator(
+        settings(), network, pool, workers, temperature=temperature, seed=seed, rank=rank, on_progress=on_progress
+    )
 
 
 def play_games(
