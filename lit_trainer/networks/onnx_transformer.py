@@ -1,8 +1,4 @@
-"""Writes a `TransformerNetwork` as an ONNX graph in fp32 from its weights, for any number of rows.
-
-`torch.onnx.export` would need onnxscript, an unstable package, and fix the graph's names and form by torch's version;
-the same weights would give other files with each.
-"""
+"""Writes a `TransformerNetwork` as an ONNX graph in fp32 from its weights, for any number of rows."""
 
 from __future__ import annotations
 
