@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -341,6 +342,12 @@ def test_every_setting_is_in_the_table() -> None:
 
 SLOW = {reach_workers: pytest.mark.slow}
 ONCE = {reach: name for name, reach in REACHES.items()}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs write their configuration into the current folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(reach, ())) for reach, name in ONCE.items()])
