@@ -38,7 +38,8 @@ def report(
         out: folder to write to.
         simulations: a move; the judge of the annotated games searches 16 times as many.
         games: against itself, for the pictures.
-        opponents: of the annotated games: ``itself`` or players' names of any kind.
+        opponents: Opponents of the annotated games: itself, a built-in opponent, ismcts:N, FILE.ckpt@SIMULATIONS, a
+            run's folder, or package.module.Agent(argument=value).
         seed: of the deals.
         threads: in all.
     """

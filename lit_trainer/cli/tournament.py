@@ -26,8 +26,8 @@ def tournament(
     """Play a round robin, or go on with an interrupted one, and rate the players.
 
     Args:
-        agents: two or more: checkpoints' paths, PATH@N for search with N simulations a move, the game's opponents,
-            ismcts:N.
+        agents: Two or more players: FILE.ckpt, FILE.ckpt@SIMULATIONS, a run's folder, a built-in opponent, ismcts:N, or
+            package.module.Agent(argument=value).
         games: games of each pairing, half of them in either seat.
         game: name of the game; by default the checkpoints'.
         seed: of deals and of all choices; the same seed gives the same result.
