@@ -182,6 +182,29 @@ class OpponentPool:
         """Takes over saved past checkpoints. Saved weights are not used, because fixed weights are a setting."""
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
 
+    def check_state(self, state: Any, like: Mapping[str, Tensor]) -> None:
+        """Checks a saved pool, before anything of it is taken over.
+
+        Args:
+            state: State as `state_dict` returns it.
+            like: Weights of the learner, by name; past networks must have the same names and shapes.
+
+        Raises:
+            ValueError: Names what is wrong.
+        """
+        past = state.get("past") if isinstance(state, Mapping) else None
+        if not isinstance(past, Mapping):
+            raise ValueError("opponent_pool: past checkpoints are missing")
+        expected = {name: weight.shape for name, weight in like.items()}
+        for iteration, weights in past.items():
+            if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
+                raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
+            shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
+            if shapes != expected:
+                raise ValueError(
+                    f"opponent_pool: past: the network of iteration {iteration} differs from the learner's"
+                )
+
 
 def past_opponent(network: PolicyValueNetwork, temperature: float) -> FrozenCheckpoint:
     """Returns a past checkpoint as an opponent, which plays its policy: far more kinds of games at a small cost.
@@ -191,30 +214,3 @@ def past_opponent(network: PolicyValueNetwork, temperature: float) -> FrozenChec
         temperature: Temperature at which it samples from its policy. 0 stands for 1.
     """
     return FrozenCheckpoint(network.eval(), temperature=temperature or 1.0)
-
-
-def check_pool_state(state: Any, like: Mapping[str, Tensor]) -> None:
-    """Checks that a saved pool holds networks like the learner's and win rates, and nothing else.
-
-    Args:
-        state: State as `OpponentPool.state_dict` returns it.
-        like: Weights of the learner, by name.
-
-    Raises:
-        ValueError: Names what is wrong.
-    """
-    past = state.get("past") if isinstance(state, Mapping) else None
-    if not isinstance(past, Mapping):
-        raise ValueError("opponent_pool: past checkpoints are missing")
-    for iteration, weights in past.items():
-        if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
-            raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
-        shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
-        if shapes != {name: weight.shape for name, weight in like.items()}:
-            raise ValueError(f"opponent_pool: past: the network of iteration {iteration} differs from the learner's")
-    rates = state.get("win_rates", {})
-    if not isinstance(rates, Mapping):
-        raise ValueError(f"opponent_pool: win_rates: {rates!r} found, expected numbers by opponent")
-    for name, rate in rates.items():
-        if not isinstance(rate, float) or not 0.0 <= rate <= 1.0:
-            raise ValueError(f"opponent_pool: win_rates: {name}: {rate!r} found, expected a number from 0 to 1")

@@ -380,7 +380,7 @@ def test_it_says_what_the_run_was(first_run: tuple[Any, Path]) -> None:
     assert found.network is found.network
     assert found.weights.keys() == run.module.network.state_dict().keys()
     assert found.pool == found.contents["SelfPlayDataModule"]["opponent_pool"]
-    assert [len(window["outcomes"]) for window in found.windows] == [len(run.data.replay)]
+    assert [len(window["outcomes"]) for window in found.windows] == [len(run.data.window)]
     assert found.rates == [group["lr"] for group in run.trainer.optimizers[0].param_groups] == [1e-3]
     settings = found.optimizer_configuration
     assert settings is not None and (settings["optimizer"], settings["scheduler"]) == ("AdamW", None)

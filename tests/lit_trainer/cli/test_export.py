@@ -184,7 +184,7 @@ def test_the_card_says_what_the_checkpoint_knows(exported: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning")
 def test_the_card_has_what_a_test_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    flags = ["--data.test_games=6", "--data.test_simulations=[0]", "--data.test_opponents=[random]"]
+    flags = ["--data.test.games=6", "--data.test.simulations=[0]", "--data.test.opponents=[random]"]
     run("test", *config("quickstart.yaml"), *TINY, *flags, f"--ckpt_path={SHIPPED}")
     path = next(tmp_path.rglob("test.json"))
     run("export", f"--ckpt_path={SHIPPED}", "--out=player", f"--test_json={path}")

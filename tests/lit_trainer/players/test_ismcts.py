@@ -10,12 +10,19 @@ import pytest
 import torch
 from support.cli_tools import TINY, config, metrics, trained
 
-from lit_trainer import AdaptiveOpponentPool, IsmctsAgent, OpponentPool, ResidualMLP, SelfPlayDataModule
+from lit_trainer import (
+    AdaptiveOpponentPool,
+    EvaluationSettings,
+    GenerationSettings,
+    IsmctsAgent,
+    OpponentPool,
+    ResidualMLP,
+    SelfPlayDataModule,
+)
 from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.specs import make as make_opponent
 from lit_trainer.players.specs import parse
 from lit_trainer.self_play.generator import play_games
-from lit_trainer.self_play.settings import GenerationSettings
 from sim_core import SearchSettings, games
 
 WRONG = (
@@ -45,7 +52,7 @@ def test_wrong_names_are_refused_by_field(name: str) -> None:
     """A number that is written another way would be a second name for one player; int() takes several of these."""
     makers: dict[str, Callable[[], object]] = {
         "opponents": lambda: OpponentPool(["random", name]),
-        "evaluation_opponents": lambda: SelfPlayDataModule(evaluation_opponents=["random", name]),
+        r"evaluation\.opponents": lambda: SelfPlayDataModule(evaluation=EvaluationSettings(["random", name])),
         "agents": lambda: OpponentPool(["random"], agents={name: IsmctsAgent(5)}),
     }
     for field, make in makers.items():
@@ -70,10 +77,10 @@ def test_only_its_own_names_are_its_names() -> None:
 
 def test_an_adaptive_pool_weighs_by_evaluations_of_its_own_names() -> None:
     pool = AdaptiveOpponentPool(["random", "ismcts:9"])
-    with pytest.raises(ValueError, match="evaluation_opponents: 'ismcts:10' is not in the adaptive pool"):
-        SelfPlayDataModule(opponent_pool=pool, evaluation_opponents=["ismcts:10"])
+    with pytest.raises(ValueError, match=r"evaluation\.opponents: 'ismcts:10' is not in the adaptive pool"):
+        SelfPlayDataModule(opponent_pool=pool, evaluation=EvaluationSettings(["ismcts:10"]))
     data = SelfPlayDataModule(opponent_pool=pool)
-    assert data.evaluation_opponents == ("random", "ismcts:9")
+    assert data.evaluation.opponents == ("random", "ismcts:9")
     pool.update_weights_from_win_rates({"random": 1.0, "ismcts:9": 0.0})
     assert pool.weights["ismcts:9"] > 0.9
 
@@ -82,7 +89,7 @@ def test_an_adaptive_pool_weighs_by_evaluations_of_its_own_names() -> None:
 def test_a_pool_plays_it_with_its_own_number_of_iterations(game: str) -> None:
     """A name that leads to a player of another strength, or that only one game knows."""
     pool = OpponentPool(["ismcts:1", "ismcts:300"], self_play_share=0.0, past_share=0.0)
-    assert SelfPlayDataModule(game, pool).evaluation_opponents == ("ismcts:1", "ismcts:300")
+    assert SelfPlayDataModule(game, pool).evaluation.opponents == ("ismcts:1", "ismcts:300")
     player = make_opponent("ismcts:300").player(3, threads=2)
     assert isinstance(player, IsmctsPlayer) and (player.iterations, player.seed, player.threads) == (300, 3, 2)
     settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=64, threads=1)
@@ -104,7 +111,7 @@ def test_by_flag_in_pool_and_evaluation(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     pool = ["--data.opponent_pool=lit_trainer.OpponentPool", "--data.opponent_pool.opponents=[online,ismcts:10]"]
     pool += ["--data.opponent_pool.self_play_share=0.0", "--data.opponent_pool.past_share=0.0"]
-    flags = ["--data.evaluation_opponents=[random,ismcts:50]", "--trainer.max_epochs=1", "--evaluate_first=false"]
+    flags = ["--data.evaluation.opponents=[random,ismcts:50]", "--trainer.max_epochs=1", "--evaluate_first=false"]
     flags += ["--trainer.check_val_every_n_epoch=1"]
     cli = trained("fit", *config("quickstart.yaml"), *TINY, *pool, *flags)
     evaluation: dict[str, Any] = cli.model.evaluation
@@ -113,5 +120,5 @@ def test_by_flag_in_pool_and_evaluation(tmp_path: Path, monkeypatch: pytest.Monk
     assert metrics(folder, "val/win_rate/ismcts:50")[0] == evaluation["ismcts:50"].score
     assert metrics(folder, "selfplay/games/ismcts:10") == {0: 3.0}
     with pytest.raises(SystemExit) as stopped:
-        trained("fit", *config("quickstart.yaml"), *TINY, "--data.evaluation_opponents=[ismcts:none]")
+        trained("fit", *config("quickstart.yaml"), *TINY, "--data.evaluation.opponents=[ismcts:none]")
     assert stopped.value.code == 2
