@@ -62,6 +62,7 @@ SMALL = {
     "tournament": ["--games=2", "--threads=1"],
     "report": ["--simulations=2", "--games=12", "--opponents=[random]", "--threads=1"],
     "export": [],
+    "inspect": [],
     "play": ["--simulations=2"],
 }
 """Flags that shrink a subcommand of `lit-trainer`; what is not here or listed below fails the tests."""

@@ -230,19 +230,6 @@ def test_what_is_there_is_never_overwritten(tmp_path: Path, capsys: pytest.Captu
     assert [(tmp_path / "empty" / name).read_bytes() for name in "ab"] == [b"text", b"bytes"]
 
 
-def test_the_current_folder_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder renamed over it would leave the shell in one that is gone."""
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileExistsError, match="current folder"):
-        write_folder(Path("."), {"a": ""}, "out")
-
-
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
-        write_folder(tmp_path / "out", {"first": "text", "no/such/folder": "text"}, "out")
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("fault", ["missing", "truncated", "something else", "no loops"])
 def test_a_checkpoint_that_is_no_good(fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad.ckpt"
