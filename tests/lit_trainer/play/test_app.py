@@ -166,7 +166,7 @@ def test_what_is_wrong_is_answered_in_a_line_and_changes_nothing(
         (
             {"mode": "play", "agent": "skunk", "game": "connect_four"},
             400,
-            "agent: skunk plays beasty_bar and beasty_bar_animals",
+            "agent: skunk plays beasty_bar and beasty_bar_a",
         ),
         ({"mode": "play", "seed": -1}, 400, "seed: '-1' given, expected a whole number from 0"),
         ({"mode": "watch", "other": "nobody"}, 400, "other: 'nobody' given"),
