@@ -19,12 +19,6 @@ cdef enum:
     OBSERVATION_SIZE = 2 * CELLS + COLUMNS + 1
 
 
-cdef enum:
-    RANDOM = 0
-    TACTICAL = 1
-    NUM_OPPONENTS = 2
-
-
 cdef struct FourState:
     uint64_t stones[2]      # cell (column, row) is bit column * STRIDE + row, row 0 at the bottom
     uint8_t to_move
@@ -33,7 +27,8 @@ cdef struct FourState:
 
 
 ACTIONS = tuple([str(column + 1) for column in range(COLUMNS)])
-OPPONENTS = ("random", "tactical")
+OPPONENTS = ("random", "tactical")  # an opponent's number is its place here
+cdef int TACTICAL = OPPONENTS.index("tactical")
 
 # What the player to move may know, in the order it is written. "own" is the mover, "other" the opponent.
 OBSERVATION_LAYOUT = (
@@ -315,7 +310,6 @@ CONNECT_FOUR.max_legal = COLUMNS
 CONNECT_FOUR.max_plies = CELLS
 CONNECT_FOUR.observation_size = OBSERVATION_SIZE
 CONNECT_FOUR.observation_version = 1
-CONNECT_FOUR.num_opponents = NUM_OPPONENTS
 CONNECT_FOUR.is_valid = is_valid
 CONNECT_FOUR.initial = initial
 CONNECT_FOUR.legal_actions = legal_actions

@@ -16,7 +16,6 @@ cdef struct Game:
     int max_plies           # the most turns any game has
     int observation_size    # float32 numbers in an observation
     int observation_version # raised when the layout of the observation changes
-    int num_opponents
     int hidden_size         # questions that `hidden_targets` answers; 0: none
     int margin_scale        # the scores' difference is learned as a multiple of this, about its usual size; 0: 1
     # Whether bytes from outside are a state; every other function may index by what a state holds.

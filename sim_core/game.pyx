@@ -196,8 +196,8 @@ cdef GameHandle register_game(
         raise ValueError(f"name: a game {name} is registered already")
     if len(actions) != game.num_actions:
         raise ValueError(f"actions: {len(actions)} texts for {game.num_actions} actions of {name}")
-    if len(opponents) != game.num_opponents:
-        raise ValueError(f"opponents: {len(opponents)} names for {game.num_opponents} opponents of {name}")
+    if "random" not in opponents or len(set(opponents)) != len(opponents):
+        raise ValueError(f"opponents: {opponents} given for {name}, expected names with 'random' among them, none twice")
     if sum([size for _, size in observation_layout]) != game.observation_size:
         raise ValueError(f"observation_layout: sizes do not sum to {game.observation_size} for {name}")
     handle.game = game

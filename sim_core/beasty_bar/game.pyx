@@ -152,7 +152,6 @@ BEASTY_BAR.max_legal = MAX_LEGAL
 BEASTY_BAR.max_plies = NUM_PLIES
 BEASTY_BAR.observation_size = OBSERVATION_SIZE
 BEASTY_BAR.observation_version = 1
-BEASTY_BAR.num_opponents = <int>len(OPPONENTS)
 BEASTY_BAR.hidden_size = NUM_SPECIES
 BEASTY_BAR.margin_scale = 12
 BEASTY_BAR.is_valid = is_valid_points_
