@@ -1,9 +1,10 @@
 """Finds what a callback reads or drives: one attribute, by a dotted path from the trainer or the module."""
 
+import dataclasses
 import difflib
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -14,11 +15,11 @@ ROOTS = ("trainer", "pl_module")
 
 @dataclass(frozen=True)
 class Target:
-    """One attribute by its dotted path.
+    """Reads and sets one attribute, given by its dotted path.
 
     Args:
         path: `"trainer"` or `"pl_module"`, then attribute names: `"trainer.datamodule.temperature"`.
-        argument: The name under which the user gave the path, for the errors.
+        argument: Name of the user's argument that holds the path, for the error messages.
 
     Raises:
         ValueError: The path does not start at a root, or names nothing below it.
@@ -39,7 +40,7 @@ class Target:
         return f"{self.argument}={self.path!r}"
 
     def get(self, trainer: Trainer, pl_module: LightningModule) -> Any:
-        """What the path leads to now: a restored checkpoint may have replaced any object on the way.
+        """Returns what the path leads to now: a restored checkpoint may have replaced any object on the way.
 
         Raises:
             MisconfigurationException: A part of the path does not exist.
@@ -50,31 +51,72 @@ class Target:
         """Sets the attribute, which has to exist and hold a number, a tensor of one element or None.
 
         A tensor is filled in place: buffers stay buffers, memory shared with workers stays shared, and a
-        compiled module is not compiled anew for each value.
+        compiled module is not compiled anew for each value. Where the attribute belongs to a frozen dataclass,
+        a copy with the new value (`dataclasses.replace`, so the dataclass checks it) takes its place on its
+        owner; a frozen owner is replaced the same way, up to any depth.
 
         Raises:
             MisconfigurationException: A part of the path does not exist, holds something else, or cannot be
-                set.
+                set; or a frozen dataclass refuses the value.
         """
-        owner_path, _, name = self.path.rpartition(".")
-        owner = self._follow(trainer, pl_module, owner_path)
+        owner, current = self._owner_and_current(trainer, pl_module)
+        if isinstance(current, torch.Tensor):
+            with torch.no_grad():
+                current.fill_(value)
+        else:
+            self._put(trainer, pl_module, self.path, owner, value)
+
+    def check_number(self, trainer: Trainer, pl_module: LightningModule, value: float) -> None:
+        """Checks that the attribute could be set to a value, and sets nothing.
+
+        Raises:
+            MisconfigurationException: As `set_number`, except for an attribute that turns out to be read-only.
+        """
+        owner, current = self._owner_and_current(trainer, pl_module)
+        if _is_frozen(owner) and not isinstance(current, torch.Tensor):
+            self._replaced(owner, self.path, value)
+
+    def _owner_and_current(self, trainer: Trainer, pl_module: LightningModule) -> tuple[Any, Any]:
+        owner = self._follow(trainer, pl_module, self.path.rpartition(".")[0])
         current = self._follow(trainer, pl_module, self.path)
         is_parameter = isinstance(current, torch.nn.Parameter)
         if isinstance(current, torch.Tensor) and current.numel() == 1 and not is_parameter:
-            with torch.no_grad():
-                current.fill_(value)
-            return
+            return owner, current
         if current is not None and (isinstance(current, bool) or not isinstance(current, Real)):
             raise MisconfigurationException(
                 f"{self} holds a {type(current).__name__}, which a schedule does not overwrite: it sets"
                 " attributes that hold a number, a tensor of one element or None."
             )
+        return owner, current
+
+    def _put(self, trainer: Trainer, pl_module: LightningModule, path: str, owner: Any, value: Any) -> None:
+        owner_path, _, name = path.rpartition(".")
+        if _is_frozen(owner):
+            copy = self._replaced(owner, path, value)
+            owner_of_owner = self._follow(trainer, pl_module, owner_path.rpartition(".")[0])
+            self._put(trainer, pl_module, owner_path, owner_of_owner, copy)
+            return
         try:
             setattr(owner, name, value)
         except (AttributeError, TypeError) as error:
             raise MisconfigurationException(
                 f"{self} cannot be set: {name!r} of {type(owner).__name__} is read-only ({error})."
             ) from error
+
+    def _replaced(self, owner: Any, path: str, value: Any) -> Any:
+        name = path.rpartition(".")[2]
+        kind = type(owner).__name__
+        if name not in {field.name for field in dataclasses.fields(owner) if field.init}:
+            raise MisconfigurationException(f"{self} cannot be set: {name!r} of {kind} is read-only (not a field).")
+        if isinstance(value, float) and _is_whole(type(owner), name):
+            raise MisconfigurationException(
+                f"{self}: {name!r} of {kind} takes whole numbers, and {value!r} is a float. Give the schedule"
+                " integer: true, which sets the nearest whole number."
+            )
+        try:
+            return dataclasses.replace(owner, **{name: value})
+        except (TypeError, ValueError) as error:
+            raise MisconfigurationException(f"{self} cannot be set to {value!r}: {error}") from error
 
     def _follow(self, trainer: Trainer, pl_module: LightningModule, path: str) -> Any:
         root, *names = path.split(".")
@@ -92,6 +134,22 @@ class Target:
                 ) from error
             walked += f".{name}"
         return found
+
+
+def _is_frozen(owner: Any) -> bool:
+    if not dataclasses.is_dataclass(owner) or isinstance(owner, type):
+        return False
+    return bool(owner.__dataclass_params__.frozen)
+
+
+def _is_whole(owner: type, name: str) -> bool:
+    """Returns whether a dataclass declares a field as int, or as int or None."""
+    try:
+        declared = get_type_hints(owner)[name]
+    except (NameError, TypeError):  # an annotation that only a type checker can resolve
+        return False
+    allowed = get_args(declared) or (declared,)
+    return int in allowed and float not in allowed
 
 
 def _near_matches(name: str, owner: object) -> str:

@@ -14,26 +14,26 @@ class EntropyScheduleCallback(ScheduleCallback):
 
     The value is `get_entropy_coef` at `current_epoch - first_iteration` of `last_iteration -
     first_iteration`, so it depends on the epoch alone: a resumed run continues the schedule, and new
-    arguments take effect at once. It is logged as `train/entropy_coef` at the end of the epoch it was in
-    force in.
+    arguments take effect at once. It is logged as `train/entropy_coef` at the end of its epoch.
 
     Args:
         start_coef: Coefficient until `first_iteration`, at least 0.
         end_coef: Coefficient from `last_iteration` on, at least 0.
-        decay_type: The way from one to the other: `"linear"`, `"cosine"`, `"exponential"` or `"constant"`.
+        decay_type: Shape of the way from start to end, as `get_entropy_coef` explains them.
         first_iteration: Epoch at which the decay starts. Not 0 where a run continues: 600 for epochs 600 to
             1000.
-        last_iteration: Epoch at which it ends. None for the trainer's `max_epochs`.
+        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs`.
         target: Dotted path of the attribute, from `pl_module` or `trainer`. It has to exist when training is
             set up (after the data module's `setup`, before the module's) and hold a number, a one-element
             tensor or None.
-        log_name: Name of the logged value. None for `train/entropy_coef`; with another target, for `train/`
-            and the target below its root (`train/actor.entropy_coef`).
+        log_name: Name of the logged value. None: `train/entropy_coef`; with another target, `train/` and
+            the target below its root (`train/actor.entropy_coef`).
 
     Raises:
         ValueError: An argument is wrong; the message names it.
-        MisconfigurationException: When training is set up: the target does not exist or cannot be set,
-            another schedule has the same target or log name, or there is no last iteration.
+        MisconfigurationException: When training is set up: the target does not exist, cannot be set or
+            refuses a value of the schedule, another schedule has the same target or log name, or there is no
+            last iteration.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -47,11 +47,9 @@ class EntropyScheduleCallback(ScheduleCallback):
         0.02
     """
 
-    _ends: ClassVar[tuple[str, str]] = ("start_coef", "end_coef")
+    _end_names: ClassVar[tuple[str, str]] = ("start_coef", "end_coef")
     _lowest: ClassVar[float | None] = 0.0
     _decay_types: ClassVar[tuple[str, ...]] = get_args(DecayType)
-    start_coef: float
-    end_coef: float
 
     def __init__(
         self,
@@ -66,3 +64,15 @@ class EntropyScheduleCallback(ScheduleCallback):
         if log_name is None and target == _TARGET:
             log_name = _LOG_NAME
         super().__init__(target, start_coef, end_coef, decay_type, first_iteration, last_iteration, log_name=log_name)
+
+    @property
+    def start_coef(self) -> float:
+        """Returns the coefficient until `first_iteration`."""
+        assert self.start is not None
+        return self.start
+
+    @property
+    def end_coef(self) -> float:
+        """Returns the coefficient from `last_iteration` on."""
+        assert self.end is not None
+        return self.end

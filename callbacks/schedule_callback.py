@@ -1,5 +1,6 @@
-"""Schedules any attribute: sets it from the epoch, and logs it."""
+"""Schedules any attribute: computes its value from the epoch, sets it and logs it."""
 
+from collections.abc import Iterator
 from typing import ClassVar, get_args
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -8,35 +9,41 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from callbacks._targets import Target
 from callbacks.schedules import ScheduleType, check_points, decayed, interpolated
 
+_MOST_CHECKED = 10_000
+"""Epochs of a schedule whose values are checked when training is set up."""
+
 
 class ScheduleCallback(Callback):
-    """Sets any number that the module, the data module or the trainer holds at the start of every epoch.
+    """Sets a number that the module, the data module or the trainer holds, at the start of every epoch.
 
-    A clip range, a dropout rate, the weight of a loss term, a number of simulations: what `target` leads to. The
-    value follows from `trainer.current_epoch` alone. There is no state: after a resume the arguments given now
-    and the restored epoch decide. It is logged at the end of the epoch it was in force in.
+    The number can be anything that `target` leads to: a clip range, a dropout rate, the weight of a loss term, a
+    number of simulations. Its value depends on `trainer.current_epoch` alone. The callback has no state: after a
+    resume the arguments given now and the restored epoch decide. The value is logged at the end of its epoch.
 
     Args:
         target: Dotted path of the attribute, from `pl_module` or `trainer`: `pl_module.clip_range`,
             `trainer.datamodule.noise`, `pl_module.layers.2.p`. It has to exist when training is set up (after
             the data module's `setup`, before the module's) and hold a number, a one-element tensor or None.
+            A field of a frozen dataclass is set by putting a changed copy of the dataclass in its place.
         start: Value until `first_iteration`. With `"constant"`, the value throughout.
-        end: Value from `last_iteration` on. None only where `decay_type` is `"constant"` or `"piecewise"`.
-        decay_type: The way from one to the other: `"linear"`, `"cosine"` (half a cosine), `"exponential"` (the
-            same factor every epoch, between values above 0), `"constant"`, or `"piecewise"`: straight lines
-            between `points`.
-        first_iteration: Epoch at which the way starts. Not 0 where a run continues: 600 for epochs 600 to 1000.
-        last_iteration: Epoch at which it ends. None for the trainer's `max_epochs`.
-        points: Epoch to value, for `"piecewise"` alone, in place of `start`, `end` and the two iterations. Held
-            before the first and after the last; two neighbouring epochs make a jump.
+        end: Value from `last_iteration` on. May be None only with `"constant"` and `"piecewise"`.
+        decay_type: Shape of the way from start to end, as `get_entropy_coef` explains them. `"piecewise"`
+            instead draws straight lines between `points`.
+        first_iteration: Epoch at which the decay starts. Not 0 where a run continues: 600 for epochs 600 to
+            1000.
+        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs`.
+        points: Epoch to value, only for `"piecewise"`, in place of `start`, `end` and the two iterations. The
+            first value is held before the first point, the last one after the last. Two neighbouring epochs
+            make a jump.
         integer: Whether to set the nearest whole number, as an int.
-        log_name: Name of the logged value; None for `train/` and the target below its root
+        log_name: Name of the logged value. None: `train/` and the target below its root
             (`train/layers.2.p`).
 
     Raises:
         ValueError: An argument is wrong, or does not go with the decay type; the message names it.
-        MisconfigurationException: When training is set up: the target does not exist or cannot be set,
-            another schedule has the same target or log name, or there is no last iteration.
+        MisconfigurationException: When training is set up: the target does not exist, cannot be set or
+            refuses a value of the schedule, another schedule has the same target or log name, or there is no
+            last iteration.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -50,10 +57,10 @@ class ScheduleCallback(Callback):
         0.15
     """
 
-    _ends: ClassVar[tuple[str, str]] = ("start", "end")
-    """The attributes that hold the two ends: a subclass may have other names for them."""
+    _end_names: ClassVar[tuple[str, str]] = ("start", "end")
+    """What a user of the class calls `start` and `end`, for the error messages."""
     _lowest: ClassVar[float | None] = None
-    """The least that an end may be."""
+    """Smallest allowed start and end. None allows any number."""
     _decay_types: ClassVar[tuple[str, ...]] = get_args(ScheduleType)
 
     def __init__(
@@ -72,8 +79,8 @@ class ScheduleCallback(Callback):
         self._target = Target(target)
         _check_span(first_iteration, last_iteration)
         self.target = target
-        for name, value in zip(self._ends, (start, end), strict=True):
-            setattr(self, name, value)
+        self.start = start
+        self.end = end
         self.decay_type = decay_type
         self.first_iteration = first_iteration
         self.last_iteration = last_iteration
@@ -81,7 +88,7 @@ class ScheduleCallback(Callback):
         self.integer = integer
         self.log_name = f"train/{target.partition('.')[2]}" if log_name is None else log_name
         self._check_decay_type()
-        # The schedule checks its own arguments: ask once now, so that wrong ones do not wait for training.
+        # Computing a value checks the arguments: do it now, so that wrong ones do not wait for training.
         self._value(0, 1)
 
     @property
@@ -90,20 +97,22 @@ class ScheduleCallback(Callback):
         return f"{type(self).__qualname__}[target={self.target}]"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Finds the target and sets its first value, so that what is wrong is said before training starts."""
+        """Finds the target and sets its first value, so that training does not start with a wrong target."""
         if stage == "fit":
             self._check_others(trainer)
+            for value in self._coming_values(trainer):
+                self._target.check_number(trainer, pl_module, value)
             self._set_value(trainer, pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # The first hook that knows the restored epoch, and the only one when a run resumes within an epoch.
+        # This is the first hook that knows the restored epoch, and the only one where a run resumes within an epoch.
         self._set_value(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._set_value(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # Every epoch ends exactly once, resumed within or not; a value logged earlier is written no earlier.
+        # Every epoch ends exactly once, even if a run resumes within it. Logging earlier would write no earlier.
         value = float(self._current_value(trainer))
         pl_module.log(self.log_name, value, on_step=False, on_epoch=True, sync_dist=True, batch_size=1)
 
@@ -111,25 +120,38 @@ class ScheduleCallback(Callback):
         self._target.set_number(trainer, pl_module, self._current_value(trainer))
 
     def _current_value(self, trainer: Trainer) -> float:
-        total_iterations = 1
-        if self.decay_type not in ("piecewise", "constant"):
-            total_iterations = self._resolve_last_iteration(trainer) - self.first_iteration
-        value = self._value(trainer.current_epoch - self.first_iteration, total_iterations)
+        return self._value_at(trainer.current_epoch, self._total_iterations(trainer))
+
+    def _coming_values(self, trainer: Trainer) -> Iterator[float]:
+        """Yields the distinct values of the whole schedule, from its first epoch to its last.
+
+        Of a very long schedule only the first epochs are looked at, because set-up should take no time.
+        """
+        total = self._total_iterations(trainer)
+        last = self.first_iteration + total if self.points is None else max(self.points)
+        epochs = range(self.first_iteration, min(last, self.first_iteration + _MOST_CHECKED) + 1)
+        yield from dict.fromkeys(self._value_at(epoch, total) for epoch in (*epochs, last))
+
+    def _total_iterations(self, trainer: Trainer) -> int:
+        if self.decay_type in ("piecewise", "constant"):
+            return 1
+        return self._resolve_last_iteration(trainer) - self.first_iteration
+
+    def _value_at(self, epoch: int, total_iterations: int) -> float:
+        value = self._value(epoch - self.first_iteration, total_iterations)
         return round(value) if self.integer else value
 
     def _value(self, iteration: int, total_iterations: int) -> float:
-        """The value at `iteration` of `total_iterations`, counted from the first iteration."""
+        """Returns the value at `iteration` of `total_iterations`, counted from the first iteration."""
         if self.decay_type == "piecewise":
             assert self.points is not None
             return interpolated(iteration, self.points)
-        start, end = (getattr(self, name) for name in self._ends)
-        if self.decay_type == "constant" and end is None:
-            end = start
-        ends = dict(zip(self._ends, (start, end), strict=True))
+        end = self.start if self.decay_type == "constant" and self.end is None else self.end
+        ends = dict(zip(self._end_names, (self.start, end), strict=True))
         return decayed(iteration, total_iterations, ends, self.decay_type, self._lowest)
 
     def _check_decay_type(self) -> None:
-        """Raise ValueError where the decay type is none, or an argument was given that it would not use."""
+        """Raises ValueError for an unknown decay type, or for an argument that the decay type does not use."""
         if self.decay_type not in self._decay_types:
             raise ValueError(
                 f"decay_type={self.decay_type!r} is not a decay type: use one of {', '.join(self._decay_types)}."
@@ -139,13 +161,14 @@ class ScheduleCallback(Callback):
                 raise ValueError(f"points={self.points!r} belong to decay_type='piecewise', not {self.decay_type!r}.")
             return
         check_points(self.points)
-        unused_values = dict.fromkeys((*self._ends, "last_iteration")) | {"first_iteration": 0}
-        for name, unused in unused_values.items():
-            if getattr(self, name) != unused:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}: with decay_type='piecewise' the points alone decide;"
-                    " leave it out."
-                )
+        start_name, end_name = self._end_names
+        unused = {start_name: self.start, end_name: self.end, "last_iteration": self.last_iteration}
+        given = {name: value for name, value in unused.items() if value is not None}
+        if self.first_iteration != 0:
+            given["first_iteration"] = self.first_iteration
+        if given:
+            name, value = next(iter(given.items()))
+            raise ValueError(f"{name}={value!r}: with decay_type='piecewise' the points alone decide; leave it out.")
 
     def _resolve_last_iteration(self, trainer: Trainer) -> int:
         if self.last_iteration is not None:
@@ -166,7 +189,7 @@ class ScheduleCallback(Callback):
             if other.target == self.target:
                 raise MisconfigurationException(
                     f"Two schedules set {self._target}: {type(self).__name__} and {type(other).__name__}."
-                    " The later one would win without a word; keep one."
+                    " The later one would win silently; keep one."
                 )
             if other.log_name == self.log_name:
                 raise MisconfigurationException(

@@ -1,16 +1,45 @@
-"""Schedules as pure functions of the iteration."""
+"""Computes schedules as pure functions of the iteration."""
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Literal, get_args
 
 DecayType = Literal["linear", "cosine", "exponential", "constant"]
-"""The decay types there are: errors, `--help` and the type checker all read them from here."""
+"""The ways from the start to the end. Errors, `--help` and the type checker read them from here.
 
-ScheduleType = Literal["linear", "cosine", "exponential", "piecewise", "constant"]
-"""Those of `ScheduleCallback`, which can also go from point to point."""
+A new one needs its name here, its function in `_SHAPES`, its values in tests/callbacks/test_schedules.py and a row
+in docs/callbacks.md.
+"""
+
+ScheduleType = Literal[DecayType, "piecewise"]
+"""What `ScheduleCallback` takes: a decay, or straight lines from point to point."""
+
+
+def _linear(start: float, end: float, progress: float) -> float:
+    return start + (end - start) * progress
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _exponential(start: float, end: float, progress: float) -> float:
+    return math.pow(start, 1 - progress) * math.pow(end, progress)
+
+
+def _constant(start: float, end: float, progress: float) -> float:
+    return start
+
+
+_SHAPES: dict[DecayType, Callable[[float, float, float], float]] = {
+    "linear": _linear,
+    "cosine": _cosine,
+    "exponential": _exponential,
+    "constant": _constant,
+}
+"""Decay type to function of start, end and progress (above 0, below 1)."""
 
 
 def get_entropy_coef(
@@ -20,15 +49,15 @@ def get_entropy_coef(
     end_coef: float = 0.01,
     decay_type: DecayType = "linear",
 ) -> float:
-    """The coefficient of an entropy bonus at one iteration.
+    """Returns the coefficient of an entropy bonus at one iteration.
 
     Args:
-        iteration: Iterations done so far. Before 0 the start is held, from `total_iterations` on the end.
+        iteration: Iterations done so far. The start is held before 0, the end from `total_iterations` on.
         total_iterations: Iterations from the start to the end of the decay, more than 0.
         start_coef: Coefficient at iteration 0, at least 0.
         end_coef: Coefficient at `total_iterations`, at least 0.
-        decay_type: `"linear"`, `"cosine"` (half a cosine: slow, fast, slow), `"exponential"` (the same factor
-            every iteration) or `"constant"` (`start_coef` throughout).
+        decay_type: Shape of the way from start to end: `"linear"`, `"cosine"` (half a cosine: slow, fast,
+            slow), `"exponential"` (the same factor every iteration) or `"constant"` (`start_coef` throughout).
 
     Raises:
         ValueError: An argument is not a finite number, is negative, or names no decay type; or an exponential
@@ -50,10 +79,10 @@ def get_temperature(
     end_temp: float = 0.5,
     decay_type: DecayType = "linear",
 ) -> float:
-    """The temperature at which actions are sampled at one iteration.
+    """Returns the temperature at which actions are sampled at one iteration.
 
     Args:
-        iteration: Iterations done so far. Before 0 the start is held, from `total_iterations` on the end.
+        iteration: Iterations done so far. The start is held before 0, the end from `total_iterations` on.
         total_iterations: Iterations from the start to the end of the decay, more than 0.
         start_temp: Temperature at iteration 0, at least 0 (0 is greedy).
         end_temp: Temperature at `total_iterations`, at least 0.
@@ -78,14 +107,14 @@ def decayed(
     decay_type: DecayType,
     lowest: float | None = None,
 ) -> float:
-    """The decay between two named ends, once every argument has been checked.
+    """Checks every argument, then returns the value on the way between two named ends.
 
     Args:
         iteration: Iterations done so far.
         total_iterations: Iterations from the start to the end of the decay, more than 0.
-        ends: Start and end, in this order, under the names the user knows them by.
+        ends: Start and end, in this order, under the names of the user's arguments.
         decay_type: As in `get_entropy_coef`.
-        lowest: The least that an end may be; None for any number.
+        lowest: Smallest allowed end. None allows any number.
 
     Raises:
         ValueError: As `get_entropy_coef`.
@@ -108,14 +137,21 @@ def decayed(
             )
     start, end = ends.values()
     assert start is not None and end is not None
-    return _decay(float(start), float(end), iteration / total_iterations, decay_type)
+    if iteration <= 0:
+        return float(start)
+    # Past the end the formulas would round: 0.04 + (0.01 - 0.04) is not 0.01.
+    if iteration >= total_iterations and decay_type != "constant":
+        return float(end)
+    return _SHAPES[decay_type](float(start), float(end), iteration / total_iterations)
 
 
 def interpolated(iteration: int, points: Mapping[int, float]) -> float:
-    """The value at one iteration on the straight lines from point to point, held before the first and after the last.
+    """Returns the value at one iteration on straight lines from point to point.
+
+    The first value is held before the first point, the last one after the last.
 
     Args:
-        iteration: The iteration.
+        iteration: Iterations done so far.
         points: Iteration to value, as `check_points` accepts them.
 
     Example:
@@ -134,7 +170,7 @@ def interpolated(iteration: int, points: Mapping[int, float]) -> float:
 
 
 def check_points(points: object) -> None:
-    """Raise ValueError unless `points` maps at least one iteration to a finite number."""
+    """Raises ValueError unless `points` maps at least one iteration to a finite number."""
     if not isinstance(points, Mapping) or not points:
         raise ValueError(
             f"points={points!r}: decay_type='piecewise' goes from point to point; give each epoch's value, as in"
@@ -147,24 +183,6 @@ def check_points(points: object) -> None:
             raise ValueError(f"points[{iteration}]={value!r} must be a finite number.")
 
 
-def _decay(start: float, end: float, progress: float, decay_type: DecayType) -> float:
-    """The value between `start` and `end` at `progress`, held below 0 and above 1."""
-    if progress <= 0:
-        return start
-    # Past the end the formulas would round: 0.04 + (0.01 - 0.04) is not 0.01.
-    if progress >= 1 and decay_type != "constant":
-        return end
-    match decay_type:
-        case "linear":
-            return start + (end - start) * progress
-        case "cosine":
-            return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
-        case "exponential":
-            return math.pow(start, 1 - progress) * math.pow(end, progress)
-        case "constant":
-            return start
-
-
 def is_finite(value: object) -> bool:
-    """Whether it is a number (True is none), and neither infinite nor NaN."""
+    """Returns whether the value is a number (a bool is not), and neither infinite nor NaN."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

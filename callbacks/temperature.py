@@ -13,29 +13,30 @@ class TemperatureScheduleCallback(ScheduleCallback):
     """Sets the temperature at which actions are sampled at the start of every epoch.
 
     The value is `get_temperature` at `current_epoch - first_iteration` of `last_iteration - first_iteration`,
-    and is logged as `train/temperature`. All else is as in `EntropyScheduleCallback`.
+    and is logged as `train/temperature`. Everything else is as in `EntropyScheduleCallback`.
 
-    A data loader that has no length is asked for its first batch before training starts. In a resumed run
-    that one batch is made before the restored epoch is known, at the value of epoch 0; give such a loader a
-    length, or the trainer an integer `limit_train_batches`.
+    Lightning asks a data loader without a length for its first batch before training starts. In a resumed run
+    that batch is made before the restored epoch is known, at the value of epoch 0. To prevent this, give the
+    loader a length, or the trainer an integer `limit_train_batches`.
 
     Args:
         start_temp: Temperature until `first_iteration`, at least 0 (0 is greedy).
         end_temp: Temperature from `last_iteration` on, at least 0.
-        decay_type: The way from one to the other: `"linear"`, `"cosine"`, `"exponential"` or `"constant"`.
+        decay_type: Shape of the way from start to end, as `get_entropy_coef` explains them.
         first_iteration: Epoch at which the decay starts. Not 0 where a run continues: 600 for epochs 600 to
             1000.
-        last_iteration: Epoch at which it ends. None for the trainer's `max_epochs`.
+        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs`.
         target: Dotted path of the attribute, from `pl_module` or `trainer`. It has to exist when training is
             set up (after the data module's `setup`, before the module's) and hold a number, a one-element
             tensor or None.
-        log_name: Name of the logged value. None for `train/temperature`; with another target, for `train/`
-            and the target below its root (`train/policy.temperature`).
+        log_name: Name of the logged value. None: `train/temperature`; with another target, `train/` and
+            the target below its root (`train/policy.temperature`).
 
     Raises:
         ValueError: An argument is wrong; the message names it.
-        MisconfigurationException: When training is set up: the target does not exist or cannot be set,
-            another schedule has the same target or log name, or there is no last iteration.
+        MisconfigurationException: When training is set up: the target does not exist, cannot be set or
+            refuses a value of the schedule, another schedule has the same target or log name, or there is no
+            last iteration.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -49,11 +50,9 @@ class TemperatureScheduleCallback(ScheduleCallback):
         0.75
     """
 
-    _ends: ClassVar[tuple[str, str]] = ("start_temp", "end_temp")
+    _end_names: ClassVar[tuple[str, str]] = ("start_temp", "end_temp")
     _lowest: ClassVar[float | None] = 0.0
     _decay_types: ClassVar[tuple[str, ...]] = get_args(DecayType)
-    start_temp: float
-    end_temp: float
 
     def __init__(
         self,
@@ -68,3 +67,15 @@ class TemperatureScheduleCallback(ScheduleCallback):
         if log_name is None and target == _TARGET:
             log_name = _LOG_NAME
         super().__init__(target, start_temp, end_temp, decay_type, first_iteration, last_iteration, log_name=log_name)
+
+    @property
+    def start_temp(self) -> float:
+        """Returns the temperature until `first_iteration`."""
+        assert self.start is not None
+        return self.start
+
+    @property
+    def end_temp(self) -> float:
+        """Returns the temperature from `last_iteration` on."""
+        assert self.end is not None
+        return self.end

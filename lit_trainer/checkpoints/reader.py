@@ -1,38 +1,44 @@
-"""Checkpoints: read safely, and refused by name where they do not fit. Playing needs no Lightning for them."""
+"""Reads checkpoints safely, and names what does not fit in files that it refuses.
+
+It imports no Lightning, so that playing needs none.
+"""
 
 from __future__ import annotations
 
-import inspect
 import os
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
+from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.old_paths import current_path, public_object, public_path
-from sim_core import get_game
 
-KEY = "lit_alphazero"
-FORMAT = 1
+DATA = "SelfPlayDataModule"
+"""The key under which Lightning saves the state of the data module of that name."""
+_OF_A_RUN = ("loops", "callbacks", "optimizer_states", "lr_schedulers", "pytorch-lightning_version")
+_PREFIX = "network."
+_HEADS = "auxiliary_heads."
 
 
 def load_file(
     path: str | os.PathLike[str], field: str = "ckpt_path", map_location: Any = "cpu", mmap: bool = False
 ) -> Any:
-    """A file's tensors and plain values; code in it is never run (``weights_only``).
+    """Returns a file's tensors and plain values. Code in the file is never run (``weights_only``).
 
     Args:
-        path: of the file.
-        field: the setting that named it, for messages.
-        map_location: as of `torch.load`.
-        mmap: leave tensors on the disk until they are used, where the file's format allows it.
+        path: Path of the file.
+        field: Setting that named the file, for messages. Default: ``ckpt_path``.
+        map_location: Device for the tensors, see `torch.load`. Default: the CPU.
+        mmap: Whether tensors stay on the disk until they are used, if the file's format allows it. Default: no.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is truncated or damaged, or holds code.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is truncated or damaged, or holds code.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{field}: there is no file {os.fspath(path)!r}")
@@ -47,186 +53,215 @@ def load_file(
 
 
 def _check_sums(path: str | os.PathLike[str]) -> None:
-    """Raise where a file is not what its checksums say, which torch does not compare; its older format has none."""
+    # torch does not compare the checksums; its older format has none
     with zipfile.ZipFile(path) as archive:
         if damaged := archive.testzip():
             raise ValueError(f"checksum of {damaged} does not fit")
 
 
-def read_checkpoint(path: str | os.PathLike[str], field: str = "ckpt_path") -> dict[str, Any]:
-    """Load a checkpoint's tensors and plain values; code in it is never run (``weights_only``).
-
-    Args:
-        path: of the file.
-        field: the setting that named it, for messages.
+def windows_in(state: Mapping[str, Any]) -> list[Any]:
+    """Returns the replay windows in the data module's state, one per process of the run, the first process's first.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is truncated, damaged or not a checkpoint.
+        ValueError: The windows of the other processes are not stored by number.
     """
-    checkpoint = load_file(path, field, mmap=True)
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise ValueError(f"{field}: {os.fspath(path)!r} is no Lightning checkpoint: it has no 'state_dict'")
-    return checkpoint
+    if "replay" not in state:
+        return []
+    others = state.get("replay_of_rank", {})
+    if not isinstance(others, Mapping):
+        raise ValueError(f"replay_of_rank: {type(others).__name__} found, expected windows by process")
+    if wrong := [rank for rank in others if not isinstance(rank, int)]:
+        raise ValueError(f"replay_of_rank: {wrong[0]!r} found, expected numbers of processes")
+    return [state["replay"], *(others[rank] for rank in sorted(others))]
 
 
-def describe(network: PolicyValueNetwork) -> dict[str, Any]:
-    """What a checkpoint says of its network and game: plain values from which both are checked and built again."""
-    rules = get_game(network.game)
-    return {
-        "format": FORMAT,
-        "rules_version": rules.version,
-        "observation_version": rules.observation_version,
-        "network": {
-            "class_path": public_path(type(network)),
-            "init_args": dict(network.config),
-        },
-    }
+@dataclass(frozen=True)
+class Checkpoint:
+    """Keeps what a checkpoint holds, and checks each part when it is asked for."""
 
+    contents: dict[str, Any]
+    """Everything in the file, as `torch.load` returns it."""
+    name: str = "checkpoint"
+    """How messages name the file."""
+    field: str = "ckpt_path"
+    """Setting that named the file, for messages."""
 
-def _saved(checkpoint: Mapping[str, Any], path: object, field: str) -> Mapping[str, Any]:
-    """What `describe` wrote into a checkpoint, once it is sure to be of a format this version reads."""
-    saved = checkpoint.get(KEY)
-    if not isinstance(saved, Mapping):
-        raise ValueError(f"{field}: {path} was not written by lit-alphazero: it has no {KEY!r} entry")
-    version = saved.get("format")
-    if not isinstance(version, int) or not 1 <= version <= FORMAT:
-        raise ValueError(f"{field}: {path} has format {version!r}, this version reads 1 to {FORMAT}")
-    network = saved.get("network")
-    if (
-        not isinstance(network, Mapping)
-        or not isinstance(network.get("class_path"), str)
-        or not isinstance(network.get("init_args"), Mapping)
-        or not {"rules_version", "observation_version"} <= saved.keys()
-    ):
-        raise ValueError(f"{field}: {path} is damaged: its {KEY!r} entry lacks versions, or the network's class")
-    return saved
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], field: str = "ckpt_path") -> Self:
+        """Returns the checkpoint in a file. Code in the file is never run.
 
+        Args:
+            path: Path of the file.
+            field: Setting that named the file, for messages. Default: ``ckpt_path``.
 
-def iterations_done(checkpoint: Mapping[str, Any]) -> int:
-    """How many iterations (epochs) the run had finished that wrote the checkpoint.
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: The file is truncated, damaged or not a checkpoint.
+        """
+        contents, name = load_file(path, field, mmap=True), repr(os.fspath(path))
+        if not isinstance(contents, dict) or "state_dict" not in contents:
+            raise ValueError(f"{field}: {name} is no Lightning checkpoint: it has no 'state_dict'")
+        return cls(contents, name, field)
 
-    Raises:
-        ValueError: it does not say.
-    """
-    try:
-        done = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    except (KeyError, TypeError, IndexError):
-        done = None
-    if isinstance(done, bool) or not isinstance(done, int) or done < 0:
-        raise ValueError(f"loops: fit_loop.epoch_progress.current.processed: {done!r} found, expected an iteration")
-    return done
+    @property
+    def _file(self) -> str:
+        return f"{self.field}: {self.name}"
 
+    # -- the network -----------------------------------------------------------------------------------------------
 
-def check_fits(
-    checkpoint: Mapping[str, Any],
-    network: PolicyValueNetwork,
-    path: object = "checkpoint",
-    field: str = "ckpt_path",
-    heads_may_differ: bool = False,
-) -> None:
-    """Refuse a checkpoint of another network, game, rules or observation.
+    @property
+    def description(self) -> Description:
+        """Returns what the file says of its network and game.
 
-    Args:
-        checkpoint: as read.
-        network: that is to take its weights.
-        path: of the file, for messages.
-        field: the setting that named it, for messages.
-        heads_may_differ: whether one of the two may have auxiliary heads that the other lacks.
+        Raises:
+            ValueError: The file was written by another library, by a newer version, or is damaged.
+        """
+        return Description.parse(self.contents.get(ENTRY), self._file)
 
-    Raises:
-        ValueError: names what differs, what the checkpoint has and what is expected.
-    """
-    saved, expected = _saved(checkpoint, path, field), describe(network)
-    theirs, ours = saved["network"]["init_args"], expected["network"]["init_args"]
-    # an argument that was added since has its default: the network was built without it
-    theirs = _defaults(type(network), ours) | dict(theirs)
-    if heads_may_differ:
-        theirs = {**theirs, "auxiliary": ours.get("auxiliary")}
-    facts = [
-        ("network", current_path(saved["network"]["class_path"]), expected["network"]["class_path"]),
-        *((f"network {key}", theirs.get(key), ours.get(key)) for key in {**theirs, **ours}),
-        ("version of the rules", saved["rules_version"], expected["rules_version"]),
-        ("version of the observation", saved["observation_version"], expected["observation_version"]),
-    ]
-    differences = [
-        f"{name}: the checkpoint has {has!r}, this run {wants!r}" for name, has, wants in facts if has != wants
-    ]
-    if differences:
-        raise ValueError(f"{field}: {path} is of another network; " + "; ".join(differences))
+    @property
+    def weights(self) -> dict[str, Any]:
+        """Returns the network's weights by the names of its ``state_dict``."""
+        saved = self.contents["state_dict"]
+        return {key[len(_PREFIX) :]: value for key, value in saved.items() if key.startswith(_PREFIX)}
 
+    @cached_property
+    def network(self) -> PolicyValueNetwork:
+        """Returns the network with its weights, on the CPU and in evaluation mode. It is built once.
 
-def _defaults(network_class: type[PolicyValueNetwork], names: Collection[str]) -> dict[str, Any]:
-    """Defaults of those of the class's arguments that are named and have one."""
-    parameters = inspect.signature(network_class).parameters
-    found = {name: parameters[name].default for name in names if name in parameters}
-    return {name: default for name, default in found.items() if default is not inspect.Parameter.empty}
+        Raises:
+            ValueError: The network's class is unknown, or its class, arguments or weights do not fit.
+        """
+        description = self.description
+        network_class = description.network_class()
+        if network_class is None:
+            raise ValueError(
+                f"{self._file} holds a {description.class_path}; import its module first, so that it can be built"
+            )
+        try:
+            network = network_class(**description.init_args)
+            network.load_state_dict(self.weights)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{self._file} is damaged: its network cannot be built ({error})") from None
+        self.check_fits(network)
+        return network.eval().requires_grad_(False)
 
+    def check_fits(self, network: PolicyValueNetwork, heads_may_differ: bool = False) -> None:
+        """Refuses a network that is not the checkpoint's: another class, arguments, game, rules or observation.
 
-def build_network(
-    checkpoint: Mapping[str, Any], path: object = "checkpoint", field: str = "ckpt_path"
-) -> PolicyValueNetwork:
-    """The checkpoint's network with its weights, on the CPU, in evaluation mode.
+        Args:
+            network: The network that is to take the weights.
+            heads_may_differ: Whether only one of the two may have auxiliary heads. Default: no.
 
-    Only classes of this package, or of modules already imported, are built: a file cannot make others be loaded.
+        Raises:
+            ValueError: Names what differs, what the checkpoint has and what is expected.
+        """
+        if differences := self.description.differences(network, heads_may_differ):
+            raise ValueError(f"{self._file} is of another network; " + "; ".join(differences))
 
-    Raises:
-        ValueError: the checkpoint is of another library, or its network's class, arguments or weights do not fit.
-    """
-    saved = _saved(checkpoint, path, field)["network"]
-    network_class = _network_class(current_path(saved["class_path"]))
-    if network_class is None:
-        raise ValueError(
-            f"{field}: {path} holds a {saved['class_path']}; import its module first, so that it can be built"
-        )
-    try:
-        network = network_class(**saved["init_args"])
-        network.load_state_dict(_weights(checkpoint))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{field}: {path} is damaged: its network cannot be built ({error})") from None
-    check_fits(checkpoint, network, path, field)
-    return network.eval().requires_grad_(False)
+    def load_into(self, network: PolicyValueNetwork) -> None:
+        """Gives a network the checkpoint's weights. Auxiliary heads that only one of the two has are left alone.
 
+        Args:
+            network: A network of the checkpoint's class, arguments and game; its auxiliary heads may differ.
 
-def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The network's part of a checkpoint's state."""
-    prefix = "network."
-    return {key[len(prefix) :]: value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)}
+        Raises:
+            ValueError: The checkpoint is damaged, or of another network.
+        """
+        self.check_fits(network, heads_may_differ=True)
+        own, weights = network.state_dict(), self.weights
+        taken = {key: value for key, value in weights.items() if key in own or not key.startswith(_HEADS)}
+        if any(key.startswith(_HEADS) for key in own) and not any(key.startswith(_HEADS) for key in weights):
+            taken |= {key: value for key, value in own.items() if key.startswith(_HEADS)}
+        try:
+            network.load_state_dict(taken)
+        except RuntimeError as error:
+            raise ValueError(f"{self._file} is damaged: its weights do not fit ({error})") from None
 
+    # -- the run that wrote it -------------------------------------------------------------------------------------
 
-def load_initial_weights(network: PolicyValueNetwork, path: str | os.PathLike[str], field: str) -> None:
-    """Give a network a checkpoint's weights to begin with: nothing else of it, no optimizer and no replay window.
+    @property
+    def iteration(self) -> int:
+        """Returns the number of iterations (epochs) that the run had finished.
 
-    Auxiliary heads that the checkpoint lacks begin anew; those that the network lacks are left out.
+        Raises:
+            ValueError: The file does not say.
+        """
+        try:
+            done = self.contents["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        except (KeyError, TypeError, IndexError):
+            done = None
+        if isinstance(done, bool) or not isinstance(done, int) or done < 0:
+            raise ValueError(
+                f"{self._file} cannot be taken: loops: fit_loop.epoch_progress.current.processed: {done!r} found, "
+                "expected an iteration"
+            )
+        return done
 
-    Args:
-        network: of the checkpoint's class, arguments and game, but for auxiliary heads.
-        path: of the checkpoint.
-        field: the setting that named it, for messages.
+    @property
+    def missing(self) -> list[str]:
+        """Returns the names of what a run needs to go on and this file lacks."""
+        return [key for key in _OF_A_RUN if key not in self.contents]
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or of another network.
-    """
-    checkpoint = read_checkpoint(path, field)
-    check_fits(checkpoint, network, repr(os.fspath(path)), field, heads_may_differ=True)
-    own, weights = network.state_dict(), _weights(checkpoint)
-    heads = "auxiliary_heads."
-    taken = {key: value for key, value in weights.items() if key in own or not key.startswith(heads)}
-    if any(key.startswith(heads) for key in own) and not any(key.startswith(heads) for key in weights):
-        taken |= {key: value for key, value in own.items() if key.startswith(heads)}
-    try:
-        network.load_state_dict(taken)
-    except RuntimeError as error:
-        raise ValueError(f"{field}: {os.fspath(path)!r} is damaged: its weights do not fit ({error})") from None
+    @property
+    def steps(self) -> int | None:
+        """Returns the number of optimizer steps, None if the file does not say."""
+        return self.contents.get("global_step")
 
+    @property
+    def callbacks(self) -> Mapping[str, Any]:
+        """Returns the callbacks' states by name."""
+        found = self.contents.get("callbacks")
+        return found if isinstance(found, Mapping) else {}
 
-def _network_class(path: str) -> type[PolicyValueNetwork] | None:
-    public = public_object(path)
-    if isinstance(public, type) and issubclass(public, PolicyValueNetwork):
-        return public
-    return {public_path(found): found for found in _subclasses(PolicyValueNetwork)}.get(path)
+    @property
+    def optimizer_configuration(self) -> dict[str, Any] | None:
+        """Returns the settings of the optimizer and schedule the run had, None if the file does not say."""
+        return self._noted("optimizer_configuration")
 
+    @property
+    def rates(self) -> list[float]:
+        """Returns the learning rate of each group of the optimizer's parameters, when the file was written."""
+        try:
+            return [group["lr"] for group in self.contents["optimizer_states"][0]["param_groups"]]
+        except (KeyError, TypeError, IndexError):
+            return []
 
-def _subclasses(cls: type[PolicyValueNetwork]) -> set[type[PolicyValueNetwork]]:
-    return {cls}.union(*(_subclasses(sub) for sub in cls.__subclasses__()))
+    @property
+    def versions(self) -> dict[str, str | None]:
+        """Returns the versions of the libraries that wrote the file, by name; older files name Lightning's only."""
+        return {"lightning": self.contents.get("pytorch-lightning_version"), **(self._noted("versions") or {})}
+
+    def _noted(self, key: str) -> dict[str, Any] | None:
+        found = self.contents.get(ENTRY)
+        value = found.get(key) if isinstance(found, Mapping) else None
+        return value if isinstance(value, dict) else None
+
+    # -- its data --------------------------------------------------------------------------------------------------
+
+    def data(self, name: str = DATA) -> Any:
+        """Returns the state of the run's data module, None if there is none.
+
+        Args:
+            name: Name of the data module's class. Default: `SelfPlayDataModule`.
+        """
+        return self.contents.get(name)
+
+    @property
+    def pool(self) -> Mapping[str, Any] | None:
+        """Returns the state of the opponent pool, None if there is none."""
+        data = self.data()
+        pool = data.get("opponent_pool") if isinstance(data, Mapping) else None
+        return pool if isinstance(pool, Mapping) else None
+
+    @property
+    def windows(self) -> list[Any]:
+        """Returns the states of the replay windows, one per process of the run; none if they were not saved.
+
+        Raises:
+            ValueError: They are not stored as expected.
+        """
+        data = self.data()
+        try:
+            return windows_in(data) if isinstance(data, Mapping) else []
+        except ValueError as error:
+            raise ValueError(f"{self._file} cannot be taken: {error}") from None

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lit_trainer.checkpoints.reader import KEY, build_network, describe
+from lit_trainer.checkpoints.description import ENTRY, Description
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.networks.base import PolicyValueNetwork
 from sim_core import get_game
 
@@ -22,15 +23,15 @@ def metadata_of(network: PolicyValueNetwork, iteration: int) -> dict[str, str]:
         network: of any class.
         iteration: iterations that its run had done.
     """
-    said, rules = describe(network), get_game(network.game)
+    said, rules = Description.of(network), get_game(network.game)
     return {
         "library": "lit-alphazero",
-        "format": str(said["format"]),
+        "format": str(said.format),
         "game": network.game,
-        "rules_version": str(said["rules_version"]),
-        "observation_version": str(said["observation_version"]),
-        "network": said["network"]["class_path"],
-        "arguments": json.dumps(said["network"]["init_args"]),
+        "rules_version": str(said.rules_version),
+        "observation_version": str(said.observation_version),
+        "network": said.class_path,
+        "arguments": json.dumps(dict(said.init_args)),
         "iteration": str(iteration),
         "actions": " ".join(rules.actions),
     }
@@ -74,7 +75,7 @@ def load_network(path: str | os.PathLike[str]) -> PolicyValueNetwork:
             weights = {f"network.{key}": file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  no mapping
     except SafetensorError as error:
         raise ValueError(f"path: {name!r} is no safetensors file, or damaged ({error})") from None
-    return build_network({"state_dict": weights, KEY: _description(said, name)}, repr(name), "path")
+    return Checkpoint({"state_dict": weights, ENTRY: _description(said, name)}, repr(name), "path").network
 
 
 def _description(said: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lit_trainer.checkpoints.reader import build_network, iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.checkpoints.safetensors import metadata_of, weights_as_safetensors
 from lit_trainer.measuring.positions import POSITIONS, sample_positions
 from lit_trainer.networks import kernels as inference
@@ -40,17 +40,13 @@ def export(ckpt_path: str, out: Path, test_json: Path | None = None, license: st
         ModuleNotFoundError: without the packages of the extras ``onnx`` and ``safetensors``.
     """
     check_free(out, "out")
-    checkpoint = read_checkpoint(ckpt_path)
-    network = build_network(checkpoint, repr(ckpt_path))
-    try:
-        iteration = iterations_done(checkpoint)
-    except (KeyError, TypeError):
-        raise ValueError(f"ckpt_path: {ckpt_path!r} is damaged: it does not say how long its run was") from None
+    checkpoint = Checkpoint.read(ckpt_path)
+    network, iteration = checkpoint.network, checkpoint.iteration
     measured = None if test_json is None else read_record(test_json, network, iteration)
     metadata = metadata_of(network, iteration)
     graph = network_as_onnx(network, metadata)
     weights = weights_as_safetensors(network, metadata)
-    exported = Exported(network, checkpoint, Path(ckpt_path), iteration, difference_from_torch(graph, network))
+    exported = Exported(checkpoint, Path(ckpt_path), difference_from_torch(graph, network))
     write_folder(out, {ONNX: graph, SAFETENSORS: weights, CARD: model_card(exported, measured, license)}, "out")
     print(f"Written: {out / ONNX}, {out / SAFETENSORS}, {out / CARD}")
 

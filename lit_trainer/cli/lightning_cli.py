@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
-from lit_trainer.checkpoints.reader import check_fits, iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.checkpoints.writer import AtomicCheckpointIO
 from lit_trainer.cli.commands import overview
 from lit_trainer.cli.config_checks import fault_in
@@ -122,9 +121,9 @@ class LitTrainerCLI(LightningCLI):
             self._check_none_is_taken()
             return
         try:
-            checkpoint = read_checkpoint(path)
-            check_fits(checkpoint, self.model.network, repr(str(path)))
-            done, wanted = self._checked_iteration(checkpoint, repr(str(path))), self.trainer.max_epochs
+            checkpoint = Checkpoint.read(path)
+            checkpoint.check_fits(self.model.network)
+            done, wanted = self._checked_iteration(checkpoint), self.trainer.max_epochs
             if self.subcommand == "fit" and wanted is not None and 0 <= wanted <= done:
                 raise ValueError(
                     f"trainer.max_epochs: {wanted} given, but {str(path)!r} is of iteration {done}; expected more"
@@ -133,16 +132,16 @@ class LitTrainerCLI(LightningCLI):
             others = sorted(other.name for other in Path(path).parent.glob("*.ckpt") if other != Path(path))
             self.parser.error(f"{error}" + (f". Beside it lie {', '.join(others)}" if others else ""))
 
-    def _checked_iteration(self, checkpoint: Mapping[str, Any], path: str) -> int:
+    def _checked_iteration(self, checkpoint: Checkpoint) -> int:
         """The iteration of a checkpoint that holds all that is needed."""
+        done = checkpoint.iteration
         try:
-            done = iterations_done(checkpoint)
             if self.subcommand == "fit":
                 check_resumable(checkpoint, self.model, self.datamodule)
             else:
                 check_weights(checkpoint, self.model)
         except ValueError as error:
-            raise ValueError(f"ckpt_path: {path} cannot be taken: {error}") from None
+            raise ValueError(f"ckpt_path: {checkpoint.name} cannot be taken: {error}") from None
         return done
 
     def _check_none_is_taken(self) -> None:

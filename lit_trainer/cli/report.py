@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lit_trainer.checkpoints.reader import build_network, iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.measuring.agent_analysis import holding_worth, play_shares, think
 from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.specs import opponent_player
+from lit_trainer.players.roster import Roster
 from lit_trainer.reporting.agent_report import (
     _rows,
     animals_picture,
@@ -38,12 +38,14 @@ def report(
         out: folder to write to.
         simulations: a move; the judge of the annotated games searches 16 times as many.
         games: against itself, for the pictures.
-        opponents: of the annotated games: built-in ones, ``ismcts:N`` or ``itself``.
+        opponents: of the annotated games: ``itself`` or players' names of any kind.
         seed: of the deals.
         threads: in all.
     """
-    checkpoint = read_checkpoint(ckpt_path)
-    network = build_network(checkpoint, ckpt_path).eval()
+    checkpoint = Checkpoint.read(ckpt_path)
+    network = checkpoint.network
+    others = Roster()
+    names_of = {name: others.enlist([name], "opponents", network.game)[0] for name in opponents if name != "itself"}
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -57,7 +59,7 @@ def report(
     save_figure(folder / "animals.png", animals_picture(thoughts))
     save_figure(folder / "calibration.png", calibration_picture(thoughts))
     facts: dict[str, Any] = {
-        "iteration": iterations_done(checkpoint),
+        "iteration": checkpoint.iteration,
         "simulations": simulations,
         "games": games,
         "calibration": calibration_errors(thoughts),
@@ -68,8 +70,7 @@ def report(
     text = []
     for number, name in enumerate(opponents):
         agent = player(simulations)
-        other = agent if name == "itself" else opponent_player(name, seed, {}, threads=threads)
-        assert other is not None
+        other = agent if name == "itself" else others[names_of[name]].player(seed, threads)
         sides, names = [agent, other], ["agent", name if name != "itself" else "agent, second seat"]
         if number % 2:
             sides, names = sides[::-1], names[::-1]

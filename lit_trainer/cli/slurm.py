@@ -20,6 +20,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from lit_trainer.checkpoints.newest import newest_first
+
 
 def slurm_job() -> str | None:
     """The id of the SLURM job that this process was started by (of an array's task: ``JOB_TASK``), None outside one.
@@ -85,11 +87,11 @@ class SlurmRequeue(Callback):
     def _remember(self, trainer: Trainer) -> None:
         """Note the newest checkpoint of this life; a resumed one that has none yet leaves the note as it is."""
         saved = [c.best_model_path for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
-        paths = [Path(path).absolute() for path in saved if path and Path(path).is_file()]
+        paths = newest_first(Path(path).absolute() for path in saved if path)
         if paths and trainer.is_global_zero:
             self.note.parent.mkdir(parents=True, exist_ok=True)
             partial = self.note.with_suffix(".partial")
-            partial.write_text(f"{max(paths, key=lambda path: path.stat().st_mtime)}\n")
+            partial.write_text(f"{paths[0]}\n")
             partial.replace(self.note)
 
     def _requeue(self) -> None:

@@ -13,20 +13,19 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from lit_trainer.checkpoints.reader import windows_in
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.distributed import gather_stats, gather_windows, own_window
 from lit_trainer.learning.replay import ReplayWindow
-from lit_trainer.learning.settings import check_asynchronous, check_opponents, check_settings
+from lit_trainer.learning.settings import check_asynchronous, check_settings, check_weighed
 from lit_trainer.learning.stopping import CommonStop
 from lit_trainer.measuring.matches import Match, play_match
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator, make_evaluator
 from lit_trainer.players.engine_players import IsmctsPlayer
-from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.opponent_pool import OpponentPool
-from lit_trainer.players.specs import opponent_player, past_name
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
@@ -66,8 +65,8 @@ class SelfPlayDataModule(LightningDataModule):
             numbers (extra `onnx`). Evaluation uses "torch".
         parallel_games: games played side by side; more fill the network's batches, fewer save memory.
         threads: of self-play and evaluation, for trees and network together; workers have as many each.
-        evaluation_opponents: opponents of validation: the game's, the pool's agents and checkpoints, or ``ismcts:N``
-            for tree search of N iterations a move. None: the pool's, or all built-in ones.
+        evaluation_opponents: Opponents of validation: players' names of any kind (built-in ones, ``ismcts:N``,
+            FILE.ckpt@64, package.module.Agent, ...) or names from the pool. None: the pool's, or all built-in ones.
         evaluation_games: games against each, half from either seat.
         evaluation_simulations: simulations a move in validation; 0 is the policy alone.
         evaluation_search: how searches choose in validation and test, where the best move is wanted and no target.
@@ -127,9 +126,14 @@ class SelfPlayDataModule(LightningDataModule):
         self.opponent_pool = pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         if evaluation_opponents is None:
             evaluation_opponents = pool.opponents or rules.opponents
-        self.evaluation_opponents = tuple(evaluation_opponents)
-        self.test_opponents = self.evaluation_opponents if test_opponents is None else tuple(test_opponents)
-        check_opponents(pool, game, self.evaluation_opponents, self.test_opponents)
+        pool.check_game(game)
+        self.roster = pool.roster.copy()
+        """The pool's opponents and those of validation and test, by name."""
+        self.evaluation_opponents = self.roster.enlist(evaluation_opponents, "evaluation_opponents", game)
+        check_weighed(pool, self.evaluation_opponents)
+        self.test_opponents = self.evaluation_opponents
+        if test_opponents is not None:
+            self.test_opponents = self.roster.enlist(test_opponents, "test_opponents", game)
         if asynchronous:
             check_asynchronous(pool)
         self.games_per_iteration = games_per_iteration
@@ -181,10 +185,6 @@ class SelfPlayDataModule(LightningDataModule):
         """This process's rank and how many there are."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
-    @property
-    def _frozen(self) -> dict[str, FrozenCheckpoint]:
-        return self.opponent_pool.checkpoints_on(next(self._network.parameters()).device)
-
     def _iteration(self) -> int:
         assert self.trainer is not None
         return int(self.trainer.current_epoch)
@@ -224,10 +224,7 @@ class SelfPlayDataModule(LightningDataModule):
             plan,
             temperature=self.temperature,
             seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
-            past={past_name(k): pool.past_network(k, network).eval() for k in pool.past if past_name(k) in plan},
-            agents=pool.agents,
-            checkpoints=self._frozen,
-            agent_time_limit=pool.agent_time_limit,
+            opponents=pool.players_of(plan, network, self.temperature),
             memory=self._memory,
             on_progress=self._while_playing,
         )
@@ -368,15 +365,8 @@ class SelfPlayDataModule(LightningDataModule):
                 threads=self.threads,
                 settings=self.evaluation_search,
             )
-            opponent = opponent_player(
-                match.opponent,
-                derive_seed(seed, "opponent"),
-                self.opponent_pool.agents,
-                threads=self.threads,
-                checkpoints=self._frozen,
-                agent_time_limit=self.opponent_pool.agent_time_limit,
-            )
-            assert opponent is not None
+            roster = self.roster.to(next(self._network.parameters()).device)
+            opponent = roster[match.opponent].player(derive_seed(seed, "opponent"), self.threads)
             if timed and rank == 0:
                 timing = self.game, derive_seed(self.seed, "timing")
                 self.move_times.measure(f"sims:{match.simulations}", player, *timing)
@@ -448,9 +438,7 @@ class SelfPlayDataModule(LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
-        if "replay" in state_dict:
-            others = state_dict.get("replay_of_rank", {})
-            windows = [state_dict["replay"], *(others[k] for k in sorted(others))]
+        if windows := windows_in(state_dict):
             self.replay.load_state_dict(own_window(windows, *self._process))
         elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")

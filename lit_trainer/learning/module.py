@@ -13,11 +13,12 @@ from torch.nn import ModuleList
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_trainer.checkpoints import reader as checkpoints
+from lit_trainer.checkpoints.description import ENTRY, Description
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
 from lit_trainer.learning.resume import configuration, let_configuration_win
 from lit_trainer.measuring.matches import Match
-from lit_trainer.measuring.metrics import MatchResult, MatchScore, WinRate, WinRateResult
+from lit_trainer.measuring.metrics import MatchResult, MatchScore
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.reporting.sources import run_data
 from sim_core import get_game
@@ -79,7 +80,7 @@ class AlphaZeroModule(LightningModule):
         if hand_coef and not get_game(network.game).hidden_size:
             raise ValueError(f"hand_coef: {hand_coef!r} given, expected 0: {network.game} has no hidden hand to learn")
         if initial_weights is not None:
-            checkpoints.load_initial_weights(network, initial_weights, "initial_weights")
+            Checkpoint.read(initial_weights, "initial_weights").load_into(network)
         # no save_hyperparameters: what a checkpoint remembers must not win over a resumed run's configuration
         self.network = network
         self._optimizer = optimizer
@@ -90,7 +91,7 @@ class AlphaZeroModule(LightningModule):
         self.search_value_share = search_value_share
         self.margin_coef = margin_coef
         self.hand_coef = hand_coef
-        self.evaluation: dict[str, WinRateResult] = {}
+        self.evaluation: dict[str, MatchResult] = {}
         """Opponent to the result of the newest evaluation."""
         self.measurement: dict[int, dict[str, MatchResult]] = {}
         """Simulations a move, then opponent, to the result of the newest test."""
@@ -179,30 +180,28 @@ class AlphaZeroModule(LightningModule):
         return run_data(self.trainer).evaluation_opponents
 
     def on_validation_epoch_start(self) -> None:
-        self._win_rates = ModuleList(WinRate() for _ in self._opponents).to(self.device)
+        self._win_rates = ModuleList(MatchScore() for _ in self._opponents).to(self.device)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
         metric = self._win_rates[dataloader_idx]
-        assert isinstance(metric, WinRate)
-        metric.update(batch["outcome"])
+        assert isinstance(metric, MatchScore)
+        metric.update(batch["outcome"], batch["margin"])
 
     def on_validation_epoch_end(self) -> None:
-        """Log each opponent's score (a draw counts half), draws and interval; then the mean and the worst score."""
-        results: dict[str, WinRateResult] = {}
+        """Logs each opponent's score (a draw counts half), draws, interval and margins; then mean and worst score."""
+        results: dict[str, MatchResult] = {}
         for name, metric in zip(self._opponents, self._win_rates, strict=True):
-            assert isinstance(metric, WinRate)
-            results[name] = metric.compute()
+            assert isinstance(metric, MatchScore)
+            results[name] = metric.result()
         if results:
             self.evaluation = results
             self._log_scores("val", results)
 
-    def _log_scores(self, prefix: str, results: Mapping[str, WinRateResult | MatchResult]) -> None:
+    def _log_scores(self, prefix: str, results: Mapping[str, MatchResult]) -> None:
         # summed over all processes by the metrics: the same numbers everywhere
         for name, result in results.items():
-            self.log(f"{prefix}/win_rate/{name}", result.score, batch_size=1)
-            self.log(f"{prefix}/draw_rate/{name}", result.draws / max(result.games, 1), batch_size=1)
-            self.log(f"{prefix}/win_rate_low/{name}", result.low, batch_size=1)
-            self.log(f"{prefix}/win_rate_high/{name}", result.high, batch_size=1)
+            for kind, value in result.to_log().items():
+                self.log(f"{prefix}/{kind}/{name}", value, batch_size=1)
         scores = [result.score for result in results.values()]
         self.log(f"{prefix}/mean_win_rate", sum(scores) / len(scores), prog_bar=True, batch_size=1)
         self.log(f"{prefix}/worst_win_rate", min(scores), batch_size=1)
@@ -220,29 +219,26 @@ class AlphaZeroModule(LightningModule):
         metric.update(batch["outcome"], batch["margin"])
 
     def on_test_epoch_end(self) -> None:
-        """Log what `on_validation_epoch_end` does, and the margin, for each number of simulations.
+        """Logs what `on_validation_epoch_end` does, for each number of simulations.
 
         The names ``test/...`` without a number of simulations are of the first one.
         """
         self.measurement = {}
         for match, metric in zip(self._matches, self._match_scores, strict=True):
             assert isinstance(metric, MatchScore)
-            self.measurement.setdefault(match.simulations, {})[match.opponent] = metric.compute()
+            self.measurement.setdefault(match.simulations, {})[match.opponent] = metric.result()
         for k, (simulations, results) in enumerate(self.measurement.items()):
             for prefix in ("test", f"test/sims_{simulations}")[k > 0 :]:
                 self._log_scores(prefix, results)
-                for name, result in results.items():
-                    self.log(f"{prefix}/margin/{name}", result.margin, batch_size=1)
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[checkpoints.KEY] = checkpoints.describe(self.network) | {
-            "optimizer_configuration": configuration(*self._new_optimizer(), self.lr_interval)
-        }
+        settings = configuration(*self._new_optimizer(), self.lr_interval)
+        checkpoint[ENTRY] = Description.of(self.network).entry(settings)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoints.check_fits(checkpoint, self.network)
-        self.iterations_done = checkpoints.iterations_done(checkpoint)
-        saved = checkpoint[checkpoints.KEY].get("optimizer_configuration")
-        let_configuration_win(checkpoint, saved, *self._new_optimizer(), self.lr_interval)
+        found = Checkpoint(checkpoint)
+        found.check_fits(self.network)
+        self.iterations_done = found.iteration
+        let_configuration_win(checkpoint, found.optimizer_configuration, *self._new_optimizer(), self.lr_interval)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lit_trainer.checkpoints.reader import Checkpoint, windows_in
 from lit_trainer.learning.replay import check_window_state
 from lit_trainer.players.opponent_pool import check_pool_state
 
@@ -86,16 +87,13 @@ def let_configuration_win(
 log = logging.getLogger(__name__)
 
 
-_OF_A_RUN = ("loops", "callbacks", "optimizer_states", "lr_schedulers", "pytorch-lightning_version")
-
-
-def check_weights(checkpoint: Mapping[str, Any], module: LightningModule) -> None:
+def check_weights(checkpoint: Checkpoint, module: LightningModule) -> None:
     """Refuse weights that are not the module's.
 
     Raises:
         ValueError: names the first that is missing, unknown, or of another shape.
     """
-    own, saved = module.state_dict(), checkpoint["state_dict"]
+    own, saved = module.state_dict(), checkpoint.contents["state_dict"]
     if not isinstance(saved, Mapping):
         raise ValueError(f"state_dict: {type(saved).__name__} found, expected weights by name")
     if module.strict_loading:
@@ -107,27 +105,27 @@ def check_weights(checkpoint: Mapping[str, Any], module: LightningModule) -> Non
             raise ValueError(f"state_dict: {name}: {found} found, expected {tuple(own[name].shape)}")
 
 
-def check_resumable(checkpoint: Mapping[str, Any], module: LightningModule, data: LightningDataModule) -> None:
+def check_resumable(checkpoint: Checkpoint, module: LightningModule, data: LightningDataModule) -> None:
     """Refuse what a run cannot go on from, or could go on from only by forgetting a part of itself.
 
     Args:
-        checkpoint: as read, of this network, see `check_fits`.
+        checkpoint: as read, of this network, see `Checkpoint.check_fits`.
         module: that goes on; it has one optimizer, and a ``network``.
         data: that goes on: a `SelfPlayDataModule`.
 
     Raises:
         ValueError: names what is missing or wrong, and what is expected.
     """
-    if missing := [key for key in _OF_A_RUN if key not in checkpoint]:
+    if missing := checkpoint.missing:
         raise ValueError(
             f"it holds weights, but no {', '.join(missing)}; expected a run's own checkpoint. A new run begins with "
             "its weights by model.initial_weights"
         )
     check_weights(checkpoint, module)
-    _check_optimizer(checkpoint)
-    if not isinstance(checkpoint["callbacks"], Mapping):
-        raise ValueError(f"callbacks: {type(checkpoint['callbacks']).__name__} found, expected states by name")
-    state = checkpoint.get(type(data).__qualname__)
+    _check_optimizer(checkpoint.contents)
+    if not isinstance(found := checkpoint.contents["callbacks"], Mapping):
+        raise ValueError(f"callbacks: {type(found).__name__} found, expected states by name")
+    state = checkpoint.data(type(data).__qualname__)
     if state is None:
         log.warning("The checkpoint holds nothing of %s: pool and replay window begin anew.", type(data).__qualname__)
         return
@@ -135,13 +133,8 @@ def check_resumable(checkpoint: Mapping[str, Any], module: LightningModule, data
         raise ValueError(f"{type(data).__qualname__}: it holds no opponent_pool")
     check_pool_state(state["opponent_pool"], module.network.state_dict())  # type: ignore[union-attr]
     game = data.game  # type: ignore[attr-defined]
-    if "replay" in state:
-        check_window_state(state["replay"], game)
-        others = state.get("replay_of_rank", {})
-        if not isinstance(others, Mapping):
-            raise ValueError(f"replay_of_rank: {type(others).__name__} found, expected windows by process")
-        for window in others.values():
-            check_window_state(window, game)
+    for window in windows_in(state):
+        check_window_state(window, game)
 
 
 def _check_optimizer(checkpoint: Mapping[str, Any]) -> None:

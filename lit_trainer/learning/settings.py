@@ -11,6 +11,7 @@ import torch
 from lit_trainer.networks.evaluators import EVALUATORS
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool
+from lit_trainer.players.roster import pickled
 from lit_trainer.utils.checks import time_limit, whole_number
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
@@ -69,11 +70,8 @@ def _check_device(worker_device: str) -> None:
         raise ValueError(f"worker_device: {worker_device!r} given, expected auto, cpu, cuda or cuda:N") from None
 
 
-def check_opponents(pool: OpponentPool, game: str, evaluation: Sequence[str], test: Sequence[str]) -> None:
-    """Raise ValueError where an opponent is unknown, or one of evaluation is none that an adaptive pool weighs."""
-    pool.check_names(game, "opponent_pool", pool.opponents)
-    pool.check_names(game, "evaluation_opponents", evaluation)
-    pool.check_names(game, "test_opponents", test)
+def check_weighed(pool: OpponentPool, evaluation: Sequence[str]) -> None:
+    """Raises ValueError if an adaptive pool cannot weigh by the evaluations, because an opponent is not in it."""
     for name in evaluation:
         if isinstance(pool, AdaptiveOpponentPool) and name not in pool.opponents:
             raise ValueError(
@@ -86,7 +84,4 @@ def check_asynchronous(pool: OpponentPool) -> None:
     """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
     if os.name != "posix":
         raise ValueError("asynchronous: true given, expected false: worker processes need a POSIX system")
-    from lit_trainer.self_play.workers.pool import pickled_agents, pickled_checkpoints
-
-    pickled_agents(pool.agent_sources)
-    pickled_checkpoints(pool.checkpoints)
+    pickled({name: pool.roster[name] for name in pool.opponents})

@@ -1,122 +1,85 @@
-"""Players by the names that a command line gives them: checkpoints, built-in opponents, tree search."""
+"""Makes the players of a tournament from the names that a command line gives."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 
-from lit_trainer.checkpoints.reader import build_network, iterations_done, read_checkpoint
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.networks.evaluators import TorchEvaluator
-from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
-from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.protocols import Player
-from lit_trainer.players.specs import ismcts_iterations
-from sim_core import get_game
-from sim_core.tree_search.settings import MAX_SIMULATIONS
+from lit_trainer.players.engine_players import BuiltinOpponent
+from lit_trainer.players.frozen import FrozenCheckpoint
+from lit_trainer.players.protocols import Opponent, Player
+from lit_trainer.players.specs import PlayerSpec, check_plays, make, parse
 
 
-@dataclass
+@dataclass(frozen=True)
 class Contestant:
-    """Somebody who can be asked to play matches of one game."""
+    """Keeps one player of a tournament, which can be asked for players of any number of matches."""
 
     spec: str
-    """As it was given."""
+    """Name as it was given."""
     name: str
-    """To be shown: the shortest end of the path that no other has, or the spec."""
+    """Name to show: of a checkpoint the shortest end of its path that no other has, otherwise the name as given."""
     identity: str
-    """Equal for equal players, wherever their files lie: what their seeds are derived from."""
-    simulations: int | None = None
-    """Of a checkpoint."""
-    iteration: int | None = None
-    """Of a checkpoint: iterations its run had done."""
-    ismcts: int | None = None
-    """Iterations a move of tree search without a network."""
-    network: PolicyValueNetwork | None = field(default=None, repr=False)
+    """Text that is equal for equal players, wherever their files are; seeds are derived from it."""
+    opponent: Opponent
+
+    @property
+    def network(self) -> PolicyValueNetwork | None:
+        """Returns a checkpoint's network; None for other players."""
+        return self.opponent.network if isinstance(self.opponent, FrozenCheckpoint) else None
+
+    @property
+    def simulations(self) -> int | None:
+        """Returns a checkpoint's simulations per move; None for other players."""
+        return self.opponent.simulations if isinstance(self.opponent, FrozenCheckpoint) else None
+
+    @property
+    def iteration(self) -> int | None:
+        """Returns how many iterations a checkpoint's run had finished; None for other players."""
+        return self.opponent.iteration if isinstance(self.opponent, FrozenCheckpoint) else None
 
     @property
     def is_timed(self) -> bool:
-        """Whether its time a move says something; built-in opponents take no time."""
-        return self.network is not None or self.ismcts is not None
+        """Returns whether its time per move is worth measuring; built-in opponents take next to none."""
+        return not isinstance(self.opponent, BuiltinOpponent)
 
     def player(self, seed: int, threads: int) -> Player:
-        """The player with random choices of its own."""
-        if self.network is not None:
-            assert self.simulations is not None
-            evaluator = TorchEvaluator(self.network)
-            return NetworkPlayer(evaluator, simulations=self.simulations, temperature=0.0, seed=seed, threads=threads)
-        if self.ismcts is not None:
-            return IsmctsPlayer(self.ismcts, seed, threads)
-        return BuiltinPlayer(self.spec, seed)
+        """Returns a player that draws its choices from the seed and searches with that many threads."""
+        return self.opponent.player(seed, threads)
 
 
-def split_spec(spec: str) -> tuple[str, int]:
-    """``PATH@N`` into path and simulations; a path alone stands for its policy alone.
-
-    The last ``@`` counts if only digits follow it, so a path that itself ends so is given with one more.
-
-    >>> split_spec("runs/a/last.ckpt@64"), split_spec("a@2.ckpt"), split_spec("odd@7@0")
-    (('runs/a/last.ckpt', 64), ('a@2.ckpt', 0), ('odd@7', 0))
-
-    Raises:
-        ValueError: More simulations than `MAX_SIMULATIONS` are asked for.
-    """
-    found = re.fullmatch(r"(.+)@0*([0-9]+)", spec, re.DOTALL)
-    if found is None:
-        return spec, 0
-    # digits are counted first, since int() refuses thousands of them with an error of its own
-    if len(found[2]) > 9 or int(found[2]) > MAX_SIMULATIONS:
-        raise ValueError(f"agents: {spec[:100]!r} given, expected at most {MAX_SIMULATIONS:,} simulations per move")
-    return found[1], int(found[2])
-
-
-def load_contestants(specs: Sequence[str], game: str | None, device: str = "cpu") -> tuple[str, list[Contestant]]:
-    """The players of these names, and the game they play.
+def load_contestants(names: Sequence[str], game: str | None, device: str = "cpu") -> tuple[str, list[Contestant]]:
+    """Returns the game and its players of these names; reads each checkpoint once.
 
     Args:
-        specs: checkpoints' paths, with ``@N`` for search with N simulations; the game's opponents; ``ismcts:N``.
-        game: name of the game; None: the checkpoints', or Beasty Bar where there are none.
-        device: where networks lie.
+        names: Players' names; `lit_trainer.players.specs` lists the kinds.
+        game: Name of the game. None: the checkpoints' game, or Beasty Bar if there are none.
+        device: Device of the networks.
 
     Raises:
-        ValueError: somebody is unknown, given twice, or plays another game; a checkpoint is damaged.
+        ValueError: A player is unknown, given twice, or plays another game; a checkpoint is damaged.
     """
-    if len(specs) < 2:
-        raise ValueError(f"agents: {len(specs)} given, expected at least 2")
-    loaded: dict[str, tuple[str, int, PolicyValueNetwork]] = {}
-    paths = [path for path, _ in map(split_spec, specs) if Path(path).is_file()]
-    for path in dict.fromkeys(paths):
-        loaded[path] = _load(path, device)
-    games = {network.game for _, _, network in loaded.values()}
+    if len(names) < 2:
+        raise ValueError(f"agents: {len(names)} given, expected at least 2")
+    specs = [parse(name, "agents") for name in names]
+    read: dict[str, FrozenCheckpoint] = {}
+    opponents = [make(spec, "agents", read=read) for spec in specs]
     if game is None:
-        game = min(games) if games else "beasty_bar"
-    opponents = get_game(game).opponents
-    for path, (_, _, network) in loaded.items():
-        if network.game != game:
-            raise ValueError(f"agents: {path!r} plays {network.game}, expected {game}, the game of the tournament")
-    names = _short_names(specs, set(loaded))
-    contestants = []
-    for spec, name in zip(specs, names, strict=True):
-        path, simulations = split_spec(spec)
-        if path in loaded:
-            digest, iteration, network = loaded[path]
-            identity = f"{digest}@{simulations}"
-            contestants.append(Contestant(spec, name, identity, simulations, iteration, network=network))
-        elif (iterations := ismcts_iterations("agents", spec)) is not None:
-            contestants.append(Contestant(spec, spec, spec, ismcts=iterations))
-        elif spec in opponents:
-            contestants.append(Contestant(spec, spec, spec))
-        else:
-            raise ValueError(
-                f"agents: {spec!r} is no file and not known; expected the path of a checkpoint, PATH@N for N "
-                f"simulations a move, ismcts:N, or one of {', '.join(opponents)}"
-            )
+        game = min((frozen.network.game for frozen in read.values()), default="beasty_bar")
+    for opponent in opponents:
+        check_plays(opponent, game, "agents")
+    digests = {path: _digest(frozen.network) for path, frozen in read.items()}
+    for frozen in read.values():
+        frozen.network.to(device)
+    contestants = [
+        Contestant(spec.text, name, _identity(spec, opponent, digests), opponent)
+        for spec, name, opponent in zip(specs, _shown_names(specs), opponents, strict=True)
+    ]
     seen: dict[str, str] = {}
     for contestant in contestants:
         if contestant.identity in seen:
@@ -126,34 +89,35 @@ def load_contestants(specs: Sequence[str], game: str | None, device: str = "cpu"
     return game, contestants
 
 
-def _load(path: str, device: str) -> tuple[str, int, PolicyValueNetwork]:
-    """A checkpoint's identity, iteration and network."""
-    try:
-        checkpoint = read_checkpoint(path)
-        network = build_network(checkpoint, path)
-        iteration = iterations_done(checkpoint)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"agents: {error}") from None
-    # of what plays, not of the file: the replay window beside it does not matter
+def _identity(spec: PlayerSpec, opponent: Opponent, digests: dict[str, str]) -> str:
+    if isinstance(opponent, FrozenCheckpoint):
+        return f"{digests[spec.target]}@{opponent.simulations}"
+    if spec.kind == "agent":
+        return f"{spec.target}({', '.join(f'{key}={value!r}' for key, value in sorted(spec.init_args.items()))})"
+    return spec.name
+
+
+def _digest(network: PolicyValueNetwork) -> str:
+    # of the part that plays, not of the file: the replay window in it does not matter
     digest = hashlib.sha256(repr((type(network).__qualname__, sorted(network.config.items()))).encode())
     for key, value in sorted(network.state_dict().items()):
         digest.update(key.encode())
         digest.update(value.contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16], iteration, network.to(device)
+    return digest.hexdigest()[:16]
 
 
-def _short_names(specs: Sequence[str], files: set[str]) -> list[str]:
-    """Each checkpoint's path from the right, as far as it takes to tell it from the others."""
-    parts = {spec: os.path.abspath(split_spec(spec)[0]).split(os.sep) for spec in specs if split_spec(spec)[0] in files}
+def _shown_names(specs: Sequence[PlayerSpec]) -> list[str]:
+    """Returns each checkpoint's path from the right, as much of it as tells it from the others; others as given."""
+    parts = {spec.target: os.path.abspath(spec.target).split(os.sep) for spec in specs if spec.kind == "checkpoint"}
     paths = set(map(tuple, parts.values()))
     names = []
     for spec in specs:
-        if spec not in parts:
-            names.append(spec)
+        if spec.kind != "checkpoint":
+            names.append(spec.text)
             continue
-        own, simulations = parts[spec], split_spec(spec)[1]
+        own = parts[spec.target]
         length = 1
         while length < len(own) and sum(path[-length:] == tuple(own[-length:]) for path in paths) > 1:
             length += 1
-        names.append("/".join(own[-length:]) + (f"@{simulations}" if simulations else ""))
+        names.append("/".join(own[-length:]) + (f"@{spec.simulations}" if spec.simulations else ""))
     return names

@@ -1,67 +1,102 @@
-"""Win rates with their uncertainty, as a torchmetrics metric that sums correctly over processes."""
+"""Counts how games ended, as torchmetrics metrics that add up correctly over processes."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 from lit_trainer.measuring.statistics import mean_interval, paired_interval, wilson_interval
 
 
-class WinRateResult(NamedTuple):
-    """How games against one opponent ended."""
+@dataclasses.dataclass(frozen=True)
+class MatchResult:
+    """Says how a player's games against one opponent ended.
+
+    A further number of a match is a field here, and a column of `lit_trainer.reporting.tables`.
+    """
 
     wins: int
+    """Games won."""
     draws: int
+    """Games drawn."""
     losses: int
+    """Games lost."""
     score: float
-    """Wins and half the draws, a share of the games."""
+    """Wins and half the draws, as a share of the games. 0.5 where there was no game."""
     low: float
+    """Lower end of the score's 95 % interval."""
     high: float
-    """95 % Wilson interval of the score."""
+    """Upper end of the score's 95 % interval."""
+    margin: float | None = None
+    """Mean over the games of the player's points less the opponent's. None: only outcomes were counted."""
+    margin_low: float | None = None
+    """Lower end of the margin's 95 % interval, by the standard error over pairs."""
+    margin_high: float | None = None
+    """Upper end of the margin's 95 % interval."""
+    median_margin: float | None = None
+    """Median over the games of the player's points less the opponent's. None: it was not measured."""
 
     @property
     def games(self) -> int:
+        """Returns the number of games."""
         return self.wins + self.draws + self.losses
 
+    def to_log(self) -> dict[str, float]:
+        """Returns what is logged of a match, by the names that stand before the opponent's."""
+        numbers = {
+            "win_rate": self.score,
+            "draw_rate": self.draws / max(self.games, 1),
+            "win_rate_low": self.low,
+            "win_rate_high": self.high,
+            "margin": self.margin,
+            "median_margin": self.median_margin,
+        }
+        return {name: value for name, value in numbers.items() if value is not None}
 
-class MatchResult(NamedTuple):
-    """How a match went that was played in pairs: every deal twice, with the seats exchanged."""
+    @classmethod
+    def from_record(cls, row: Mapping[str, Any]) -> MatchResult:
+        """Returns the result that a row of ``test.json`` holds.
 
-    wins: int
-    draws: int
-    losses: int
-    score: float
-    """Wins and half the draws, a share of the games."""
-    low: float
-    high: float
-    """95 % interval of the score, see `paired_interval`."""
-    margin: float
-    """Mean of the player's points less the other's."""
-    margin_low: float
-    margin_high: float
-    """95 % interval of the margin, by the standard error over pairs."""
+        Args:
+            row: The row. It may lack fields with a default, which files of earlier versions do not have.
 
-    @property
-    def games(self) -> int:
-        return self.wins + self.draws + self.losses
+        Raises:
+            KeyError: A field without a default is missing.
+        """
+        fields = dataclasses.fields(cls)
+        wanted = (field.name for field in fields if field.default is dataclasses.MISSING or field.name in row)
+        return cls(**{name: row[name] for name in wanted})
 
 
-class WinRate(Metric):
-    """Wins, draws and losses of one player, and the score in which a draw counts half.
+class _MatchMetric(Metric):
+    """Computes the fields of a match's result."""
+
+    full_state_update = False
+    higher_is_better = True
+
+    def result(self) -> MatchResult:
+        """Returns the result over all processes, read by name."""
+        # compute itself cannot: torchmetrics walks through what it returns, and refuses frozen dataclasses
+        return MatchResult(**self.compute())
+
+
+class WinRate(_MatchMetric):
+    """Counts wins, draws and losses of one player, and the score in which a draw counts half.
 
     >>> metric = WinRate()
     >>> metric.update(torch.tensor([1, 1, 0, -1]))
-    >>> result = metric.compute()
+    >>> result = metric.result()
     >>> result.wins, result.draws, result.losses, result.score
     (2, 1, 1, 0.625)
     """
 
-    full_state_update = False
-    higher_is_better = True
     wins: Tensor
     draws: Tensor
     losses: Tensor
@@ -72,10 +107,13 @@ class WinRate(Metric):
             self.add_state(name, torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, outcomes: Tensor) -> None:
-        """Count games by outcome, integers [n] in -1, 0, 1.
+        """Counts games by outcome.
+
+        Args:
+            outcomes: Outcomes [n], each -1, 0 or 1.
 
         Raises:
-            ValueError: an outcome is none of the three.
+            ValueError: An outcome is none of the three.
         """
         won, drawn, lost = (outcomes == k for k in (1, 0, -1))
         if not bool((won | drawn | lost).all()):
@@ -84,31 +122,32 @@ class WinRate(Metric):
         self.draws += drawn.sum()
         self.losses += lost.sum()
 
-    def compute(self) -> WinRateResult:
-        """The counts over all processes; a score of 0.5 where there was no game."""
+    def compute(self) -> dict[str, Any]:
+        """Returns the fields of the `result` over all processes, without margins; the interval is Wilson's."""
         wins, draws, losses = int(self.wins), int(self.draws), int(self.losses)
         games = wins + draws + losses
         points = wins + 0.5 * draws
         low, high = wilson_interval(points, games)
-        return WinRateResult(wins, draws, losses, points / games if games else 0.5, low, high)
+        score = points / games if games else 0.5
+        return {"wins": wins, "draws": draws, "losses": losses, "score": score, "low": low, "high": high}
 
 
-class MatchScore(Metric):
-    """Score and margin of a match in pairs of games, with intervals that take the pair as the unit.
+class MatchScore(_MatchMetric):
+    """Measures score and margin of a match in pairs of games, with intervals that take the pair as the unit.
 
-    All sums are whole numbers, so parts of a match in several processes add up exactly.
+    All sums are whole numbers, and the margins themselves are kept for the median. So parts of a match in several
+    processes add up exactly.
 
     >>> metric = MatchScore()
     >>> metric.update(torch.tensor([1, -1, 1, 0]), torch.tensor([9, -3, 5, 0]))
-    >>> result = metric.compute()
-    >>> result.wins, result.draws, result.losses, result.score, result.margin
-    (2, 1, 1, 0.625, 2.75)
+    >>> result = metric.result()
+    >>> result.wins, result.draws, result.losses, result.score, result.margin, result.median_margin
+    (2, 1, 1, 0.625, 2.75, 2.5)
     """
 
-    full_state_update = False
-    higher_is_better = True
     counts: Tensor
     sums: Tensor
+    margins: list[Tensor]
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,16 +155,18 @@ class MatchScore(Metric):
         self.add_state("counts", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
         # over pairs: squares of the outcomes' sums; the margins' sums, and squares of those
         self.add_state("sums", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
+        # all of them rather than a histogram, because a game of somebody else's may have any range of scores
+        self.add_state("margins", [], dist_reduce_fx="cat")
 
     def update(self, outcomes: Tensor, margins: Tensor) -> None:
-        """Count games 2k and 2k + 1 as pairs.
+        """Counts games 2k and 2k + 1 as pairs.
 
         Args:
-            outcomes: whole numbers [n] in -1, 0, 1.
-            margins: whole numbers [n].
+            outcomes: Outcomes [n], each -1, 0 or 1.
+            margins: The player's points less the opponent's [n], whole numbers.
 
         Raises:
-            ValueError: an outcome is none of the three, or a game has no partner or margin.
+            ValueError: An outcome is none of the three, or a game has no partner or margin.
         """
         if len(outcomes) % 2 or outcomes.shape != margins.shape:
             raise ValueError(
@@ -138,18 +179,30 @@ class MatchScore(Metric):
         margins_of_pairs = margins.long().reshape(-1, 2).sum(dim=1)
         self.counts += kinds.sum(dim=1)
         self.sums += torch.stack([(of_pairs**2).sum(), margins_of_pairs.sum(), (margins_of_pairs**2).sum()])
+        self.margins.append(margins.long())
 
-    def compute(self) -> MatchResult:
-        """The results over all processes; a score of 0.5 where there was no game."""
+    def compute(self) -> dict[str, Any]:
+        """Returns the fields of the `result` over all processes.
+
+        The intervals are those of `paired_interval` and `mean_interval`. Without a game the score is 0.5.
+        """
         wins, draws, losses = (int(count) for count in self.counts)
         outcome_squares, margin_sum, margin_squares = (int(value) for value in self.sums)
         games = wins + draws + losses
-        if not games:
-            return MatchResult(0, 0, 0, 0.5, 0.0, 1.0, 0.0, *mean_interval(0, 0.0, 0.0))
-        pairs = games // 2
-        score = (wins + 0.5 * draws) / games
+        pairs, some = games // 2, max(games, 1)
+        score, margin = (wins + 0.5 * draws) / games if games else 0.5, margin_sum / some
         # a pair's score is 1/2 + outcomes / 4, its margin a half of the sum; squared differences from the means
-        low, high = paired_interval(pairs, score, (outcome_squares - (wins - losses) ** 2 / pairs) / 16)
-        margin = margin_sum / games
-        spread = (margin_squares - margin_sum**2 / pairs) / 4
-        return MatchResult(wins, draws, losses, score, low, high, margin, *mean_interval(pairs, margin, spread))
+        low, high = paired_interval(pairs, score, (outcome_squares - 2 * (wins - losses) ** 2 / some) / 16)
+        margin_low, margin_high = mean_interval(pairs, margin, (margin_squares - 2 * margin_sum**2 / some) / 4)
+        return {
+            "wins": wins,
+            "draws": draws,
+            "losses": losses,
+            "score": score,
+            "low": low,
+            "high": high,
+            "margin": margin,
+            "margin_low": margin_low,
+            "margin_high": margin_high,
+            "median_margin": float(np.median(dim_zero_cat(self.margins).cpu().numpy())) if games else 0.0,
+        }

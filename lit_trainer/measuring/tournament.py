@@ -161,7 +161,7 @@ def _pairing(
     score.update(torch.from_numpy(outcomes), torch.from_numpy(margins))
     of_pairs = outcomes.astype(np.int64).reshape(-1, 2).sum(axis=1)
     return {
-        **score.compute()._asdict(),
+        **score.compute(),
         "pairs": np.bincount(of_pairs + 2, minlength=5).tolist(),
         "seconds": round(time.perf_counter() - start, 3),
     }

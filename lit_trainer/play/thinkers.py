@@ -10,12 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_trainer.checkpoints.reader import build_network, read_checkpoint
-from lit_trainer.networks.evaluators import TorchEvaluator
+from lit_trainer.checkpoints.newest import newest_first
+from lit_trainer.checkpoints.reader import Checkpoint
+from lit_trainer.players.engine_players import IsmctsPlayer
+from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.specs import ismcts_iterations
+from lit_trainer.players.protocols import Opponent, Player
+from lit_trainer.players.specs import PlayerSpec, make, parse
+from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.seeding import derive_seed
-from sim_core import Action, GameBatch, State, games, get_game, ismcts
+from sim_core import Action, GameBatch, State, get_game
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 ADVISER = "ismcts:1000"  # gives hints in place of an opponent that has no reasons
@@ -77,39 +81,47 @@ class Thinker:
         return Thought(Action(number, state.game), tuple(weighed), None if value is None else (1.0 + value) / 2.0)
 
 
-def _builtin(name: str, seed: int) -> Thinker:
-    def choose(batch: GameBatch) -> tuple[int, None, None]:
-        return int(batch.opponent_actions(name, derive_seed(seed, "agent"))[0]), None, None
-
-    return Thinker(name, tuple(game for game in games() if name in get_game(game).opponents), choose, False)
-
-
-def _ismcts(name: str, iterations: int, seed: int) -> Thinker:
+def _network_choice(player: NetworkPlayer) -> _Choose:
     def choose(batch: GameBatch) -> tuple[int, NDArray[np.float32], float]:
-        found = ismcts(batch, iterations, seed=derive_seed(seed, "agent"))
-        shares = (found.visit_counts[0] / iterations).astype(np.float32)
-        return int(found.actions[0]), shares, float(found.value[0])
-
-    return Thinker(name, games(), choose)
-
-
-def _network(path: Path, simulations: int, seed: int) -> Thinker:
-    network = build_network(read_checkpoint(path), repr(str(path)))
-    player = NetworkPlayer(
-        TorchEvaluator(network), simulations=simulations, temperature=0.0, seed=derive_seed(seed, "agent")
-    )
-
-    def choose(batch: GameBatch) -> tuple[int, NDArray[np.float32], float]:
-        if simulations == 0:
+        if player.simulations == 0:
             policy = player.policy(batch)[0]
             return int(policy.argmax()), policy, float(player.evaluator(batch.observe(), batch.legal_mask())[1][0])
         found = player.search(batch)
         return int(found.actions[0]), found.policy[0], float(found.value[0])
 
-    how = f"{simulations} simulations" if simulations else "no search"
+    return choose
+
+
+def _ismcts_choice(player: IsmctsPlayer) -> _Choose:
+    def choose(batch: GameBatch) -> tuple[int, NDArray[np.float32], float]:
+        found = player.search(batch)
+        shares = (found.visit_counts[0] / player.iterations).astype(np.float32)
+        return int(found.actions[0]), shares, float(found.value[0])
+
+    return choose
+
+
+def _choice_alone(player: Player) -> _Choose:
+    return lambda batch: (int(player.act(batch).actions[0]), None, None)
+
+
+def _choice(player: Player) -> tuple[_Choose, bool]:
+    """How a player chooses, and whether it says why."""
+    if isinstance(player, NetworkPlayer):
+        return _network_choice(player), True
+    if isinstance(player, IsmctsPlayer):
+        return _ismcts_choice(player), True
+    return _choice_alone(player), False
+
+
+def _shown_name(spec: PlayerSpec, opponent: Opponent) -> str:
+    if not isinstance(opponent, FrozenCheckpoint):
+        return opponent.name
+    path = Path(spec.target)
+    how = f"{opponent.simulations} simulations" if opponent.simulations else "no search"
     # the run's name tells one `last` from another; more of the path is nobody's business
     run = path.resolve().parent.parent.parent.name if path.stem == "last" else ""
-    return Thinker(f"{run + ' ' if run else ''}{path.stem}, {how}", (network.game,), choose)
+    return f"{run + ' ' if run else ''}{path.stem}, {how}"
 
 
 def builtin_names(game: str) -> tuple[str, ...]:
@@ -118,30 +130,21 @@ def builtin_names(game: str) -> tuple[str, ...]:
 
 
 def make_thinker(agent: str, *, simulations: int = 64, seed: int = 0) -> Thinker:
-    """The agent of that name.
+    """Makes the agent of that name.
 
     Args:
-        agent: the path of a checkpoint, a built-in opponent's name, or ``ismcts:N``.
-        simulations: search simulations a move, of a checkpoint's network; 0 plays its policy.
-        seed: of its random choices.
+        agent: Name of a player; `lit_trainer.players.specs` lists the kinds.
+        simulations: Simulations per move of a checkpoint whose name has no ``@N``. 0 plays its raw policy.
+        seed: Random seed of its choices.
 
     Raises:
-        ValueError: nothing of that name is known, the checkpoint is damaged, or a number is out of range.
+        ValueError: Nothing is known by that name, the checkpoint is damaged, or a number is out of range.
     """
-    if isinstance(simulations, bool) or not isinstance(simulations, int) or not 0 <= simulations <= MAX_SIMULATIONS:
-        raise ValueError(f"simulations: {simulations!r} given, expected 0 (the raw policy) to {MAX_SIMULATIONS:,}")
-    iterations = ismcts_iterations("agent", agent)
-    if iterations is not None:
-        return _ismcts(agent, iterations, seed)
-    known = sorted({name for game in games() for name in get_game(game).opponents})
-    if agent in known:
-        return _builtin(agent, seed)
-    if not Path(agent).is_file():
-        raise ValueError(
-            f"agent: {agent!r} is neither a file nor known; expected the path of a checkpoint, ismcts:N, "
-            f"or one of {', '.join(known)}"
-        )
-    return _network(Path(agent), simulations, seed)
+    whole_number("simulations", simulations, 0, MAX_SIMULATIONS)
+    spec = parse(agent)
+    opponent = make(spec, simulations=simulations)
+    choose, has_reasons = _choice(opponent.player(derive_seed(seed, "agent")))
+    return Thinker(_shown_name(spec, opponent), opponent.games, choose, has_reasons)
 
 
 def default_agent(game: str, folder: Path | None = None) -> str:
@@ -152,11 +155,11 @@ def default_agent(game: str, folder: Path | None = None) -> str:
         folder: where to look, by default the working directory.
     """
     root = folder or Path()
-    runs = sorted(root.glob("runs/*/version_*/checkpoints/last.ckpt"), key=lambda path: -path.stat().st_mtime)
+    runs = newest_first(root.glob("runs/*/version_*/checkpoints/last.ckpt"))
     for path in (root / "checkpoints/iter1000.ckpt", root / "checkpoints/iter600.ckpt", *runs):
         if path.is_file():
             try:
-                if build_network(read_checkpoint(path)).game == game:
+                if Checkpoint.read(path).network.game == game:
                     return str(path)
             except ValueError:
                 continue  # damaged, or of another version

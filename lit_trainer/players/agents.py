@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.engine_players import IsmctsPlayer
@@ -96,4 +96,4 @@ def load_agent(checkpoint: str | os.PathLike[str], simulations: int = 0, seed: i
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, or not of this library's networks.
     """
-    return NetworkAgent(build_network(read_checkpoint(checkpoint), os.fspath(checkpoint)), simulations, seed)
+    return NetworkAgent(Checkpoint.read(checkpoint).network, simulations, seed)

@@ -1,4 +1,4 @@
-"""Checkpoints as opponents that stay as they are: a network read once, with or without search."""
+"""Lets checkpoints play as opponents that never change: each file is read once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.network_player import NetworkPlayer
@@ -19,23 +20,32 @@ from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 @dataclass(frozen=True)
 class FrozenCheckpoint:
-    """A checkpoint's network, and how it plays."""
+    """Makes players of a network that no longer learns."""
 
     network: PolicyValueNetwork
-    """In evaluation mode; nothing learns in it."""
+    """Network in evaluation mode."""
     simulations: int = 0
-    """A move; 0 is the policy alone."""
+    """Simulations per move. 0 plays the raw policy."""
     temperature: float = 0.0
-    """Of the visit shares or the policy that its moves are sampled from; 0 plays the best move."""
+    """Temperature at which moves are sampled from the visit shares, or from the policy. 0 plays the best move."""
+    name: str = ""
+    """Short name under which results are logged."""
+    iteration: int | None = None
+    """Iterations that the checkpoint's run had finished. None: unknown."""
+
+    @property
+    def games(self) -> tuple[str, ...]:
+        """Returns the network's game."""
+        return (self.network.game,)
 
     def on_cpu(self) -> FrozenCheckpoint:
-        """The same with its network on the CPU, for other processes: a copy where it lies elsewhere."""
+        """Returns the opponent with its network on the CPU, for other processes. A network elsewhere is copied."""
         if all(parameter.device.type == "cpu" for parameter in self.network.parameters()):
             return self
         return dataclasses.replace(self, network=copy.deepcopy(self.network).cpu())
 
     def player(self, seed: int, threads: int = 1) -> NetworkPlayer:
-        """The player, with search's defaults and without root noise."""
+        """Returns a player that searches with the default settings and without root noise."""
         return NetworkPlayer(
             TorchEvaluator(self.network),
             simulations=self.simulations,
@@ -45,19 +55,40 @@ class FrozenCheckpoint:
         )
 
 
-def make_frozen(name: str, given: Any) -> FrozenCheckpoint:
-    """The opponent of that name; its file is read here and never again.
+def read_frozen(path: str | os.PathLike[str], field: str) -> FrozenCheckpoint:
+    """Reads a checkpoint and returns it as an opponent that plays the best move of its raw policy.
 
     Args:
-        name: the opponent's, for messages.
-        given: one that was made already, or ``{path: ..., simulations: ..., temperature: ...}``, the last two optional.
+        path: Path of the checkpoint.
+        field: Setting that named the file, for messages.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: what is given is of another kind, or the file is no checkpoint.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is damaged or no checkpoint of this library.
+    """
+    checkpoint = Checkpoint.read(path, field)
+    network = checkpoint.network
+    try:
+        iteration = checkpoint.iteration
+    except ValueError:
+        iteration = None
+    return FrozenCheckpoint(network, name=Path(path).stem, iteration=iteration)
+
+
+def make_frozen(name: str, given: Any) -> FrozenCheckpoint:
+    """Returns the opponent of that name. Its file is read now and never again.
+
+    Args:
+        name: Name of the opponent.
+        given: Opponent that was made already, or ``{path: ..., simulations: 0, temperature: 0.0}``, of which only the
+            path is required.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: What is given is neither of the two, or the file is no checkpoint.
     """
     if isinstance(given, FrozenCheckpoint):
-        return given
+        return dataclasses.replace(given, name=name)
     field = f"checkpoints.{name}"
     if (
         not isinstance(given, Mapping)
@@ -73,6 +104,5 @@ def make_frozen(name: str, given: Any) -> FrozenCheckpoint:
         or not 0 <= temperature < float("inf")
     ):
         raise ValueError(f"{field}.temperature: {temperature!r} given, expected 0 (the best move) or more")
-    path = os.fspath(given["path"])
-    network = build_network(read_checkpoint(path, field), repr(path), field)
-    return FrozenCheckpoint(network, simulations, float(temperature))
+    frozen = read_frozen(given["path"], field)
+    return dataclasses.replace(frozen, name=name, simulations=simulations, temperature=float(temperature))

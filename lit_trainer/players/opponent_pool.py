@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
-from lit_trainer.players.protocols import Agent
-from lit_trainer.players.python_player import make_agent
-from lit_trainer.players.specs import PAST, SELF_PLAY, ismcts_iterations, past_name
+from lit_trainer.players.frozen import FrozenCheckpoint
+from lit_trainer.players.protocols import Opponent
+from lit_trainer.players.roster import Roster
+from lit_trainer.players.specs import SELF_PLAY, past_name
 from lit_trainer.utils.checks import time_limit
-from sim_core import OPPONENTS, games, get_game
+from sim_core import OPPONENTS
 
 
 def _share(name: str, value: float) -> float:
@@ -80,32 +80,10 @@ class OpponentPool:
         agent_time_limit: float | None = 300.0,
     ) -> None:
         time_limit("agent_time_limit", agent_time_limit)
-        self.agent_time_limit = agent_time_limit
-        self.checkpoints = {name: make_frozen(name, given) for name, given in (checkpoints or {}).items()}
-        self.agents: dict[str, Agent] = {name: make_agent(name, agent) for name, agent in (agents or {}).items()}
-        self.agent_sources: dict[str, Any] = dict(agents or {})
-        """What each of `agents` was given as, so that other processes can make it again."""
-        builtin = tuple(dict.fromkeys(name for game in games() for name in get_game(game).opponents))
-        for field, names in (("agents", self.agents), ("checkpoints", self.checkpoints)):
-            for name in names:
-                if name in (SELF_PLAY, PAST) or name.startswith(past_name("")):
-                    raise ValueError(f"{field}: {name} stands for self-play or a past checkpoint; give another name")
-                if name in builtin:
-                    raise ValueError(f"{field}: {name} is the name of a built-in opponent; give another")
-                if ismcts_iterations(field, name) is not None:
-                    raise ValueError(f"{field}: {name} stands for tree search; give another name")
-        if both := sorted(self.agents.keys() & self.checkpoints.keys()):
-            raise ValueError(f"checkpoints: {both[0]} is the name of an agent; give another")
-        self.opponents: tuple[str, ...] = tuple(OPPONENTS if opponents is None else opponents)
-        for name in self.opponents:
-            known = (*builtin, *self.agents, *self.checkpoints)
-            if name not in known and ismcts_iterations("opponents", name) is None:
-                raise ValueError(
-                    f"opponents: {name!r} is not known; known are {', '.join(known)}, ismcts:N; add others by `agents` "
-                    "or `checkpoints`"
-                )
-        if len(set(self.opponents)) != len(self.opponents):
-            raise ValueError(f"opponents: a name stands twice in {', '.join(self.opponents)}")
+        self.roster = Roster(agents, checkpoints, agent_time_limit)
+        """All opponents that this run can name, also those of `agents` and `checkpoints` that it does not play."""
+        self.opponents = self.roster.enlist(OPPONENTS if opponents is None else opponents, "opponents")
+        """Short names of the opponents that the learner plays."""
         self.self_play_share = _share("self_play_share", self_play_share)
         self.past_share = _share("past_share", past_share)
         if self.self_play_share + self.past_share > 1.0 + 1e-9:
@@ -141,22 +119,27 @@ class OpponentPool:
                 raise ValueError(f"weights.{name}: {value} given, below the floor of {self.MIN_WEIGHT}")
         return values
 
-    def check_names(self, game: str, field: str, names: Sequence[str]) -> None:
-        """Raise ValueError, for that setting, where a name is twice there or is no opponent in that game."""
-        known = (*get_game(game).opponents, *self.agents, *self.checkpoints)
-        if len(set(names)) != len(names):
-            raise ValueError(f"{field}: a name stands twice in {', '.join(names)}")
-        for name in names:
-            if name not in known and ismcts_iterations(field, name) is None:
-                raise ValueError(f"{field}: {name!r} is no opponent of {game}; known are {', '.join(known)}, ismcts:N")
-            if name in self.checkpoints and self.checkpoints[name].network.game != game:
-                raise ValueError(f"{field}: {name} plays {self.checkpoints[name].network.game}, expected {game}")
+    def check_game(self, game: str) -> None:
+        """Raises ValueError if one of the opponents does not play the game."""
+        self.roster.enlist(self.opponents, "opponent_pool", game)
 
-    def checkpoints_on(self, device: torch.device) -> dict[str, FrozenCheckpoint]:
-        """`checkpoints`, once their networks are on that device."""
-        for frozen in self.checkpoints.values():
-            frozen.network.to(device)
-        return self.checkpoints
+    def players_of(
+        self, plan: Mapping[str, int], like: PolicyValueNetwork, temperature: float = 1.0
+    ) -> dict[str, Opponent]:
+        """Returns the opponents of a plan, without the learner itself.
+
+        Args:
+            plan: Opponent to games, as `plan` returns it.
+            like: The learner: past checkpoints are built like it, and all networks are put on its device.
+            temperature: Temperature at which past checkpoints sample from their policy. 0 stands for 1.
+        """
+        roster = self.roster.to(next(like.parameters()).device)
+        past = {past_name(iteration): iteration for iteration in self.past}
+        return {
+            name: past_opponent(self.past_network(past[name], like), temperature) if name in past else roster[name]
+            for name in plan
+            if name != SELF_PLAY
+        }
 
     def plan(self, games: int) -> dict[str, int]:
         """How many of `games` to play against whom: `SELF_PLAY`, past checkpoints, named opponents."""
@@ -196,6 +179,16 @@ class OpponentPool:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over saved past checkpoints. Fixed weights are settings: this run's hold."""
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
+
+
+def past_opponent(network: PolicyValueNetwork, temperature: float) -> FrozenCheckpoint:
+    """Returns a past checkpoint as an opponent, which plays its policy: far more kinds of games at a small cost.
+
+    Args:
+        network: Network of the past checkpoint.
+        temperature: Temperature at which it samples from its policy. 0 stands for 1.
+    """
+    return FrozenCheckpoint(network.eval(), temperature=temperature or 1.0)
 
 
 def check_pool_state(state: Any, like: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""What a player of batches and an agent of single positions must offer."""
+"""Says what a player of batches, an agent of single positions and an opponent must offer."""
 
 from __future__ import annotations
 
@@ -15,24 +15,51 @@ Ids = NDArray[np.int64]
 
 
 class Moves(NamedTuple):
-    """What a player chose for m games."""
+    """Holds what a player chose in m games."""
 
     actions: Ids
     """Action ids, int64 [m]."""
     policy: Floats | None = None
-    """Policy targets, float32 [m, A]; rows of zeros where there is none."""
+    """Policy targets, float32 [m, A]; rows of zeros where there is no target."""
     values: Floats | None = None
-    """The search's values for the player to move, float32 [m]; None where there was no search."""
+    """Values of the search for the player to move, float32 [m]. None: the player did not search."""
 
 
 class Player(Protocol):
     """Chooses an action in every game of a batch; no game may be over."""
 
-    def act(self, batch: GameBatch) -> Moves: ...
+    def act(self, batch: GameBatch) -> Moves:
+        """Returns an action for every game of the batch."""
+        ...
 
 
 @runtime_checkable
 class Agent(Protocol):
-    """Anything that plays one position; written in Python it joins pools and evaluations."""
+    """Plays single positions; any object with this method joins pools, evaluations, tournaments and `play`."""
 
-    def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action: ...
+    def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
+        """Returns one of the legal actions for the player to move."""
+        ...
+
+
+class Opponent(Protocol):
+    """Makes any number of equally strong players under one name; what they share is loaded once."""
+
+    @property
+    def name(self) -> str:
+        """Returns the short name under which results are logged."""
+        ...
+
+    @property
+    def games(self) -> tuple[str, ...]:
+        """Returns the names of the games that it plays."""
+        ...
+
+    def player(self, seed: int, threads: int = 1) -> Player:
+        """Returns a player.
+
+        Args:
+            seed: Random seed. The same seed gives the same moves.
+            threads: Threads of its search. No move depends on it.
+        """
+        ...

@@ -1,4 +1,4 @@
-"""Agents written in Python as players of batches."""
+"""Lets agents written in Python play batches of games."""
 
 from __future__ import annotations
 
@@ -9,24 +9,20 @@ from typing import Any
 import numpy as np
 
 from lit_trainer.players.protocols import Agent, Moves
-from sim_core import (
-    GameBatch,
-    State,
-    c_state_to_python,
-)
+from sim_core import GameBatch, State, c_state_to_python, games
 
 
 class AgentTimeoutError(RuntimeError):
-    """An agent written in Python took longer for a move than it may."""
+    """Tells that an agent written in Python took longer for a move than its limit."""
 
 
 class PythonPlayer:
-    """An agent written in Python, asked game by game on the hybrid path.
+    """Asks an agent written in Python for one move after the other, on the hybrid path.
 
     Args:
-        name: for messages.
-        agent: has ``select_action(state, legal_actions) -> Action``.
-        time_limit: seconds that whoever watches its moves lets one take (`play_schedule` does); None: for ever.
+        name: Name of the agent, for messages.
+        agent: Object with ``select_action(state, legal_actions) -> Action``.
+        time_limit: Seconds per move; `play_schedule`, which watches the player, enforces it. None: no limit.
     """
 
     def __init__(self, name: str, agent: Agent, time_limit: float | None = None) -> None:
@@ -34,17 +30,23 @@ class PythonPlayer:
         self.agent = agent
         self.time_limit = time_limit
         self.asked = 0
-        """Moves it has been asked for."""
+        """Number of moves that the agent has been asked for."""
         self.thinking_at: State | None = None
-        """The position it is asked about now."""
+        """Position that the agent thinks about now. None: it is idle."""
         self.given_up = False
-        """Nobody waits any more for a move that it was asked for; it is asked for no other."""
+        """Whether the games no longer wait for a pending move; the agent is then asked for no further one."""
 
     def act(self, batch: GameBatch) -> Moves:
+        """Returns the agent's action for every game of the batch.
+
+        Raises:
+            AgentTimeoutError: An earlier move took too long.
+            ValueError: The agent returned an illegal action.
+        """
         ids = np.empty(len(batch), dtype=np.int64)
         for i in range(len(batch)):
             if self.given_up:
-                raise AgentTimeoutError(f"opponent {self.name}: was given up, since a move of it did not end")
+                raise AgentTimeoutError(f"opponent {self.name}: is asked no more, because an earlier move did not end")
             state = c_state_to_python(batch, i)
             legal = state.legal_actions()
             self.asked += 1
@@ -65,17 +67,60 @@ class PythonPlayer:
         return Moves(ids)
 
 
-def make_agent(name: str, given: Any) -> Agent:
-    """The agent itself, made where a class path and its arguments were given."""
-    if isinstance(given, Mapping):
+class PythonOpponent:
+    """Makes players of one agent written in Python; they share the agent.
+
+    It can be pickled if `source` can: another process makes the agent again from its source.
+
+    Args:
+        name: Short name of the opponent.
+        source: The agent itself, or ``{class_path: package.module.Class, init_args: {...}}``.
+        time_limit: Seconds per move. None: no limit.
+        field: Setting that named the agent, for messages.
+
+    Raises:
+        ValueError: The agent cannot be made, or has no `select_action`.
+    """
+
+    def __init__(self, name: str, source: Any, time_limit: float | None = None, field: str = "agents") -> None:
+        self.name = name
+        self.source = source
+        self.time_limit = time_limit
+        self.agent = make_agent(name, source, field)
+
+    @property
+    def games(self) -> tuple[str, ...]:
+        """Returns all games: which of them the agent can play, only the agent knows."""
+        return games()
+
+    def player(self, seed: int, threads: int = 1) -> PythonPlayer:
+        """Returns a player; `seed` and `threads` have no effect, because the agent keeps its own state."""
+        return PythonPlayer(self.name, self.agent, self.time_limit)
+
+    def __reduce__(self) -> tuple[type[PythonOpponent], tuple[str, Any, float | None]]:
+        return PythonOpponent, (self.name, self.source, self.time_limit)
+
+
+def make_agent(name: str, source: Any, field: str = "agents") -> Agent:
+    """Returns the agent; makes it if a class path was given.
+
+    Args:
+        name: Name of the agent, for messages.
+        source: The agent itself, or ``{class_path: package.module.Class, init_args: {...}}``.
+        field: Setting that named the agent, for messages.
+
+    Raises:
+        ValueError: The agent cannot be made, or has no `select_action`.
+    """
+    if isinstance(source, Mapping):
         try:
-            module, _, class_name = given["class_path"].rpartition(".")
-            given = getattr(import_module(module), class_name)(**given.get("init_args", {}))
+            module, _, class_name = source["class_path"].rpartition(".")
+            source = getattr(import_module(module), class_name)(**source.get("init_args", {}))
         except (ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"agents: {name} cannot be made from {dict(given)}: {error!r}; "
+                f"{field}: {name} cannot be made from {dict(source)}: {error!r}; "
                 "expected {class_path: package.module.Class, init_args: {...}}"
             ) from error
-    if not isinstance(given, Agent) or not callable(given.select_action):
-        raise ValueError(f"agents: {name} ({type(given).__name__}) has no select_action(state, legal_actions)")
-    return given
+    if not isinstance(source, Agent) or not callable(source.select_action):
+        raise ValueError(f"{field}: {name} ({type(source).__name__}) has no select_action(state, legal_actions)")
+    return source

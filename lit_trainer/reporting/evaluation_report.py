@@ -11,14 +11,14 @@ from lit_trainer.reporting.history import EvaluationHistory
 from lit_trainer.reporting.measurement_report import report
 from lit_trainer.reporting.plots import learning_curve
 from lit_trainer.reporting.sources import results_of
-from lit_trainer.reporting.tables import evaluation_table
+from lit_trainer.reporting.tables import evaluation_table, print_table
 
 
 class EvaluationReport(EvaluationHistory):
     """After every evaluation: a table in the terminal and, in a run, ``learning_curve.png`` in its log folder.
 
     After a test: tables, ``test.json`` and ``test.png``. Works with any module that has `evaluation`, a dict of
-    opponent to `WinRateResult`, and `measurement`, for a test. The curve goes on across a resume.
+    opponent to `MatchResult`, and `measurement`, for a test. The curve goes on across a resume.
 
     Args:
         file_name: of the picture.
@@ -34,7 +34,7 @@ class EvaluationReport(EvaluationHistory):
     def _print(self, pl_module: LightningModule, title: str) -> None:
         if results := results_of(pl_module).evaluation:
             before = {name: list(scores.values())[-1] for name, scores in self.history.items() if scores}
-            Console().print(evaluation_table(results, before, title))
+            print_table(evaluation_table(results, before, title))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = self._path(trainer)  # asks all processes, so before any of them leaves

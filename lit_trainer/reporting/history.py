@@ -13,7 +13,7 @@ from lit_trainer.reporting.sources import results_of
 class EvaluationHistory(Callback):
     """Keeps each opponent's score over the iterations, across a resume too: what is shown of it is a subclass's.
 
-    Works with any module that has `evaluation`, a dict of opponent to `WinRateResult`.
+    Works with any module that has `evaluation`, a dict of opponent to `MatchResult`.
     """
 
     def __init__(self) -> None:

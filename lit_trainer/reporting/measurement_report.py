@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from lit_trainer.checkpoints.reader import describe
+from lit_trainer.checkpoints.description import Description
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.measuring.move_times import MoveTime
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.old_paths import current_path
 from lit_trainer.reporting.sources import results_of, run_data
+from lit_trainer.reporting.tables import match_table, print_table
 from lit_trainer.utils.files import save_figure, write_json
 
 if TYPE_CHECKING:
@@ -32,28 +31,6 @@ FORMAT = 1
 def move_time_text(time: MoveTime | None) -> str:
     """A time a move in words, or nothing where it was not measured."""
     return "" if time is None else f"{time.batched:.3g} ms a move batched, {time.alone:.3g} ms alone"
-
-
-def match_table(simulations: int, results: Mapping[str, MatchResult], times: Mapping[str, MoveTime]) -> Table:
-    """The matches at one number of simulations, a row an opponent."""
-    own = move_time_text(times.get(f"sims:{simulations}"))
-    table = Table(
-        title=f"{player_name(simulations).capitalize()}{f' ({own})' if own else ''}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in ("opponent", "won", "drawn", "lost", "score %", "95 %", "margin"):
-        table.add_column(column, justify="left" if column == "opponent" else "right", no_wrap=True)
-    for name, result in results.items():
-        table.add_row(
-            name,
-            *(str(count) for count in (result.wins, result.draws, result.losses)),
-            f"{100 * result.score:.1f}",
-            f"{100 * result.low:.1f} - {100 * result.high:.1f}",
-            f"{result.margin:+.2f} ± {(result.margin_high - result.margin_low) / 2:.2f}",
-        )
-    return table
 
 
 def heat_map(path: Path, measurement: Measurement, title: str) -> None:
@@ -83,13 +60,14 @@ def record(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
     facts["checkpoint"] = None if trainer.ckpt_path is None else os.path.abspath(trainer.ckpt_path)
     facts["iteration"] = found.iterations_done
     if (network := found.network) is not None:
-        facts["network"] = describe(network)["network"] | {"parameters": sum(p.numel() for p in network.parameters())}
-        facts["rules_version"] = describe(network)["rules_version"]
+        own = Description.of(network)
+        facts["network"] = own.network | {"parameters": sum(p.numel() for p in network.parameters())}
+        facts["rules_version"] = own.rules_version
     if settings := data.test_facts:
         facts |= {**settings, "processes": trainer.world_size}
     facts["ms_per_move"] = {name: time._asdict() for name, time in data.move_times.items()}
     facts["results"] = [
-        {"simulations": simulations, "opponent": name, "games": result.games, **result._asdict()}
+        {"simulations": simulations, "opponent": name, "games": result.games, **asdict(result)}
         for simulations, results in found.measurement.items()
         for name, result in results.items()
     ]
@@ -102,7 +80,8 @@ def report(trainer: Trainer, module: LightningModule, folder: Path) -> None:
     facts = record(trainer, module)
     console = Console(emoji=False, highlight=False)  # ismcts:100: is no picture
     for simulations, results in measurement.items():
-        console.print(match_table(simulations, results, times))
+        own = move_time_text(times.get(f"sims:{simulations}"))
+        print_table(match_table(results, player_name(simulations).capitalize() + (f" ({own})" if own else "")))
     for name, time in times.items():
         if not name.startswith("sims:"):
             console.print(f"{name}: {move_time_text(time)}")
@@ -127,18 +106,18 @@ def read_record(path: Path, network: PolicyValueNetwork, iteration: int, field: 
     """
     if not path.is_file():
         raise FileNotFoundError(f"{field}: there is no file {str(path)!r}")
-    own = describe(network)
+    own = Description.of(network)
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = facts["format"]
         pairs = [
             ("iteration", facts["iteration"], iteration),
-            ("class_path", current_path(facts["network"]["class_path"]), own["network"]["class_path"]),
-            ("init_args", facts["network"]["init_args"], own["network"]["init_args"]),
-            ("rules_version", facts["rules_version"], own["rules_version"]),
+            ("class_path", current_path(facts["network"]["class_path"]), own.class_path),
+            ("init_args", facts["network"]["init_args"], own.init_args),
+            ("rules_version", facts["rules_version"], own.rules_version),
         ]
         for row in facts["results"]:
-            _ = MatchResult(**{name: row[name] for name in MatchResult._fields}), row["simulations"], row["opponent"]
+            _ = MatchResult.from_record(row), row["simulations"], row["opponent"]
         _ = [facts[name] for name in ("date", "torch", "device", "seed")]
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{field}: {str(path)!r} is no record of `lit-trainer test`") from None

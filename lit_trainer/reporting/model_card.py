@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lit_trainer.checkpoints.reader import KEY, describe
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.measuring.matches import player_name
-from lit_trainer.networks.base import PolicyValueNetwork
 from sim_core import get_game
 
 ONNX, SAFETENSORS, CARD = "model.onnx", "model.safetensors", "README.md"
@@ -19,11 +18,9 @@ ONNX, SAFETENSORS, CARD = "model.onnx", "model.safetensors", "README.md"
 class Exported(NamedTuple):
     """What the card is of."""
 
-    network: PolicyValueNetwork
-    checkpoint: Mapping[str, Any]
+    checkpoint: Checkpoint
     path: Path
     """Of the checkpoint."""
-    iteration: int
     difference: float
     """Largest difference between torch and the ONNX graph."""
 
@@ -36,13 +33,13 @@ def model_card(exported: Exported, measured: Mapping[str, Any] | None, license: 
         measured: what its ``test.json`` says; None: it is said to be unmeasured.
         license: of the weights.
     """
-    network = exported.network
-    game, said = get_game(network.game), describe(network)["network"]
+    network, said = exported.checkpoint.network, exported.checkpoint.description
+    game = get_game(network.game)
     facts = {
         "game": game.name,
-        "iteration": exported.iteration,
-        "class": said["class_path"],
-        "arguments": _arguments(said["init_args"]),
+        "iteration": exported.checkpoint.iteration,
+        "class": said.class_path,
+        "arguments": _arguments(network.config),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "inputs": network.observation_size,
         "actions": network.num_actions,
@@ -69,15 +66,15 @@ def _arguments(values: Mapping[str, Any]) -> str:
 def _training(exported: Exported) -> list[tuple[str, str]]:
     """What a checkpoint knows of its run, a row each."""
     checkpoint = exported.checkpoint
-    steps = checkpoint.get("global_step")
+    steps = checkpoint.steps
     digest = hashlib.sha256(exported.path.read_bytes()).hexdigest()
     return [
-        ("iterations", f"{exported.iteration:,} of games and learning"),
+        ("iterations", f"{checkpoint.iteration:,} of games and learning"),
         ("optimizer steps", "not recorded" if steps is None else f"{steps:,}"),
-        *_optimizer(checkpoint.get(KEY, {}).get("optimizer_configuration")),
-        *_pool(checkpoint.get("SelfPlayDataModule", {}).get("opponent_pool")),
+        *_optimizer(checkpoint.optimizer_configuration),
+        *_pool(checkpoint.pool),
         ("checkpoint", f"`{exported.path.name}`, SHA-256 `{digest}`"),
-        ("written with", f"Lightning {checkpoint.get('pytorch-lightning_version', 'of a version not recorded')}"),
+        ("written with", f"Lightning {checkpoint.versions['lightning'] or 'of a version not recorded'}"),
     ]
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lit_trainer.measuring.calibration import calibration_gap
-from lit_trainer.measuring.metrics import WinRateResult
+from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.utils.files import save_figure
 
 
@@ -66,11 +66,12 @@ def win_rate_map(history: Mapping[str, Mapping[int, float]]) -> Figure:
     return figure
 
 
-def score_intervals(results: Mapping[str, WinRateResult], iteration: int) -> Figure:
+def score_intervals(results: Mapping[str, MatchResult], iteration: int) -> Figure:
     """Each opponent's score at one evaluation with its 95 % interval, in per cent."""
     figure = Figure(figsize=(9, 1.5 + 0.35 * len(results)), layout="constrained")
     axes = figure.subplots()
-    scores, low, high = (100 * np.array(column) for column in zip(*(r[3:6] for r in results.values()), strict=True))
+    ends = ((result.score, result.low, result.high) for result in results.values())
+    scores, low, high = (100 * np.array(column) for column in zip(*ends, strict=True))
     rows = np.arange(len(results))
     axes.errorbar(scores, rows, xerr=np.clip([scores - low, high - scores], 0, None), fmt="o", capsize=3, clip_on=False)
     axes.axvline(50, color="grey", linewidth=0.8, linestyle=":")

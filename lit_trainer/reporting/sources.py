@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from torch import Tensor
 
-    from lit_trainer.measuring.metrics import MatchResult, WinRateResult
+    from lit_trainer.measuring.metrics import MatchResult
 
 Progress = Callable[[float, int], None]
 """Takes the games played so far, in part-games, and the number of games in all."""
@@ -188,7 +188,7 @@ class RunData:
 class HasEvaluation(Protocol):
     """Offers the results of the newest validation."""
 
-    evaluation: Mapping[str, WinRateResult]
+    evaluation: Mapping[str, MatchResult]
 
 
 @runtime_checkable
@@ -223,7 +223,7 @@ class Results:
         self._module = module
 
     @property
-    def evaluation(self) -> Mapping[str, WinRateResult]:
+    def evaluation(self) -> Mapping[str, MatchResult]:
         """Returns opponent to the result of the newest validation."""
         return self._module.evaluation if isinstance(self._module, HasEvaluation) else {}
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
-from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.protocols import Agent
-from lit_trainer.players.specs import opponent_player
+from lit_trainer.players.protocols import Opponent
+from lit_trainer.players.specs import SELF_PLAY
 from lit_trainer.self_play.games import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.self_play.settings import GenerationSettings
@@ -24,10 +23,7 @@ def play_games(
     *,
     temperature: float,
     seed: int,
-    past: Mapping[str, PolicyValueNetwork],
-    agents: Mapping[str, Agent],
-    checkpoints: Mapping[str, FrozenCheckpoint] | None = None,
-    agent_time_limit: float | None = None,
+    opponents: Mapping[str, Opponent],
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:
@@ -39,26 +35,18 @@ def play_games(
         plan: opponent to games, see `OpponentPool.plan`.
         temperature: of the learner's visit shares.
         seed: of deals, searches and opponents; equal seeds play equal games.
-        past: see `opponent_player`.
-        agents: see `opponent_player`.
-        checkpoints: see `opponent_player`.
-        agent_time_limit: see `opponent_player`.
+        opponents: Opponents of the plan by name, see `OpponentPool.players_of`.
         memory: of the lanes, kept from one call to the next; None: of this call's own.
         on_progress: told the games played so far, in part-games; what it raises ends the games.
     """
-    opponents = []
-    for name, count in plan.items():
-        player = opponent_player(
+    sides = [
+        OpponentGames(
             name,
-            derive_seed(seed, name),
-            agents,
-            past,
-            temperature,
-            settings.threads,
-            checkpoints,
-            agent_time_limit,
+            count,
+            None if name == SELF_PLAY else opponents[name].player(derive_seed(seed, name), settings.threads),
         )
-        opponents.append(OpponentGames(name, count, player))
+        for name, count in plan.items()
+    ]
     advice = f"lower data.parallel_games (now {settings.parallel_games}) or, where there are workers, data.workers"
     with memory_advice("in self-play", advice), make_evaluator(network, settings.evaluator) as evaluate:
         learner = NetworkPlayer(
@@ -71,7 +59,7 @@ def play_games(
         )
         return generate_games_batched_by_opponent(
             learner,
-            opponents,
+            sides,
             game=network.game,
             seed=seed,
             parallel_games=settings.parallel_games,

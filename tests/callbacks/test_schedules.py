@@ -6,6 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from callbacks import DecayType, get_entropy_coef, get_temperature
+from callbacks.schedules import _SHAPES
 
 NAN, INF = math.nan, math.inf
 
@@ -22,6 +23,10 @@ NAN, INF = math.nan, math.inf
 def test_value_on_the_way(decay_type: DecayType, quarter: float, half: float) -> None:
     assert get_entropy_coef(100, 400, decay_type=decay_type) == pytest.approx(quarter, rel=1e-12)
     assert get_entropy_coef(200, 400, decay_type=decay_type) == pytest.approx(half, rel=1e-12)
+
+
+def test_every_decay_type_has_a_shape() -> None:
+    assert tuple(_SHAPES) == get_args(DecayType)
 
 
 @pytest.mark.parametrize("decay_type", get_args(DecayType))

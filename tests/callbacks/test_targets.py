@@ -1,5 +1,6 @@
 """Finding an attribute by its path, and the errors when it is not there."""
 
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,6 +91,67 @@ def test_does_not_overwrite_what_is_no_number(path: str, kind: str) -> None:
 def test_read_only_attribute() -> None:
     with pytest.raises(MisconfigurationException, match="cannot be set: 'size' of Holder is read-only"):
         set_number(Holder(), "pl_module.size")
+
+
+@dataclass(frozen=True)
+class Frozen:
+    level: Any = None
+    rate: float = 1.0
+    inner: Any = None
+    derived: int = field(default=3, init=False)
+
+    @property
+    def size(self) -> int:
+        return 3
+
+
+def test_a_frozen_owner_is_replaced_on_its_own_owner() -> None:
+    holder = Holder()
+    holder.rate = before = Frozen(inner=Frozen())
+    set_number(holder, "pl_module.rate.inner.rate")
+    assert holder.rate == Frozen(inner=Frozen(rate=0.25))
+    assert before == Frozen(inner=Frozen())
+
+
+def test_what_is_not_frozen_between_is_kept() -> None:
+    holder, between = Holder(), SimpleNamespace(settings=Frozen())
+    holder.rate = kept = Frozen(inner=between)
+    set_number(holder, "pl_module.rate.inner.settings.rate")
+    assert holder.rate is kept and kept.inner is between
+    assert between.settings == Frozen(rate=0.25)
+
+
+def test_a_tensor_of_a_frozen_owner_is_filled_in_place() -> None:
+    holder = Holder()
+    holder.rate = kept = Frozen(level=torch.tensor(1.0))
+    set_number(holder, "pl_module.rate.level")
+    assert holder.rate is kept
+    assert kept.level.item() == 0.25
+
+
+@pytest.mark.parametrize("name", ["size", "derived"])
+def test_a_frozen_owner_sets_only_fields(name: str) -> None:
+    holder = Holder()
+    holder.rate = Frozen()
+    with pytest.raises(MisconfigurationException, match=rf"'{name}' of Frozen is read-only \(not a field\)"):
+        set_number(holder, f"pl_module.rate.{name}")
+
+
+def test_the_place_of_a_frozen_owner_may_be_read_only() -> None:
+    class Closed(Holder):
+        @property
+        def settings(self) -> Frozen:
+            return Frozen()
+
+    with pytest.raises(MisconfigurationException, match="cannot be set: 'settings' of Closed is read-only"):
+        set_number(Closed(), "pl_module.settings.rate")
+
+
+def test_check_number_sets_nothing() -> None:
+    holder = Holder()
+    holder.rate = kept = Frozen()
+    Target("pl_module.rate.rate").check_number(SimpleNamespace(), holder, 0.25)  # type: ignore[arg-type]
+    assert holder.rate is kept and kept == Frozen()
 
 
 def test_the_error_names_the_users_argument() -> None:

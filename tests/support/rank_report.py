@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ class RankReport(Callback):
             "replay": data.replay.state_dict(),
             "stats": data.generation_stats,
             "opponent_pool": data.opponent_pool.state_dict() | {"weights": dict(data.opponent_pool.weights)},
-            "evaluation": {name: tuple(result) for name, result in pl_module.evaluation.items()},
+            "evaluation": {name: asdict(result) for name, result in pl_module.evaluation.items()},
             "steps": trainer.global_step,
         }
         torch.save(report, f"{self.folder}/rank{trainer.global_rank}.pt")

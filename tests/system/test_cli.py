@@ -14,7 +14,7 @@ import torch
 import yaml
 from support.cli_tools import CONFIGS, PROFILES, TINY, BuiltOnce, config, metrics, run, trained
 
-from lit_trainer.checkpoints.reader import iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 
 ALL = sorted(path.name for path in CONFIGS.glob("*.yaml"))
 OVERLAYS = sorted(path.name for path in PROFILES.glob("*.yaml"))
@@ -90,7 +90,7 @@ def test_every_fiftieth_iteration_is_kept_by_its_name() -> None:
     run("fit", *config("iter0_to_600.yaml"), *TINY, *sizes, *quiet, "--trainer.max_epochs=50")
     folder = latest("iter0_to_600") / "checkpoints"
     assert sorted(path.name for path in folder.iterdir()) == ["iter50.ckpt", "last.ckpt"]
-    assert iterations_done(read_checkpoint(folder / "iter50.ckpt")) == 50
+    assert Checkpoint.read(folder / "iter50.ckpt").iteration == 50
 
 
 def assert_within(given: object, full: object, at: str = "") -> None:

@@ -17,7 +17,7 @@ from support.cli_tools import ROOT, TINY, config, every, metrics, trained
 from support.process_tools import alive, children, command_of, needs_proc, wait_for
 from test_resume import KEPT, assert_same
 
-from lit_trainer.measuring.statistics import wilson_interval
+from lit_trainer.measuring.metrics import MatchResult
 
 pytestmark = pytest.mark.slow
 
@@ -108,11 +108,11 @@ def test_win_rates_are_over_the_games_of_all_processes(
     alone = [flag for flag in FLAGS if "strategy" not in flag]
     cli = trained("validate", *alone, "--trainer.devices=1", f"--ckpt_path={checkpoint}", "--trainer.logger=false")
     for name in OPPONENTS:
-        wins, draws, losses, score, low, high = straight[0]["evaluation"][name]
-        assert wins + draws + losses == GAMES
-        assert tuple(cli.model.evaluation[name]) == (wins, draws, losses, score, low, high)
-        assert (low, high) == wilson_interval(wins + draws / 2, GAMES)
-        assert metrics(run_folder(folder), f"val/win_rate/{name}")[3] == pytest.approx(score)
+        found = MatchResult(**straight[0]["evaluation"][name])
+        assert found.games == GAMES
+        assert found == cli.model.evaluation[name]
+        assert found.score == (found.wins + found.draws / 2) / GAMES and found.low < found.score < found.high
+        assert metrics(run_folder(folder), f"val/win_rate/{name}")[3] == pytest.approx(found.score)
 
 
 def test_self_play_is_logged_over_all_processes(folder: Path, straight: list[dict[str, Any]]) -> None:

@@ -14,9 +14,10 @@ import yaml
 from support.cli_tools import ROOT, metrics, run
 
 from lit_trainer import OpponentPool, ResidualMLP, load_agent
-from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.measuring.contestants import load_contestants
 from lit_trainer.play.thinkers import make_thinker
+from lit_trainer.players.frozen import FrozenCheckpoint
 from sim_core import State
 
 LEGACY = ROOT / "tests/data/legacy_run"
@@ -86,14 +87,15 @@ def test_it_plays(tmp_path: Path) -> None:
     assert game == "beasty_bar" and (contestants[0].iteration, contestants[0].simulations) == (2, 4)
     shutil.copy(CHECKPOINT, tmp_path / "old.ckpt")
     pool = OpponentPool(checkpoints={"old": {"path": str(tmp_path / "old.ckpt")}})
-    assert isinstance(pool.checkpoints["old"].network, ResidualMLP)
+    frozen = pool.roster["old"]
+    assert isinstance(frozen, FrozenCheckpoint) and type(frozen.network) is ResidualMLP
 
 
 @pytest.mark.parametrize("name", ["checkpoints/iter600.ckpt", "tests/data/legacy_run/last.ckpt"])
 def test_a_checkpoint_that_names_its_network_by_the_old_path_is_read(name: str) -> None:
-    checkpoint = read_checkpoint(ROOT / name)
+    checkpoint = Checkpoint.read(ROOT / name).contents
     assert checkpoint["lit_alphazero"]["network"]["class_path"] == "lit_trainer.networks.ResidualMLP"
-    network = build_network(checkpoint)
+    network = Checkpoint(checkpoint).network
     assert type(network) is ResidualMLP
     for key, value in network.state_dict().items():
         assert torch.equal(value, checkpoint["state_dict"][f"network.{key}"])

@@ -12,7 +12,7 @@ from PIL import Image
 from support.cli_tools import ROOT, TINY, config, run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lit_trainer.checkpoints.reader import read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 
 PAGE = (ROOT / "docs" / "seeing_a_run.md").read_text()
 SETTINGS = [
@@ -74,7 +74,7 @@ def test_a_run_and_its_resume_show_themselves() -> None:
     run(*flags, "--trainer.max_epochs=4", f"--ckpt_path={checkpoint}")
     second = events("runs/iter600_to_1000/version_1")
     assert [image.step for image in second.Images("evaluation/win_rates")] == [8]
-    saved = read_checkpoint("runs/iter600_to_1000/version_1/checkpoints/last.ckpt")["callbacks"]
+    saved = Checkpoint.read("runs/iter600_to_1000/version_1/checkpoints/last.ckpt").contents["callbacks"]
     (figures,) = (state for key, state in saved.items() if key.startswith("EvaluationFigures"))
     assert list(figures["history"]["random"]) == [0, 2, 4]
     assert list(figures["weights"]["heuristic"]) == [0, 2, 4]

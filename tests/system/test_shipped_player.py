@@ -8,7 +8,7 @@ import pytest
 from support.cli_tools import config, metrics, run
 
 from lit_trainer import make_evaluator
-from lit_trainer.checkpoints.reader import build_network, iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
@@ -21,8 +21,8 @@ SHIPPED = {600: ROOT / "checkpoints" / "iter600.ckpt", 1000: ROOT / "checkpoints
 def test_they_are_what_their_names_say(iteration: int) -> None:
     path = SHIPPED[iteration]
     assert path.stat().st_size < 20e6
-    checkpoint = read_checkpoint(path)
-    assert iterations_done(checkpoint) == iteration
+    checkpoint = Checkpoint.read(path).contents
+    assert Checkpoint(checkpoint).iteration == iteration
     assert "replay" not in checkpoint["SelfPlayDataModule"]
 
 
@@ -30,7 +30,7 @@ def test_they_are_what_their_names_say(iteration: int) -> None:
 @pytest.mark.parametrize(("name", "least"), [("outcome_heuristic", 0.86), ("heuristic", 0.90), ("random", 0.98)])
 def test_the_policy_alone_is_as_strong_as_said(iteration: int, name: str, least: float) -> None:
     """Another version of rules, observation, network or notation of actions would cost it most of its strength."""
-    evaluator = make_evaluator(build_network(read_checkpoint(SHIPPED[iteration])).eval(), "torch")
+    evaluator = make_evaluator(Checkpoint.read(SHIPPED[iteration]).network.eval(), "torch")
     player = NetworkPlayer(evaluator, simulations=0, temperature=0.0, seed=1)
     outcomes, _ = play_match(player, BuiltinPlayer(name, 2), 1000, game="beasty_bar", seed=3)
     assert ((outcomes + 1) / 2).mean() > least

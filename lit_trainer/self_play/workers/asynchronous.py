@@ -11,10 +11,11 @@ import torch
 
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.players.opponent_pool import OpponentPool
+from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.games import GeneratedGames, join_games
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.self_play.workers.messages import Abandoned, WorkerSetup
-from lit_trainer.self_play.workers.pool import WorkerPool, pickled_agents, pickled_checkpoints
+from lit_trainer.self_play.workers.pool import WorkerPool
 from lit_trainer.self_play.workers.shared_state import SharedState
 
 _POLL = 0.2
@@ -79,7 +80,8 @@ class AsynchronousGenerator:
         start_iteration: int,
         timeout: float | None = None,
     ) -> None:
-        agents, pickled_network = pickled_agents(pool.agent_sources), _pickled_network(network)
+        opponents = pickled({name: pool.roster[name] for name in pool.opponents})
+        pickled_network = _pickled_network(network)
         self.games_per_iteration = games_per_iteration
         self.max_staleness = max_staleness
         largest = min(settings.parallel_games, -(-games_per_iteration // workers))
@@ -94,9 +96,7 @@ class AsynchronousGenerator:
                 worker=worker,
                 settings=settings,
                 network=pickled_network,
-                agents=agents,
-                agent_time_limit=pool.agent_time_limit,
-                checkpoints=pickled_checkpoints(pool.checkpoints),
+                opponents=opponents,
                 seed=seed,
                 rank=rank,
                 start_iteration=start_iteration,

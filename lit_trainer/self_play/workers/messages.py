@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,8 +22,8 @@ class WorkerSetup:
     settings: GenerationSettings
     network: bytes
     """Pickled class and `config` of the network."""
-    agents: Mapping[str, bytes]
-    """Opponents written in Python, pickled one by one."""
+    opponents: Mapping[str, bytes]
+    """Opponents of the pool, pickled one by one."""
     seed: int
     """The run's."""
     rank: int
@@ -36,9 +35,6 @@ class WorkerSetup:
     max_past: int
     shared_fd: int
     trainer_pid: int
-    agent_time_limit: float | None = None
-    checkpoints: bytes = pickle.dumps({})
-    """Opponents that are networks and never change, by name, pickled."""
 
     def chunk_seed(self, chunk: int) -> int:
         """No two chunks of a run share deals, also not where it was resumed."""

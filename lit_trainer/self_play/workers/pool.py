@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -12,13 +11,12 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, WorkerSetup
 from lit_trainer.utils.watch import Watch
 
@@ -44,44 +42,6 @@ _LINES = 20
 
 class WorkerError(RuntimeError):
     """A worker process died or raised; the message says which, how, and what it wrote last."""
-
-
-def pickled_agents(sources: Mapping[str, Any]) -> dict[str, bytes]:
-    """Agents as workers get them: their class path where they were given by one, else themselves.
-
-    Raises:
-        ValueError: names an agent that cannot be sent to another process.
-    """
-    pickled = {}
-    for name, source in sources.items():
-        if type(source).__module__ == "__main__":
-            raise ValueError(
-                f"agents: {name} is a __main__.{type(source).__qualname__}, which worker processes cannot import; "
-                "move its class into a module, or set asynchronous to false"
-            )
-        try:
-            pickled[name] = pickle.dumps(source)
-        except Exception as error:  # whatever the agent's own pickling raises
-            raise ValueError(
-                f"agents: {name} ({type(source).__name__}) cannot be sent to worker processes: {error}; "
-                "give it by class_path, or set asynchronous to false"
-            ) from error
-    return pickled
-
-
-def pickled_checkpoints(checkpoints: Mapping[str, FrozenCheckpoint]) -> bytes:
-    """Frozen opponents as workers get them: with their weights, so that a file written anew changes none.
-
-    Raises:
-        ValueError: names one whose network cannot be sent to another process.
-    """
-    for name, frozen in checkpoints.items():
-        if type(frozen.network).__module__ == "__main__":
-            raise ValueError(
-                f"checkpoints: {name} is a __main__.{type(frozen.network).__qualname__}, which worker processes cannot "
-                "import; move its class into a module, or set asynchronous to false"
-            )
-    return pickle.dumps({name: frozen.on_cpu() for name, frozen in checkpoints.items()})
 
 
 class _Worker:

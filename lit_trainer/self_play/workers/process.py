@@ -17,8 +17,8 @@ import torch
 
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.players.frozen import FrozenCheckpoint
-from lit_trainer.players.protocols import Agent
-from lit_trainer.players.python_player import make_agent
+from lit_trainer.players.opponent_pool import past_opponent
+from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.specs import past_name
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
@@ -53,21 +53,20 @@ class _Worker:
         self.network: PolicyValueNetwork = network_class(**config).requires_grad_(False).eval()
         self.shared = SharedState(self.network, setup.max_past, setup.shared_fd)
         self.network.to(torch.device(setup.device))
-        self.agents = {name: self._agent(name, pickled) for name, pickled in setup.agents.items()}
-        self.checkpoints: dict[str, FrozenCheckpoint] = pickle.loads(setup.checkpoints)  # noqa: S301
-        for frozen in self.checkpoints.values():
-            frozen.network.to(torch.device(setup.device))
+        self.opponents = {name: self._opponent(name, pickled) for name, pickled in setup.opponents.items()}
         self.past: dict[int, PolicyValueNetwork] = {}
         self.planner = ChunkPlanner()
         self.memory = LaneMemory()
         self.chunks = 0
 
-    @staticmethod
-    def _agent(name: str, pickled: bytes) -> Agent:
+    def _opponent(self, name: str, pickled: bytes) -> Opponent:
         try:
-            return make_agent(name, pickle.loads(pickled))  # noqa: S301
+            opponent: Opponent = pickle.loads(pickled)  # noqa: S301
         except Exception as error:
-            raise ValueError(f"agents: {name} cannot be made in a worker process: {error!r}") from error
+            raise ValueError(f"opponents: {name} cannot be made in a worker process: {error!r}") from error
+        if isinstance(opponent, FrozenCheckpoint):
+            opponent.network.to(torch.device(self.setup.device))
+        return opponent
 
     def play(self, games: int) -> Chunk | Abandoned:
         """So many games, after the newest plan."""
@@ -77,6 +76,7 @@ class _Worker:
         for iteration, weights in newest.new_past.items():
             self.past[iteration] = copy.deepcopy(self.network)
             self.past[iteration].load_state_dict(weights)
+        past = {past_name(k): past_opponent(network, newest.temperature) for k, network in self.past.items()}
         setup, chunk = self.setup, self.chunks
         self.chunks += 1
 
@@ -91,10 +91,7 @@ class _Worker:
                 self.planner.next(newest.plan, games),
                 temperature=newest.temperature,
                 seed=setup.chunk_seed(chunk),
-                past={past_name(iteration): network for iteration, network in self.past.items()},
-                agents=self.agents,
-                checkpoints=self.checkpoints,
-                agent_time_limit=setup.agent_time_limit,
+                opponents=self.opponents | past,
                 memory=self.memory,
                 on_progress=check,
             )

@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lightning
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lit_trainer import PolicyValueNetwork, ResidualMLP, TransformerNetwork, load_agent
-from lit_trainer.checkpoints.reader import KEY, build_network, check_fits, describe, read_checkpoint
+from lit_trainer.checkpoints.description import ENTRY, Description
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.checkpoints.writer import AtomicCheckpointIO
 
 
@@ -41,7 +43,7 @@ class Runs:
 @pytest.fixture
 def checkpoint(checkpoint_path: Path) -> dict[str, Any]:
     """A fresh copy of a real checkpoint in memory."""
-    return copy.deepcopy(read_checkpoint(checkpoint_path))
+    return copy.deepcopy(Checkpoint.read(checkpoint_path).contents)
 
 
 # ---------------------------------------------------------------------- writing
@@ -52,11 +54,11 @@ def test_a_checkpoint_is_written_and_read(tmp_path: Path) -> None:
     io = AtomicCheckpointIO()
     io.save_checkpoint({"state_dict": {"w": torch.arange(3)}, "epoch": 5}, path)
     assert [file.name for file in path.parent.iterdir()] == ["a.ckpt"]
-    found = read_checkpoint(path)
+    found = Checkpoint.read(path).contents
     assert found["epoch"] == 5
     assert found["state_dict"]["w"].tolist() == [0, 1, 2]
     io.save_checkpoint({"state_dict": {"w": torch.arange(4)}}, str(path))
-    assert read_checkpoint(path)["state_dict"]["w"].tolist() == [0, 1, 2, 3]
+    assert Checkpoint.read(path).contents["state_dict"]["w"].tolist() == [0, 1, 2, 3]
 
 
 def test_a_save_that_fails_midway_leaves_the_old_file(tmp_path: Path) -> None:
@@ -144,8 +146,8 @@ def test_everything_in_a_real_checkpoint_loads_without_running_code(checkpoint_p
     data = found["SelfPlayDataModule"]
     assert set(data["opponent_pool"]) == {"weights", "past", "win_rates"}
     assert len(data["replay"]["states"]) == len(data["replay"]["policies"]) == len(data["replay"]["outcomes"]) > 0
-    assert found[KEY]["network"]["class_path"] == "lit_trainer.ResidualMLP"
-    assert set(read_checkpoint(checkpoint_path)) == set(found)
+    assert found[ENTRY]["network"]["class_path"] == "lit_trainer.ResidualMLP"
+    assert set(Checkpoint.read(checkpoint_path).contents) == set(found)
     assert [path.name for path in checkpoint_path.parent.glob(".*")] == []
 
 
@@ -170,7 +172,7 @@ DAMAGES: dict[str, Damage] = {
 def test_a_damaged_file_is_named(damage: Damage, checkpoint_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "damaged one.ckpt"
     path.write_bytes(damage(checkpoint_path.read_bytes()))
-    for read in (read_checkpoint, load_agent):
+    for read in (Checkpoint.read, load_agent):
         with pytest.raises(ValueError, match=r"^ckpt_path: .*damaged one\.ckpt"):
             read(path)
 
@@ -182,7 +184,7 @@ def test_any_bytes_are_refused_in_words(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "any.ckpt"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"^ckpt_path: .*any\.ckpt"):
-        read_checkpoint(path)
+        Checkpoint.read(path)
 
 
 @given(place=st.integers(0, 3999), byte=st.integers(0, 255))
@@ -194,7 +196,7 @@ def test_a_changed_header_is_refused_or_harmless(place: int, byte: int, checkpoi
     path = tmp_path / "changed.ckpt"
     path.write_bytes(whole)
     try:
-        read_checkpoint(path)
+        Checkpoint.read(path)
     except ValueError as error:
         assert str(error).startswith("ckpt_path: ")
         assert "changed.ckpt" in str(error)
@@ -221,7 +223,7 @@ def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
     whole[int(where * len(whole))] ^= 1 << bit
     path = tmp_path / "flipped.ckpt"
     path.write_bytes(whole)
-    for read in (read_checkpoint, AtomicCheckpointIO().load_checkpoint):
+    for read in (lambda path: Checkpoint.read(path).contents, AtomicCheckpointIO().load_checkpoint):
         try:
             found = read(path)
         except ValueError as error:
@@ -234,13 +236,13 @@ def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
 def test_a_file_of_something_else_is_refused(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.ckpt")
     with pytest.raises(ValueError, match=r"^ckpt_path: .*other\.ckpt.*no Lightning checkpoint"):
-        read_checkpoint(tmp_path / "other.ckpt")
+        Checkpoint.read(tmp_path / "other.ckpt")
 
 
 @pytest.mark.parametrize("missing", ["nothing.ckpt", "folder", "no/such/folder/a.ckpt", ""])
 def test_a_missing_file_is_named(missing: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    for read in (read_checkpoint, load_agent):
+    for read in (Checkpoint.read, load_agent):
         with pytest.raises(FileNotFoundError, match=missing or "ckpt_path"):
             read(tmp_path / missing)
 
@@ -250,7 +252,7 @@ def test_code_in_a_file_is_not_run(save: Callable[[Any, Path], object], tmp_path
     path, made = tmp_path / "evil.ckpt", tmp_path / "made"
     save({"state_dict": {}, "bad": Runs(made)}, path)
     by_lightning = AtomicCheckpointIO().load_checkpoint  # whose default, and users' wish, may be to run it
-    for read in (read_checkpoint, load_agent, by_lightning, partial(by_lightning, weights_only=False)):
+    for read in (Checkpoint.read, load_agent, by_lightning, partial(by_lightning, weights_only=False)):
         with pytest.raises(ValueError, match=r"^ckpt_path: .*evil\.ckpt"):
             read(path)
     assert not made.exists()
@@ -260,8 +262,8 @@ def test_code_in_a_file_is_not_run(save: Callable[[Any, Path], object], tmp_path
 
 
 def test_a_fitting_checkpoint_is_taken(checkpoint: dict[str, Any], make_network: Callable[..., ResidualMLP]) -> None:
-    check_fits(checkpoint, make_network())
-    check_fits(checkpoint, make_network(seed=5))
+    Checkpoint(checkpoint).check_fits(make_network())
+    Checkpoint(checkpoint).check_fits(make_network(seed=5))
 
 
 class Unlike(PolicyValueNetwork):
@@ -282,7 +284,7 @@ def test_another_network_is_refused_by_what_differs(
     network: Callable[[], PolicyValueNetwork], words: list[str], checkpoint: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError, match=r"^ckpt_path: some\.ckpt") as error:
-        check_fits(checkpoint, network(), "some.ckpt")
+        Checkpoint(checkpoint, "some.ckpt").check_fits(network())
     for word in words:
         assert word in str(error.value)
 
@@ -299,10 +301,10 @@ def test_another_network_is_refused_by_what_differs(
 def test_another_version_is_refused_by_name(
     key: str, value: int, words: list[str], checkpoint: dict[str, Any], make_network: Callable[..., ResidualMLP]
 ) -> None:
-    checkpoint[KEY][key] = value
+    checkpoint[ENTRY][key] = value
     for refuse in (
-        lambda: check_fits(checkpoint, make_network(), "some.ckpt"),
-        lambda: build_network(checkpoint, "some.ckpt"),
+        lambda: Checkpoint(checkpoint, "some.ckpt").check_fits(make_network()),
+        lambda: Checkpoint(checkpoint, "some.ckpt").network,
     ):
         with pytest.raises(ValueError, match=r"some\.ckpt") as error:
             refuse()
@@ -311,27 +313,27 @@ def test_another_version_is_refused_by_name(
 
 
 def test_a_foreign_checkpoint_is_refused(checkpoint: dict[str, Any], make_network: Callable[..., ResidualMLP]) -> None:
-    del checkpoint[KEY]
-    with pytest.raises(ValueError, match=rf"some\.ckpt .*lit-alphazero.*{KEY}"):
-        check_fits(checkpoint, make_network(), "some.ckpt")
-    with pytest.raises(ValueError, match=rf"some\.ckpt .*lit-alphazero.*{KEY}"):
-        build_network(checkpoint, "some.ckpt")
+    del checkpoint[ENTRY]
+    with pytest.raises(ValueError, match=rf"some\.ckpt .*lit-alphazero.*{ENTRY}"):
+        Checkpoint(checkpoint, "some.ckpt").check_fits(make_network())
+    with pytest.raises(ValueError, match=rf"some\.ckpt .*lit-alphazero.*{ENTRY}"):
+        _ = Checkpoint(checkpoint, "some.ckpt").network
 
 
 def test_a_class_is_built_only_if_it_is_known(checkpoint: dict[str, Any]) -> None:
     """A file must not make modules be imported, nor other classes be called."""
     for class_path in ("no.such.module.Network", "os.system", "lit_trainer.networks.nn", "subprocess.Popen"):
-        checkpoint[KEY]["network"]["class_path"] = class_path
+        checkpoint[ENTRY]["network"]["class_path"] = class_path
         with pytest.raises(ValueError, match=class_path):
-            build_network(checkpoint, "some.ckpt")
+            _ = Checkpoint(checkpoint, "some.ckpt").network
 
 
 def test_a_network_is_built_with_its_weights(
     checkpoint: dict[str, Any], first_run: tuple[Any, Path], make_network: Callable[..., ResidualMLP]
 ) -> None:
-    network = build_network(checkpoint)
+    network = Checkpoint(checkpoint).network
     trained = first_run[0].module.network
-    assert describe(network) == describe(trained)
+    assert Description.of(network) == Description.of(trained)
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
     for (name, value), (other, expected) in zip(
@@ -343,11 +345,11 @@ def test_a_network_is_built_with_its_weights(
 
 
 def newer(saved: dict[str, Any]) -> None:
-    saved[KEY] = {"format": 99, "net": "laid out anew"}
+    saved[ENTRY] = {"format": 99, "net": "laid out anew"}
 
 
 def without_versions(saved: dict[str, Any]) -> None:
-    saved[KEY] = {"network": saved[KEY]["network"]}
+    saved[ENTRY] = {"network": saved[ENTRY]["network"]}
 
 
 def without_weights(saved: dict[str, Any]) -> None:
@@ -355,7 +357,7 @@ def without_weights(saved: dict[str, Any]) -> None:
 
 
 def with_other_arguments(saved: dict[str, Any]) -> None:
-    saved[KEY]["network"]["init_args"]["depth"] = 3
+    saved[ENTRY]["network"]["init_args"]["depth"] = 3
 
 
 @pytest.mark.parametrize("change", [newer, without_versions, without_weights, with_other_arguments])
@@ -364,4 +366,43 @@ def test_a_description_that_does_not_hold_together_is_refused_in_words(
 ) -> None:
     change(checkpoint)
     with pytest.raises(ValueError, match=r"some\.ckpt"):
-        build_network(checkpoint, "some.ckpt")
+        _ = Checkpoint(checkpoint, "some.ckpt").network
+
+
+# ---------------------------------------------------------------------- what it says
+
+
+def test_it_says_what_the_run_was(first_run: tuple[Any, Path]) -> None:
+    run, path = first_run
+    found = Checkpoint.read(path)
+    assert (found.iteration, found.steps, found.missing) == (1, 3, [])
+    assert found.description == Description.of(run.module.network)
+    assert found.network is found.network
+    assert found.weights.keys() == run.module.network.state_dict().keys()
+    assert found.pool == found.contents["SelfPlayDataModule"]["opponent_pool"]
+    assert [len(window["outcomes"]) for window in found.windows] == [len(run.data.replay)]
+    assert found.rates == [group["lr"] for group in run.trainer.optimizers[0].param_groups] == [1e-3]
+    settings = found.optimizer_configuration
+    assert settings is not None and (settings["optimizer"], settings["scheduler"]) == ("AdamW", None)
+    versions = found.versions
+    assert versions["torch"] == torch.__version__ and versions["lightning"] == lightning.__version__
+
+
+def test_what_a_file_lacks_is_nothing_and_no_error() -> None:
+    """Weights that another program wrote."""
+    bare = Checkpoint({"state_dict": {"network.w": torch.zeros(2), "other": torch.zeros(1)}}, "bare.ckpt")
+    assert bare.weights.keys() == {"w"}
+    assert (bare.pool, bare.windows, bare.rates, bare.steps, bare.callbacks) == (None, [], [], None, {})
+    assert (bare.optimizer_configuration, bare.versions) == (None, {"lightning": None})
+    assert bare.missing == ["loops", "callbacks", "optimizer_states", "lr_schedulers", "pytorch-lightning_version"]
+    with pytest.raises(ValueError, match=r"^ckpt_path: bare\.ckpt cannot be taken: loops: .*: None found"):
+        _ = bare.iteration
+
+
+def test_windows_of_several_processes_come_in_their_order() -> None:
+    state: dict[str, Any] = {"replay": "of 0", "replay_of_rank": {2: "of 2", 1: "of 1"}}
+    found = Checkpoint({"SelfPlayDataModule": state}, "many.ckpt")
+    assert found.windows == ["of 0", "of 1", "of 2"]
+    state["replay_of_rank"] = {1: "of 1", "two": "of 2"}
+    with pytest.raises(ValueError, match=r"^ckpt_path: many\.ckpt cannot be taken: replay_of_rank: 'two' found"):
+        _ = found.windows

@@ -18,7 +18,7 @@ import torch
 from support.cli_tools import ROOT, TINY, config, run
 
 from lit_trainer import PolicyValueNetwork, ResidualMLP, TransformerNetwork, load_network
-from lit_trainer.checkpoints.reader import build_network, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.checkpoints.safetensors import metadata_of, weights_as_safetensors
 from lit_trainer.cli.export import difference_from_torch, network_as_onnx
 from lit_trainer.reporting.measurement_report import read_record
@@ -75,7 +75,7 @@ def drawn(network: PolicyValueNetwork) -> PolicyValueNetwork:
 def test_onnx_and_safetensors_compute_what_the_checkpoint_does(exported: Path) -> None:
     observations = positions()
     assert observations.shape == (12 * 24, OBSERVATION_SIZE)
-    expected = by_torch(build_network(read_checkpoint(SHIPPED)), observations)
+    expected = by_torch(Checkpoint.read(SHIPPED).network, observations)
     assert expected[0].std() > 1 and expected[1].std() > 0.3  # a player, not noise
     graph = (exported / "model.onnx").read_bytes()
     for rows in (len(observations), 1, 0):
@@ -194,8 +194,11 @@ def test_the_card_has_what_a_test_measured(tmp_path: Path, monkeypatch: pytest.M
     cells = ["policy alone", "random", row["wins"], row["draws"], row["losses"], f"{100 * row['score']:.1f}"]
     assert "| " + " | ".join(map(str, cells)) + " |" in card
     assert said["date"] in card and "Unmeasured" not in card
-    network = build_network(read_checkpoint(SHIPPED))
+    network = Checkpoint.read(SHIPPED).network
     assert read_record(path, network, 600) == said
+    earlier = said | {"results": [{key: row[key] for key in row if key != "median_margin"} for row in said["results"]]}
+    path.write_text(json.dumps(earlier))
+    assert read_record(path, network, 600) == earlier, "a file of a version that did not know the median"
     for field, value in (("iteration", 599), ("rules_version", 0), ("format", 2), ("results", [{}])):
         path.write_text(json.dumps(said | {field: value}))
         with pytest.raises(ValueError, match=r"^test_json: .*test\.json' (measured|has format|is no record)"):
@@ -240,10 +243,12 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("fault", ["missing", "truncated", "something else"])
+@pytest.mark.parametrize("fault", ["missing", "truncated", "something else", "no loops"])
 def test_a_checkpoint_that_is_no_good(fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad.ckpt"
-    if fault != "missing":
+    if fault == "no loops":
+        torch.save({key: value for key, value in torch.load(SHIPPED).items() if key != "loops"}, path)
+    elif fault != "missing":
         path.write_bytes(SHIPPED.read_bytes()[:100_000] if fault == "truncated" else b"hello")
     message = refusal(capsys, f"--ckpt_path={path}", f"--out={tmp_path / 'out'}")
     assert "ckpt_path: " in message and "bad.ckpt" in message
@@ -254,7 +259,9 @@ def test_a_checkpoint_that_is_no_good(fault: str, tmp_path: Path, capsys: pytest
 def test_without_an_extra_it_says_what_to_install(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == package or name.startswith("lit_trainer.onnx_")]:
+    for name in [
+        name for name in sys.modules if name.split(".")[0] == package or name.startswith("lit_trainer.networks.onnx_")
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)  # what Python does for a package that is not there
     message = refusal(capsys, f"--ckpt_path={SHIPPED}", f"--out={tmp_path / 'out'}")

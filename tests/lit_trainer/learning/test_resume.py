@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
 
-from lit_trainer.checkpoints.reader import KEY
+from lit_trainer.checkpoints.description import ENTRY
 from lit_trainer.learning.resume import configuration, let_configuration_win
 
 MakeOptimizer = Callable[[Iterator[nn.Parameter]], Optimizer]
@@ -226,7 +226,7 @@ def test_a_resumed_run_takes_its_configurations_rate(straight: tuple[Any, Path],
 
 
 def test_a_checkpoint_tells_its_optimizers_settings(straight: tuple[Any, Path]) -> None:
-    saved = torch.load(straight[1], weights_only=True)[KEY]["optimizer_configuration"]
+    saved = torch.load(straight[1], weights_only=True)[ENTRY]["optimizer_configuration"]
     assert saved["optimizer"] == "AdamW"
     assert saved["scheduler"] == "CosineAnnealingLR"
     assert saved["groups"][0]["lr"] == 1e-2

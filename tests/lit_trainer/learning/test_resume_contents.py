@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 import torch
 
-from lit_trainer.checkpoints.reader import iterations_done, read_checkpoint
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.resume import check_resumable
 
-Checkpoint = dict[str, Any]
+Contents = dict[str, Any]
 
 
 @pytest.fixture
-def checkpoint(checkpoint_path: Path) -> Checkpoint:
-    return copy.deepcopy(read_checkpoint(checkpoint_path))
+def checkpoint(checkpoint_path: Path) -> Contents:
+    return copy.deepcopy(Checkpoint.read(checkpoint_path).contents)
 
 
-def put(*keys: Any) -> Callable[[Checkpoint], None]:
+def put(*keys: Any) -> Callable[[Contents], None]:
     """Sets what stands at a path of keys to the last of them."""
     *path, last, value = keys
 
-    def change(checkpoint: Checkpoint) -> None:
+    def change(checkpoint: Contents) -> None:
         place: Any = checkpoint
         for key in path:
             place = place[key]
@@ -36,10 +36,10 @@ def put(*keys: Any) -> Callable[[Checkpoint], None]:
     return change
 
 
-def without(*keys: Any) -> Callable[[Checkpoint], None]:
+def without(*keys: Any) -> Callable[[Contents], None]:
     *path, last = keys
 
-    def change(checkpoint: Checkpoint) -> None:
+    def change(checkpoint: Contents) -> None:
         place: Any = checkpoint
         for key in path:
             place = place[key]
@@ -48,7 +48,7 @@ def without(*keys: Any) -> Callable[[Checkpoint], None]:
     return change
 
 
-def weights_alone(checkpoint: Checkpoint) -> None:
+def weights_alone(checkpoint: Contents) -> None:
     """As Lightning's `save_weights_only` writes it."""
     for key in ("callbacks", "optimizer_states", "lr_schedulers"):
         del checkpoint[key]
@@ -58,7 +58,7 @@ WINDOW = ("SelfPlayDataModule", "replay")
 POOL = ("SelfPlayDataModule", "opponent_pool")
 WEIGHT = "network.stem.weight"
 
-WRONG: dict[str, tuple[Callable[[Checkpoint], None], str]] = {
+WRONG: dict[str, tuple[Callable[[Contents], None], str]] = {
     "weights alone": (weights_alone, "no callbacks, optimizer_states, lr_schedulers; .* model.initial_weights"),
     "no loops": (without("loops"), "no loops"),
     "no version of Lightning": (without("pytorch-lightning_version"), "no pytorch-lightning_version"),
@@ -95,40 +95,40 @@ WRONG: dict[str, tuple[Callable[[Checkpoint], None], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_contents_are_refused_by_name(name: str, checkpoint: Checkpoint, first_run: tuple[Any, Path]) -> None:
+def test_wrong_contents_are_refused_by_name(name: str, checkpoint: Contents, first_run: tuple[Any, Path]) -> None:
     """A run that goes on without a part of itself, or with one position in place of all, and says nothing."""
     change, words = WRONG[name]
     run, _ = first_run
-    check_resumable(checkpoint, run.module, run.data)
+    check_resumable(Checkpoint(checkpoint), run.module, run.data)
     change(checkpoint)
     with pytest.raises(ValueError, match=words):
-        check_resumable(checkpoint, run.module, run.data)
+        check_resumable(Checkpoint(checkpoint), run.module, run.data)
 
 
-def test_what_older_windows_lack_is_no_damage(checkpoint: Checkpoint, first_run: tuple[Any, Path]) -> None:
+def test_what_older_windows_lack_is_no_damage(checkpoint: Contents, first_run: tuple[Any, Path]) -> None:
     run, _ = first_run
     for name in ("margins", "values"):
         del checkpoint["SelfPlayDataModule"]["replay"][name]
-    check_resumable(checkpoint, run.module, run.data)
+    check_resumable(Checkpoint(checkpoint), run.module, run.data)
     del checkpoint["SelfPlayDataModule"]["replay"]
-    check_resumable(checkpoint, run.module, run.data)
+    check_resumable(Checkpoint(checkpoint), run.module, run.data)
 
 
 def test_data_of_another_kind_is_said(
-    checkpoint: Checkpoint, first_run: tuple[Any, Path], caplog: pytest.LogCaptureFixture
+    checkpoint: Contents, first_run: tuple[Any, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     run, _ = first_run
     del checkpoint["SelfPlayDataModule"]
     with caplog.at_level(logging.WARNING):
-        check_resumable(checkpoint, run.module, run.data)
+        check_resumable(Checkpoint(checkpoint), run.module, run.data)
     assert "holds nothing of SelfPlayDataModule: pool and replay window begin anew" in caplog.text
 
 
 @pytest.mark.parametrize("processed", ["1x", None, -1, True, [1]])
-def test_an_iteration_that_is_none_is_refused(processed: Any, checkpoint: Checkpoint) -> None:
+def test_an_iteration_that_is_none_is_refused(processed: Any, checkpoint: Contents) -> None:
     put("loops", "fit_loop", "epoch_progress", "current", "processed", processed)(checkpoint)
     with pytest.raises(ValueError, match=rf"processed: {re.escape(repr(processed))} found, expected an iteration"):
-        iterations_done(checkpoint)
+        _ = Checkpoint(checkpoint).iteration
     del checkpoint["loops"]
     with pytest.raises(ValueError, match="processed: None found"):
-        iterations_done(checkpoint)
+        _ = Checkpoint(checkpoint).iteration

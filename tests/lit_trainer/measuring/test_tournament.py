@@ -15,7 +15,7 @@ from support.cli_tools import run
 
 from lit_trainer import ResidualMLP
 from lit_trainer.measuring import tournament as tournaments
-from lit_trainer.measuring.contestants import load_contestants, split_spec
+from lit_trainer.measuring.contestants import load_contestants
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.reporting import tournament_report
 from lit_trainer.self_play.lanes import LaneMemory
@@ -197,8 +197,6 @@ def test_faults_are_named_before_anything_is_written(
 
 def test_names_and_specifications(checkpoint_path: Path, other: Path) -> None:
     """Two checkpoints of one file name that cannot be told apart in the tables."""
-    assert split_spec("ismcts:100") == ("ismcts:100", 0)
-    assert split_spec("a.ckpt@1000000") == split_spec("a.ckpt@0001000000") == ("a.ckpt", 1_000_000)
     _, players = load_contestants(["random", str(checkpoint_path), f"{checkpoint_path}@8", str(other)], None)
     own = f"{checkpoint_path.parent.name}/{checkpoint_path.name}"
     assert [player.name for player in players] == [

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from lit_trainer import AlphaZeroModule, OnnxEvaluator, OpponentPool, ResidualMLP, TorchEvaluator, TransformerNetwork
-from lit_trainer.checkpoints.reader import KEY, build_network, check_fits, read_checkpoint
+from lit_trainer.checkpoints.description import ENTRY
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import hidden_loss, margin_loss
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.networks.base import AuxiliaryHeads
@@ -279,18 +280,18 @@ def test_a_game_without_a_hand_learns_its_margin() -> None:
 
 def test_checkpoints_with_and_without_heads_are_told_apart(checkpoint_path: Path) -> None:
     """One from before there were heads is one without; the other way round the message names the argument."""
-    old = copy.deepcopy(read_checkpoint(checkpoint_path))
+    old = copy.deepcopy(Checkpoint.read(checkpoint_path).contents)
     plain, heads = (ResidualMLP(width=24, blocks=1, auxiliary=auxiliary) for auxiliary in (False, True))
-    check_fits(old, plain)
-    del old[KEY]["network"]["init_args"]["auxiliary"]
-    check_fits(old, plain)
-    assert build_network(old).config == plain.config
+    Checkpoint(old).check_fits(plain)
+    del old[ENTRY]["network"]["init_args"]["auxiliary"]
+    Checkpoint(old).check_fits(plain)
+    assert Checkpoint(old).network.config == plain.config
     with pytest.raises(ValueError, match=r"network auxiliary: the checkpoint has False, this run True"):
-        check_fits(old, heads)
+        Checkpoint(old).check_fits(heads)
 
 
 def test_an_old_window_is_taken_over_and_said(run_for: Any, first_run: Any, tmp_path: Path, caplog: Any) -> None:
-    old = copy.deepcopy(read_checkpoint(first_run[1]))
+    old = copy.deepcopy(Checkpoint.read(first_run[1]).contents)
     del old["SelfPlayDataModule"]["replay"]["margins"]
     torch.save(old, tmp_path / "old.ckpt")
     with caplog.at_level("INFO"):

@@ -328,7 +328,7 @@ def test_games_are_bounded_in_number_and_age() -> None:
     [
         ([], "uvicorn", "pip install 'lit-alphazero[web]'"),
         (["--port", "0"], "", "port: 0 given, expected 1 to 65535"),
-        (["--agent", "nobody"], "", "agent: 'nobody' is neither a file nor known"),
+        (["--agent", "nobody"], "", "agent: 'nobody' is neither a known player nor a file"),
     ],
 )
 def test_the_command_refuses_in_a_line(

@@ -146,7 +146,9 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         session.parse_move("L")
     with pytest.raises(ValueError, match="turn: 1 given, expected 0 to 0"):
         session.view(1)
-    with pytest.raises(ValueError, match=r"agent: 'nobody' is neither a file nor known; .* ismcts:N, or one of "):
+    with pytest.raises(
+        ValueError, match=r"agent: 'nobody' is neither a known player nor a file; known are random, .* ismcts:N, "
+    ):
         make_thinker("nobody")
     with pytest.raises(ValueError, match="simulations: -1 given"):
         make_thinker("random", simulations=-1)

@@ -109,7 +109,7 @@ def test_the_other_seat_the_other_games_and_hints_of_an_agent_without_reasons(
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--agent", "nobody"], "agent: 'nobody' is neither a file nor known"),
+        (["--agent", "nobody"], "agent: 'nobody' is neither a known player nor a file"),
         (["--agent", "ismcts:0"], "agent: 'ismcts:0' given, expected ismcts:N"),
         (["--game", "chess"], "game: 'chess' cannot be shown; games to play are beasty_bar"),
         (["--agent", "skunk", "--game", "connect_four"], "agent: 'skunk' given, but it does not play connect_four"),

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from lit_trainer import OpponentPool, ResidualMLP, SelfPlayDataModule
-from lit_trainer.players.python_player import AgentTimeoutError
+from lit_trainer.players.python_player import AgentTimeoutError, PythonOpponent
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
@@ -76,18 +76,10 @@ def play() -> Callable[..., GeneratedGames]:
 
     def play(agent: Agent, limit: float | None, memory: LaneMemory | None = None, **options: Any) -> GeneratedGames:
         settings = GenerationSettings(simulations=2, search=SearchSettings(), parallel_games=64, threads=2)
+        opponents = {"mine": PythonOpponent("mine", agent, limit)}
         plan = {"self_play": 40, "mine": 40}
         return play_games(
-            settings,
-            network,
-            plan,
-            temperature=1.0,
-            seed=3,
-            past={},
-            agents={"mine": agent},
-            agent_time_limit=limit,
-            memory=memory,
-            **options,
+            settings, network, plan, temperature=1.0, seed=3, opponents=opponents, memory=memory, **options
         )
 
     return play

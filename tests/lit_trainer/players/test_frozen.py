@@ -21,9 +21,9 @@ from lit_trainer import (
     TransformerNetwork,
     load_agent,
 )
-from lit_trainer.checkpoints.reader import KEY, read_checkpoint
+from lit_trainer.checkpoints.description import ENTRY
+from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
-from lit_trainer.players.specs import opponent_player
 from sim_core import GameBatch
 
 
@@ -48,9 +48,7 @@ def pool(path: Path, **options: Any) -> OpponentPool:
 @pytest.mark.parametrize("simulations", [0, 8])
 def test_it_plays_as_the_checkpoint_s_agent(simulations: int, checkpoint_path: Path) -> None:
     """Another network, noise at the root, or moves that are sampled."""
-    frozen = pool(checkpoint_path, simulations=simulations).checkpoints
-    player = opponent_player("frozen", 4, {}, checkpoints=frozen)
-    assert player is not None
+    player = pool(checkpoint_path, simulations=simulations).roster["frozen"].player(4)
     batch = positions()
     agent = load_agent(checkpoint_path, simulations)
     agreed = [
@@ -59,8 +57,7 @@ def test_it_plays_as_the_checkpoint_s_agent(simulations: int, checkpoint_path: P
     ]
     # a search's determinizations are drawn from other streams
     assert all(agreed) if not simulations else np.mean(agreed) > 0.6
-    warm = opponent_player("frozen", 4, {}, checkpoints=pool(checkpoint_path, temperature=1.0).checkpoints)
-    assert warm is not None
+    warm = pool(checkpoint_path, temperature=1.0).roster["frozen"].player(4)
     assert len({tuple(warm.act(GameBatch(40, 3)).actions), tuple(load_moves(agent))}) == 2
 
 
@@ -107,13 +104,15 @@ def test_a_run_plays_it_alone_and_leaves_it_as_it_is(
     shutil.copy(checkpoint_path, path)
     opponents = pool(path, simulations=simulations)
     os.unlink(path)
-    before = {key: value.clone() for key, value in opponents.checkpoints["frozen"].network.state_dict().items()}
+    frozen = opponents.roster["frozen"]
+    assert isinstance(frozen, FrozenCheckpoint)
+    before = {key: value.clone() for key, value in frozen.network.state_dict().items()}
     learner = make_network(5)
     began = {key: value.clone() for key, value in learner.state_dict().items()}
     data = fit(learner, opponents)
     assert data.generation_stats["games/frozen"] == 12 and "games/self_play" not in data.generation_stats
     assert len(data.replay) == 2 * 12 * 12, "the learner's moves alone"
-    after = opponents.checkpoints["frozen"].network.state_dict()
+    after = frozen.network.state_dict()
     assert all(torch.equal(value, after[key]) for key, value in before.items())
     assert any(not torch.equal(value, learner.state_dict()[key]) for key, value in began.items())
     assert "checkpoints" not in opponents.state_dict()
@@ -182,7 +181,7 @@ def test_a_checkpoint_of_another_game_is_refused() -> None:
 
 
 def test_a_run_begins_with_a_checkpoint_s_weights(checkpoint_path: Path) -> None:
-    saved = read_checkpoint(checkpoint_path)["state_dict"]
+    saved = Checkpoint.read(checkpoint_path).contents["state_dict"]
     module = AlphaZeroModule(ResidualMLP(width=24, blocks=1), initial_weights=str(checkpoint_path))
     assert saved and all(torch.equal(value, module.state_dict()[key]) for key, value in saved.items())
     assert all(parameter.requires_grad for parameter in module.parameters())
@@ -195,11 +194,11 @@ def test_heads_may_be_more_or_fewer_than_the_checkpoint_s(checkpoint_path: Path,
     heads = ResidualMLP(width=24, blocks=1, auxiliary=True)
     fresh = {key: value.clone() for key, value in heads.state_dict().items() if key.startswith("auxiliary_heads.")}
     module = AlphaZeroModule(heads, initial_weights=str(checkpoint_path), margin_coef=0.1)
-    saved = read_checkpoint(checkpoint_path)
+    saved = Checkpoint.read(checkpoint_path).contents
     assert all(torch.equal(value, module.state_dict()[key]) for key, value in saved["state_dict"].items())
     assert fresh and all(torch.equal(value, heads.state_dict()[key]) for key, value in fresh.items())
     saved["state_dict"] = module.state_dict()
-    saved[KEY]["network"]["init_args"]["auxiliary"] = True
+    saved[ENTRY]["network"]["init_args"]["auxiliary"] = True
     torch.save(saved, tmp_path / "heads.ckpt")
     plain = ResidualMLP(width=24, blocks=1)
     AlphaZeroModule(plain, initial_weights=str(tmp_path / "heads.ckpt"))

@@ -15,7 +15,8 @@ from lit_trainer import AdaptiveOpponentPool, Agent, IsmctsAgent, OpponentPool, 
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
 from lit_trainer.players.python_player import PythonPlayer
-from lit_trainer.players.specs import ismcts_iterations, opponent_player
+from lit_trainer.players.specs import make as make_opponent
+from lit_trainer.players.specs import parse
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.settings import GenerationSettings
 from sim_core import Action, GameBatch, SearchSettings, State, games
@@ -64,12 +65,14 @@ def test_wrong_names_are_refused_by_field(name: str) -> None:
 
 
 def test_only_its_own_names_are_its_names() -> None:
-    assert ismcts_iterations("x", "ismcts:1") == 1
-    assert ismcts_iterations("x", "ismcts:1000000") == 1_000_000
-    for name in ("random", "ISMCTS:5", "my_ismcts:5", "ismcts_5", "ismctsx:5"):
-        assert ismcts_iterations("x", name) is None
-        with pytest.raises(ValueError, match=r"^opponents: .* is not known; known are .*ismcts:N"):
-            OpponentPool(["ismcts:5", name] if name != "random" else ["nobody"])
+    assert parse("ismcts:1").iterations == 1
+    assert parse("ismcts:1000000").iterations == 1_000_000
+    assert parse("random").kind == "builtin"
+    for name in ("nobody", "ISMCTS:5", "my_ismcts:5", "ismcts_5", "ismctsx:5"):
+        with pytest.raises(
+            ValueError, match=r"^opponents: .* is neither a known player nor a file; known are .*ismcts:N"
+        ):
+            OpponentPool(["ismcts:5", name])
     with pytest.raises(ValueError, match=r"^agents: ismcts:5 stands for tree search"):
         OpponentPool(["ismcts:5"], agents={"ismcts:5": IsmctsAgent(5)})
     with pytest.raises(ValueError, match=r"^opponents: a name stands twice"):
@@ -91,14 +94,14 @@ def test_a_pool_plays_it_with_its_own_number_of_iterations(game: str) -> None:
     """A name that leads to a player of another strength, or that only one game knows."""
     pool = OpponentPool(["ismcts:1", "ismcts:300"], self_play_share=0.0, past_share=0.0)
     assert SelfPlayDataModule(game, pool).evaluation_opponents == ("ismcts:1", "ismcts:300")
-    player = opponent_player("ismcts:300", 3, {}, threads=2)
+    player = make_opponent("ismcts:300").player(3, threads=2)
     assert isinstance(player, IsmctsPlayer) and (player.iterations, player.seed, player.threads) == (300, 3, 2)
     settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=64, threads=1)
     network = ResidualMLP(game, width=8, blocks=0)
     # plays at random, as one iteration does where the root cannot be solved
     torch.nn.init.zeros_(network.policy_head.weight)
     torch.nn.init.zeros_(network.policy_head.bias)
-    played = play_games(settings, network, pool.plan(120), temperature=1.0, seed=5, past={}, agents={})
+    played = play_games(settings, network, pool.plan(120), temperature=1.0, seed=5, opponents=pool.roster)
     weak, strong = played.results["ismcts:1"], played.results["ismcts:300"]
     assert sum(weak) == sum(strong) == 60
     assert strong[0] < 8 and weak[0] > 11, played.results

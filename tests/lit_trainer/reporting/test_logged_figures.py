@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lit_trainer.measuring.calibration import calibration, calibration_gap
-from lit_trainer.measuring.metrics import WinRateResult
+from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.reporting.logged_figures import EvaluationFigures, log_figure
 from lit_trainer.reporting.plots import calibration_plot, score_intervals, weights_over_iterations, win_rate_map
 
@@ -47,7 +47,7 @@ def test_the_heat_map_of_a_long_run_stays_readable() -> None:
 
 
 def test_the_intervals_are_those_of_the_result() -> None:
-    figure = score_intervals({"easy": WinRateResult(6, 2, 2, 0.7, 0.4, 0.9)}, iteration=3)
+    figure = score_intervals({"easy": MatchResult(6, 2, 2, 0.7, 0.4, 0.9)}, iteration=3)
     (bars,) = figure.axes[0].containers
     points, _, (segments,) = bars.lines
     assert points.get_xdata().tolist() == [pytest.approx(70)]
@@ -123,7 +123,7 @@ class Evaluated(BoringModel):
     def __init__(self) -> None:
         super().__init__()
         self.frozen = torch.nn.Dropout(0.5).eval()
-        self.evaluation = {"easy": WinRateResult(3, 0, 1, 0.75, 0.3, 0.95)}
+        self.evaluation = {"easy": MatchResult(3, 0, 1, 0.75, 0.3, 0.95)}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from lightning.pytorch import Trainer
 
@@ -54,10 +55,14 @@ def test_results_are_those_of_the_matches(
             )
             outcomes, margins = play_match(player, opponent, GAMES, game="beasty_bar", seed=seed)
             found = module.measurement[number][name]
-            assert found[:3] == tuple((outcomes == kind).sum() for kind in (1, 0, -1))
+            counts = tuple((outcomes == kind).sum() for kind in (1, 0, -1))
+            assert (found.wins, found.draws, found.losses) == counts
             assert found.margin == pytest.approx(margins.mean())
+            assert found.median_margin == np.median(margins)
     said = json.loads((tmp_path / "test.json").read_text())
     assert said["checkpoint"] is None and said["iteration"] == 0
+    for row in said["results"]:
+        assert row["median_margin"] == module.measurement[row["simulations"]][row["opponent"]].median_margin
     assert (tmp_path / "test.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["test.json", "test.png"]
     assert "5 simulations" in capsys.readouterr().out

@@ -89,7 +89,8 @@ def test_two_iterations_against_everybody(network: PolicyValueNetwork, tmp_path:
 )
 def test_an_opponent_of_another_game_is_refused(game: str, opponents: Any) -> None:
     pool = OpponentPool(opponents)
-    with pytest.raises(ValueError, match=rf"^opponent_pool: .* is no opponent of {game}; known are random"):
+    expected = rf"^opponent_pool: .* plays .*, expected {game}, whose built-in opponents are random"
+    with pytest.raises(ValueError, match=expected):
         SelfPlayDataModule(game=game, opponent_pool=pool)
 
 

@@ -18,12 +18,14 @@ import torch
 from support.process_tools import alive, cpu_seconds, needs_proc, sleeps, wait_for
 
 from lit_trainer import OpponentPool, ResidualMLP, SelfPlayDataModule
+from lit_trainer.players.python_player import PythonOpponent
+from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.games import GeneratedGames, join_games
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator, worker_device
 from lit_trainer.self_play.workers.chunks import ChunkPlanner
 from lit_trainer.self_play.workers.messages import WorkerSetup
-from lit_trainer.self_play.workers.pool import WorkerError, pickled_agents
+from lit_trainer.self_play.workers.pool import WorkerError
 from sim_core import GameBatch, SearchSettings, get_game
 
 pytestmark = pytest.mark.timeout(120)
@@ -293,7 +295,7 @@ def test_a_slow_worker_gives_up_games_that_are_too_old(two: Two) -> None:
     ("agent", "named"),
     [
         ("Raises", "RuntimeError: the agent is tired"),
-        ("OnlyAtHome", "agents: bad cannot be made in a worker process: .*not at home"),
+        ("OnlyAtHome", "opponents: bad cannot be made in a worker process: .*not at home"),
     ],
 )
 def test_what_a_worker_raises_is_shown(start: Start, agents: Any, agent: str, named: str) -> None:
@@ -334,10 +336,12 @@ def test_agents_that_cannot_be_sent_are_refused_by_name(agents: Any, monkeypatch
         SelfPlayDataModule(
             opponent_pool=OpponentPool(["mine"], agents={"mine": agents.Locked()}), asynchronous=True, game=GAME
         )
-    assert pickle.loads(pickled_agents({"mine": {"class_path": "my_agents.Locked"}})["mine"])
+    assert pickle.loads(pickled({"mine": PythonOpponent("mine", {"class_path": "my_agents.Locked"})})["mine"])
     monkeypatch.setattr(agents.First, "__module__", "__main__")
     with pytest.raises(ValueError, match=r"^agents: mine is a __main__\.First.*into a module"):
-        pickled_agents({"mine": agents.First()})
+        pickled({"mine": PythonOpponent("mine", agents.First())})
+    with pytest.raises(ValueError, match=r"^agents: mine is a __main__\.First.*into a module"):
+        pickled({"mine": PythonOpponent("mine", {"class_path": "my_agents.First"})})
 
 
 def test_a_network_that_cannot_be_made_again_is_refused(start: Start) -> None:
