@@ -43,7 +43,7 @@ class GameRecord:
 
     @property
     def position_outcomes(self) -> NDArray[np.int8]:
-        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings.value_target`."""
+        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings`."""
 
     @property
     def position_margins(self) -> NDArray[np.int32]:

@@ -16,7 +16,7 @@ from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.roster import Roster
 from lit_trainer.players.specs import SELF_PLAY, past_name
 from lit_trainer.utils.checks import time_limit
-from sim_core import OPPONENTS
+from sim_core import DEFAULT_OPPONENTS
 
 
 def _share(name: str, value: float) -> float:
@@ -45,7 +45,7 @@ class OpponentPool:
 
     Args:
         opponents: names: built-in ones of any game (the data module checks that they are its game's), keys of
-            `agents` or `checkpoints`, or ``ismcts:N`` for tree search of N iterations a move. None: Beasty Bar's ten.
+            `agents` or `checkpoints`, or ``ismcts:N`` for tree search of N iterations a move. None: `sim_core.DEFAULT_OPPONENTS`.
         self_play_share: share of games against itself.
         past_share: share of games against past checkpoints; self-play's until there is one.
         max_past: past checkpoints kept, the newest.
@@ -82,7 +82,7 @@ class OpponentPool:
         time_limit("agent_time_limit", agent_time_limit)
         self.roster = Roster(agents, checkpoints, agent_time_limit)
         """All opponents that this run can name, also those of `agents` and `checkpoints` that it does not play."""
-        self.opponents = self.roster.enlist(OPPONENTS if opponents is None else opponents, "opponents")
+        self.opponents = self.roster.enlist(DEFAULT_OPPONENTS if opponents is None else opponents, "opponents")
         """Short names of the opponents that the learner plays."""
         self.self_play_share = _share("self_play_share", self_play_share)
         self.past_share = _share("past_share", past_share)

@@ -26,6 +26,7 @@ cdef double NOISE = 0.15
 
 
 cdef struct OutcomeWeights:
+    # docs/opponents.md says what each weighs
     double mybar, oppbar, myout, oppout, q, front, threat, parrot, monkey, skunk, early, late
 
 cdef OutcomeWeights OUTCOME_WEIGHTS = OutcomeWeights(3.0, -2.0, -2.5, 2.0, 1.5, 2.0, 1.5, 0.4, 15.0, 0.5, 0.5, 0.3)
@@ -34,21 +35,21 @@ cdef double[5] PLACE_WEIGHTS = [0.53, 0.37, 0.25, 0.27, 0.10]
 
 
 cdef struct Turn:
-    # A turn taken on a copy, seen by the player who took it.
+    # A turn played on a copy of the position, as the player sees it who played it.
     const BeastyState *before
-    const BeastyState *after    # the card at the turn's end not drawn
-    int player
-    int other
+    const BeastyState *after    # without the card that is drawn at the end of the turn
+    int player                  # who played it
+    int other                   # the opponent
     int action                  # its id
     int card                    # species played
-    int target                  # card a played parrot sends away; -1: none
-    int target_place
-    int my_lost                 # points that went to THAT'S IT during the turn
-    int other_lost
+    int target                  # card that a played parrot sends away; -1: none
+    int target_place            # its place in line
+    int my_lost                 # own points that went to THAT'S IT during the turn
+    int other_lost              # the opponent's such points
 
 
 cdef inline int line_mask(const BeastyState *s, int player) noexcept nogil:
-    """Species that `player` has in line."""
+    """Returns the species that `player` has in line."""
     cdef int mask = 0, place
     for place in range(s.line_size):
         if owner_of(s.line[place]) == player:
@@ -61,7 +62,7 @@ cdef inline double set_points(int mask, int skunk_extra) noexcept nogil:
 
 
 cdef double material(const Turn *t, double bar, double front, int skunk_extra) noexcept nogil:
-    """E: points times weight over all visible cards of the position after the turn."""
+    """Returns E: points times weight, over all visible cards of the position after the turn."""
     cdef const BeastyState *s = t.after
     cdef double total, p, points
     cdef int place, card
@@ -78,7 +79,7 @@ cdef double material(const Turn *t, double bar, double front, int skunk_extra) n
 
 
 cdef inline int place_of(const BeastyState *s, int card) noexcept nogil:
-    """Where that card stands in line, or 5."""
+    """Returns the place of a card in line, or 5."""
     cdef int place
     for place in range(s.line_size):
         if s.line[place] == card:
@@ -87,7 +88,7 @@ cdef inline int place_of(const BeastyState *s, int card) noexcept nogil:
 
 
 cdef double card_bonus(const Turn *t) noexcept nogil:
-    """A: the bonus for the card played."""
+    """Returns A: the bonus for the card played."""
     cdef int mine = t.player * NUM_SPECIES, place, my_gain, other_gain, acts_as
     cdef double bonus = 0.0
     if t.card == SKUNK:
@@ -131,7 +132,7 @@ cdef double card_bonus(const Turn *t) noexcept nogil:
 
 
 cdef double reaction(const Turn *t) noexcept nogil:
-    """R: what the card played reacts to in the line before it."""
+    """Returns R: what the card played reacts to in the line before it."""
     cdef const BeastyState *s = t.before
     cdef int mine = line_mask(s, t.player), theirs = line_mask(s, t.other), species, strongest, net
     cdef int other_unplayed = s.hand[t.other], k
@@ -162,7 +163,7 @@ cdef double reaction(const Turn *t) noexcept nogil:
 
 
 cdef double line_quality(const BeastyState *s, int player) noexcept nogil:
-    """Q: weighted points by place, the other player's times -0.6."""
+    """Returns Q: points weighted by place. The opponent's count -0.6 times."""
     cdef double total = 0.0, value
     cdef int place
     for place in range(s.line_size):
@@ -172,7 +173,7 @@ cdef double line_quality(const BeastyState *s, int player) noexcept nogil:
 
 
 cdef double outcome_score(const Turn *t, const OutcomeWeights *w) noexcept nogil:
-    """O: what the turn changed, then a bonus for the card played."""
+    """Returns O: what the turn changed, and a bonus for the card played."""
     cdef const BeastyState *before = t.before
     cdef const BeastyState *after = t.after
     cdef int before_theirs = line_mask(before, t.other), after_theirs = line_mask(after, t.other), fall, table, place
@@ -229,7 +230,7 @@ cdef Turn turn_of(const BeastyState *before, const BeastyState *after, int actio
     return t
 
 
-# -- what each opponent scores a turn by ---------------------------------------------------------------------------------
+# -- what each opponent scores a turn by ------------------------------------------------------------------------------
 
 ctypedef double (*Score)(const Turn *t, Stream *stream) noexcept nogil
 
@@ -261,7 +262,7 @@ cdef double distilled_outcome(const Turn *t, Stream *stream) noexcept nogil:
     return outcome_score(t, &DISTILLED_WEIGHTS)
 
 
-# -- the table: all that names, counts, numbers and docs follow from -----------------------------------------------------
+# -- the table: names, numbers, counts and docs follow from it --------------------------------------------------------
 
 Opponent = namedtuple("Opponent", ["name", "scoring", "is_default"])
 cdef Score SCORES[MAX_OPPONENTS]
@@ -292,7 +293,7 @@ DEFAULT_OPPONENTS = tuple([row.name for row in TABLE if row.is_default])
 
 
 cdef int opponent_action(int opponent, const BeastyState *s, Stream *stream) noexcept nogil:
-    """The action that opponent chooses for the player to move; ties are broken from the stream. -1: game over."""
+    """Returns an opponent's action for the player to move. Ties are broken at random. -1: the game is over."""
     cdef int16_t actions[MAX_LEGAL]
     cdef double scores[MAX_LEGAL]
     cdef double best = -1e300

@@ -16,7 +16,7 @@ from lit_trainer.networks.residual_mlp import ResidualMLP
 from lit_trainer.players.adaptive_pool import RULES, AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool, apportion
 from lit_trainer.players.specs import PAST, SELF_PLAY, past_name
-from sim_core import OPPONENTS
+from sim_core import DEFAULT_OPPONENTS
 
 RATE = st.floats(0, 1)
 
@@ -76,12 +76,12 @@ def test_losing_more_to_one_never_lowers_its_weight(rates: list[float], k: int, 
 
 def test_extremes() -> None:
     pool = AdaptiveOpponentPool()
-    assert pool.opponents == OPPONENTS
-    assert set(pool.weights.values()) == {0.1}
-    pool.update_weights_from_win_rates(dict.fromkeys(OPPONENTS, 1.0))
-    assert list(pool.weights.values()) == pytest.approx([0.1] * 10)
-    pool.update_weights_from_win_rates(dict.fromkeys(OPPONENTS, 1.0) | {"skunk": 0.0})
-    assert pool.weights["skunk"] == pytest.approx(0.55)
+    assert pool.opponents == DEFAULT_OPPONENTS
+    assert set(pool.weights.values()) == {1 / len(DEFAULT_OPPONENTS)}
+    pool.update_weights_from_win_rates(dict.fromkeys(DEFAULT_OPPONENTS, 1.0))
+    assert list(pool.weights.values()) == pytest.approx([1 / len(DEFAULT_OPPONENTS)] * len(DEFAULT_OPPONENTS))
+    pool.update_weights_from_win_rates(dict.fromkeys(DEFAULT_OPPONENTS, 1.0) | {"skunk": 0.0})
+    assert pool.weights["skunk"] == pytest.approx(1 - 0.05 * (len(DEFAULT_OPPONENTS) - 1))
     assert {round(w, 9) for name, w in pool.weights.items() if name != "skunk"} == {0.05}
 
 
@@ -129,7 +129,7 @@ def test_apportioning_sums_up_and_stays_within_one(total: int, shares: list[floa
     st.floats(0, 1),
     st.floats(0, 1),
     st.integers(0, 4),
-    st.lists(st.sampled_from(OPPONENTS), unique=True),
+    st.lists(st.sampled_from(DEFAULT_OPPONENTS), unique=True),
 )
 @settings(max_examples=150, deadline=None)
 def test_a_plan_sums_to_the_games_and_respects_the_shares(

@@ -50,7 +50,7 @@ def test_names() -> None:
     assert isinstance(OPPONENTS, tuple)
     assert OPPONENTS == reference_opponents.NAMES
     assert [row.name for row in TABLE] == list(OPPONENTS) and len(set(OPPONENTS)) == len(OPPONENTS)
-    assert DEFAULT_OPPONENTS == tuple(row.name for row in TABLE if row.is_default)
+    assert tuple(row.name for row in TABLE if row.is_default) == DEFAULT_OPPONENTS
 
 
 def test_unknown_name_is_refused() -> None:
