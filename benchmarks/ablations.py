@@ -1,8 +1,8 @@
 """What each part of the recipe is worth: ``python benchmarks/ablations.py --folder FOLDER``.
 
 Trains `configs/quickstart.yaml` with one thing changed at a time, several seeds of each, by the command line a user
-has; then measures every player against the built-in opponents on one set of deals. What is done is not done again: stopped,
-it goes on where it was, and seeds or variants can be added later. docs/experiments.md has the figures.
+has; then measures every player against the built-in opponents on one set of deals. What is done is not done again:
+stopped, it goes on where it was, and seeds or variants can be added later. docs/experiments.md has the figures.
 """
 
 from __future__ import annotations
