@@ -6,10 +6,22 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd sim_core/*/*.pyx sim_core/*/*.pxd)
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-lowest lint docs browser sanitize audit clean
+.PHONY: quickstart check test durations test-lowest lint docs browser sanitize audit clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/lit-trainer fit --config configs/quickstart.yaml
+
+# in a minute, between two changes: lint, and the tests of all parts that take a moment
+check: export OMP_NUM_THREADS = 1
+check: export OMP_WAIT_POLICY = PASSIVE
+check: $(VENV)/.installed-dev lint
+	$(BIN)/python -m pytest --quick --quiet --numprocesses auto --durations 5 --durations-min 1
+
+# which tests `make check` leaves out, measured anew
+durations: export OMP_NUM_THREADS = 1
+durations: export OMP_WAIT_POLICY = PASSIVE
+durations: $(VENV)/.installed-dev
+	PYTHONPATH=tests $(BIN)/python -m pytest -p support.durations -m "not slow" --numprocesses auto
 
 # a process for each core (PYTEST_XDIST_AUTO_NUM_WORKERS says how many else), one thread each
 test: export OMP_NUM_THREADS = 1

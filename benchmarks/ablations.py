@@ -30,7 +30,7 @@ WIDTH = 128
 """Of the network, half of the quickstart's, so that three seeds of everything take an hour."""
 POPULATION = {
     "trainer.check_val_every_n_epoch": 5,
-    "data.evaluation_games": 200,
+    "data.evaluation.games": 200,
     "data.opponent_pool": {
         "class_path": "lit_trainer.AdaptiveOpponentPool",
         "init_args": {"self_play_share": 0.5, "past_share": 0.0},
@@ -51,8 +51,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "TemperatureScheduleCallback.end_temp": 0.5,
         "TemperatureScheduleCallback.decay_type": "linear",
     },
-    "targets: visits (PUCT, noise)": {"data.search": {"dirichlet_fraction": 0.25}},
-    "targets: none (value alone learns)": {"data.simulations": 0},
+    "targets: visits (PUCT, noise)": {"data.generation.search": {"dirichlet_fraction": 0.25}},
+    "targets: none (value alone learns)": {"data.generation.simulations": 0},
     "auxiliary heads": {
         "model.network.init_args.auxiliary": True,
         "model.margin_coef": 0.3,
@@ -64,7 +64,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "population: PFSP w (1 - w)": POPULATION | {f"{POOL}.rule": "pfsp_even"},
     "population: fixed, equal": POPULATION
     | {"adaptive": False, "data.opponent_pool.class_path": "lit_trainer.OpponentPool"},
-    "population: linear, endgame values": POPULATION | {"data.value_target": "endgame"},
+    "population: linear, endgame values": POPULATION | {"data.generation.value_target": "endgame"},
 }
 """Name to what differs from the quickstart; the base of the populations' is "population: linear"."""
 
@@ -130,7 +130,7 @@ def measure(checkpoint: Path, folder: Path, games: int, simulations: Sequence[in
         with tempfile.TemporaryDirectory() as scratch:
             config["trainer"]["logger"]["init_args"]["save_dir"] = scratch
             config["seed_everything"] = TEST_SEED
-            config["data"] |= {"test_games": games, "test_simulations": list(simulations)}
+            config["data"]["test"] = {"games": games, "simulations": list(simulations)}
             file = Path(scratch) / "test.yaml"
             file.write_text(yaml.safe_dump(config))
             command = [

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from training import Clock, bare_trainer, seconds_of
 
-from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
+from lit_trainer import AlphaZeroModule, EvaluationSettings, GenerationSettings, ResidualMLP, SelfPlayDataModule
 from lit_trainer.checkpoints.writer import AtomicCheckpointIO
 from lit_trainer.learning.distributed import gather_windows
 from lit_trainer.learning.replay import ReplayWindow
@@ -86,7 +86,10 @@ class Costs:
 def _fit(world: int, games: int, steps: int, batch: int, iterations: int) -> tuple[Clock, SelfPlayDataModule]:
     """A real run of this process among `world`, without loggers and checkpoints."""
     data = SelfPlayDataModule(
-        games_per_iteration=games, steps_per_iteration=steps, batch_size=batch, threads=1, evaluation_games=100
+        generation=GenerationSettings(games=games, threads=1),
+        evaluation=EvaluationSettings(games=100),
+        steps_per_iteration=steps,
+        batch_size=batch,
     )
     clock = Clock()
     trainer = bare_trainer(clock, iterations, strategy="ddp", plugins=[TorchElasticEnvironment()], devices=world)
@@ -124,7 +127,7 @@ def _measure(
     found["games_per_second"] = large.median("games_per_second")
     loaders = data.val_dataloader()
     played = seconds_of(lambda: [next(iter(loader)) for loader in loaders], iterations)
-    found["evaluation_games_per_second"] = data.evaluation_games * len(loaders) / played
+    found["evaluation_games_per_second"] = data.evaluation.games * len(loaders) / played
     parameters = sum(parameter.numel() for parameter in ResidualMLP().parameters())
     found["parameters"] = parameters
     for name, numbers in (("hop", 1), ("all_reduce", parameters)):

@@ -25,7 +25,16 @@ from rich.console import Console
 from rich.table import Table
 
 from callbacks import AdaptiveOpponentCallback, GradNormCallback
-from lit_trainer import AdaptiveOpponentPool, AlphaZeroModule, ResidualMLP, SelfPlayDataModule
+from lit_trainer import (
+    AdaptiveOpponentPool,
+    AlphaZeroModule,
+    EvaluationSettings,
+    GenerationSettings,
+    ReplaySettings,
+    ResidualMLP,
+    SelfPlayDataModule,
+    WorkerSettings,
+)
 from sim_core import OPPONENTS, GameBatch
 from sim_core.beasty_bar.rules import SPECIES
 
@@ -215,14 +224,12 @@ def run(minutes: float = 60.0, asynchronous: bool = False, games: int = 64, step
     """
     data = SelfPlayDataModule(
         opponent_pool=AdaptiveOpponentPool(snapshot_every=20, max_past=5),
-        games_per_iteration=games,
+        generation=GenerationSettings(games=games, simulations=8, parallel_games=games),
+        evaluation=EvaluationSettings(games=20),
+        replay=ReplaySettings(positions=10_000),
+        workers=WorkerSettings() if asynchronous else None,
         steps_per_iteration=steps,
         batch_size=256,
-        replay_positions=10_000,
-        simulations=8,
-        parallel_games=games,
-        evaluation_games=20,
-        asynchronous=asynchronous,
     )
     watch = Watch()
     fit([watch], data, ResidualMLP(width=64, blocks=2), max_epochs=-1, max_time=timedelta(minutes=minutes))
@@ -256,14 +263,11 @@ def objects(iterations: int = 120) -> None:
     """
     data = SelfPlayDataModule(
         opponent_pool=AdaptiveOpponentPool(["random"], 0.4, 0.3, snapshot_every=5, max_past=2),
-        games_per_iteration=8,
+        generation=GenerationSettings(games=8, simulations=1, parallel_games=8, threads=1),
+        evaluation=EvaluationSettings(games=2),
+        replay=ReplaySettings(positions=1000),
         steps_per_iteration=1,
         batch_size=16,
-        replay_positions=1000,
-        simulations=1,
-        parallel_games=8,
-        evaluation_games=2,
-        threads=1,
     )
     watch = Objects()
     callbacks = [watch, AdaptiveOpponentCallback(), GradNormCallback()]

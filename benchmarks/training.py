@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from callbacks import EntropyScheduleCallback, GradNormCallback
-from lit_trainer import AlphaZeroModule, ResidualMLP, SelfPlayDataModule
+from lit_trainer import AlphaZeroModule, GenerationSettings, ResidualMLP, SelfPlayDataModule, WorkerSettings
 
 
 class Clock(Callback):
@@ -94,14 +94,16 @@ def main(
     torch.manual_seed(0)
     module = AlphaZeroModule(ResidualMLP())
     data = SelfPlayDataModule(
-        games_per_iteration=games,
+        generation=GenerationSettings(
+            games=games,
+            simulations=simulations,
+            evaluator=evaluator,
+            parallel_games=512,
+            threads=1 if asynchronous else 2,
+        ),
+        workers=WorkerSettings() if asynchronous else None,
         steps_per_iteration=steps,
         batch_size=batch,
-        simulations=simulations,
-        evaluator=evaluator,
-        parallel_games=512,
-        threads=1 if asynchronous else 2,
-        asynchronous=asynchronous,
     )
     clock = Clock()
     trainer = bare_trainer(clock, iterations)
@@ -114,8 +116,8 @@ def main(
     )
     generation = waiting if asynchronous else clock.median("seconds")
     generator = np.random.default_rng(0)
-    sampling = steps * seconds_of(lambda: data.replay.sample(batch, generator), 20)
-    rows = data.replay.sample(batch, generator)
+    sampling = steps * seconds_of(lambda: data.window.sample(batch, generator), 20)
+    rows = data.window.sample(batch, generator)
     module.trainer = None  # type: ignore[assignment]
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
 

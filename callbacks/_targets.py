@@ -139,7 +139,7 @@ class Target:
 def _is_frozen(owner: Any) -> bool:
     if not dataclasses.is_dataclass(owner) or isinstance(owner, type):
         return False
-    return bool(owner.__dataclass_params__.frozen)
+    return bool(owner.__dataclass_params__.frozen)  # type: ignore[attr-defined]
 
 
 def _is_whole(owner: type, name: str) -> bool:

@@ -4,6 +4,9 @@ from .checkpoints.writer import AtomicCheckpointIO as AtomicCheckpointIO
 from .learning.data_module import SelfPlayDataModule as SelfPlayDataModule
 from .learning.datasets import SelfPlayDataset as SelfPlayDataset
 from .learning.module import AlphaZeroModule as AlphaZeroModule
+from .learning.settings import EvaluationSettings as EvaluationSettings
+from .learning.settings import ReplaySettings as ReplaySettings
+from .learning.settings import TestSettings as TestSettings
 from .measuring.metrics import WinRate as WinRate
 from .networks.base import PolicyValueNetwork as PolicyValueNetwork
 from .networks.evaluators import Evaluator as Evaluator
@@ -23,3 +26,5 @@ from .reporting.logged_figures import EvaluationFigures as EvaluationFigures
 from .reporting.progress_bar import SelfPlayProgressBar as SelfPlayProgressBar
 from .reporting.time_report import TimeReport as TimeReport
 from .self_play.games import generate_games_batched_by_opponent as generate_games_batched_by_opponent
+from .self_play.settings import GenerationSettings as GenerationSettings
+from .self_play.settings import WorkerSettings as WorkerSettings

@@ -12,11 +12,7 @@ from typing import Any
 import pytest
 import torch
 from support.cli_tools import ROOT
-
-
-@cache
-def _shares_a_fixture(file: str) -> bool:
-    return 'scope="module"' in (ROOT / file).read_text()
+from support.durations import is_quick, shares_a_fixture
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -30,9 +26,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return file if _shares_a_fixture(file) else nodeid
+            return file if shares_a_fixture(file) else nodeid
 
     return Scheduling(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out slow tests and those of tests/data/long_tests.txt")
 
 
 @cache
@@ -46,6 +46,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Begun at the end, one of those would keep a process busy while the others have nothing left.
     """
+    if config.getoption("quick"):
+        left_out = [item for item in items if not is_quick(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if is_quick(item)]
     for item in items:
         if item.get_closest_marker("slow") or _computes_in_python(item.path):
             item.add_marker("no_cover")

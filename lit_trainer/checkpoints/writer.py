@@ -1,4 +1,4 @@
-"""How a run writes its checkpoints: whole or not at all."""
+"""Writes a run's checkpoints whole or not at all, as a plugin of Lightning."""
 
 from __future__ import annotations
 
@@ -10,26 +10,31 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from lit_trainer.checkpoints.reader import load_file
+from lit_trainer.utils.files import write_whole
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint beside its place, syncs it to the disk, then renames it: no crash leaves half a file.
 
-    Reads only what is whole, by the checksums in it.
+    Reads only files that are whole, by the checksums in them.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
     ) -> None:
-        """Write a checkpoint, or leave what stood there before.
+        """Writes a checkpoint, or leaves what stood there before.
+
+        Args:
+            checkpoint: Contents of the file.
+            path: Path of the file. The folders above it are made.
+            storage_options: Unused; Lightning passes it.
 
         Raises:
-            OSError: the disk is full or the folder cannot be written; names the file and the reason.
+            OSError: The disk is full or the folder cannot be written; names the file and the reason.
         """
         target = Path(path)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(checkpoint, target)
+            write_whole(target, lambda file: torch.save(checkpoint, file))
         except Exception as error:
             if (cause := _cause_on_disk(error)) is None:
                 raise
@@ -43,42 +48,23 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read a checkpoint's tensors and plain values; code in it is never run, whatever the caller asks for.
+        """Returns a checkpoint's tensors and plain values. Code in the file is never run.
+
+        Args:
+            path: Path of the file.
+            map_location: Device for the tensors. Default: the CPU.
+            weights_only: Unused: code is not run either if the caller asks for it, as Lightning up to 2.5 does.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it is truncated or damaged, or holds code.
+            FileNotFoundError: There is no such file.
+            ValueError: The file is truncated or damaged, or holds code.
         """
-        # Lightning's own default is to run it, up to 2.5
         found: dict[str, Any] = load_file(path, map_location=map_location)
         return found
 
 
-def _write_whole(checkpoint: dict[str, Any], target: Path) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-        _sync_folder(target.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let the new name, too, outlast a power cut."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _cause_on_disk(error: BaseException | None) -> OSError | None:
-    """The system's error behind one that torch makes of it."""
+    # torch makes errors of its own out of the system's
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error

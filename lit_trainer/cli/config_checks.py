@@ -11,7 +11,13 @@ from jsonargparse import Namespace
 
 from lit_trainer.cli.config_files import misread_number, read_config
 
-GROUPS = ("trainer", "model", "data", "data.search", "data.evaluation_search")
+GROUPS = (
+    "trainer",
+    "model",
+    "data",
+    *(f"data.{name}" for name in ("generation", "evaluation", "test", "replay")),
+    *(f"data.{name}.search" for name in ("generation", "evaluation")),
+)
 """Settings that are groups of settings."""
 LOWEST = {
     "trainer.gradient_clip_val": 0,

@@ -90,7 +90,7 @@ class LitTrainerCLI(LightningCLI):
             super().instantiate_classes()
             self.datamodule.check_game(self.model.network)
         except (MemoryError, RuntimeError, OverflowError) as error:
-            advice = "not enough memory; lower the size of model.network or data.replay_positions: "
+            advice = "not enough memory; lower the size of model.network or data.replay.positions: "
             self.parser.error(f"{advice if is_out_of_memory(error) else ''}{error}")
         except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
             self.parser.error(str(error))

@@ -19,7 +19,7 @@ from lit_trainer.reporting.agent_report import (
     calibration_picture,
     game_as_markdown,
 )
-from lit_trainer.utils.files import save_figure, write_json
+from lit_trainer.utils.files import save_figure, write_json, write_text
 
 
 def report(
@@ -76,5 +76,5 @@ def report(
             sides, names = sides[::-1], names[::-1]
         turns = annotated_game(sides, names, player(16 * simulations), seed + number, network.game)
         text.append(f"## Against {name}\n\n{game_as_markdown(turns)}")
-    (folder / "games.md").write_text("\n".join(text))
+    write_text(folder / "games.md", "\n".join(text))
     write_json(folder / "report.json", facts)

@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_trainer.checkpoints.newest import newest_first
+from lit_trainer.utils.files import write_text
 
 
 def slurm_job() -> str | None:
@@ -89,10 +90,7 @@ class SlurmRequeue(Callback):
         saved = [c.best_model_path for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
         paths = newest_first(Path(path).absolute() for path in saved if path)
         if paths and trainer.is_global_zero:
-            self.note.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.note.with_suffix(".partial")
-            partial.write_text(f"{paths[0]}\n")
-            partial.replace(self.note)
+            write_text(self.note, f"{paths[0]}\n")
 
     def _requeue(self) -> None:
         try:

@@ -3,169 +3,114 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from lit_trainer.checkpoints.reader import windows_in
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.distributed import gather_stats, gather_windows, own_window
+from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, PlayedMatch
 from lit_trainer.learning.replay import ReplayWindow
-from lit_trainer.learning.settings import check_asynchronous, check_settings, check_weighed
+from lit_trainer.learning.settings import (
+    EvaluationSettings,
+    ReplaySettings,
+    TestSettings,
+    check_asynchronous,
+    check_training,
+    resolved,
+)
 from lit_trainer.learning.stopping import CommonStop
-from lit_trainer.measuring.matches import Match, play_match
+from lit_trainer.measuring.matches import Match
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.networks.evaluators import TorchEvaluator, make_evaluator
-from lit_trainer.players.engine_players import IsmctsPlayer
-from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
-from lit_trainer.self_play.settings import SELF_PLAY_SEARCH, GenerationSettings
+from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
 from lit_trainer.self_play.stats import results_to_log
-from lit_trainer.utils.memory import add_memory_advice, memory_advice
+from lit_trainer.utils.memory import add_memory_advice
 from lit_trainer.utils.seeding import derive_seed
-from sim_core import SearchSettings, get_game
 
 if TYPE_CHECKING:
     from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator
 
 log = logging.getLogger(__name__)
 
-PLAY_SEARCH = SearchSettings()
-"""Evaluation's: docs/search.md says why it may differ from what teaches best."""
+_GENERATION, _EVALUATION, _TEST, _REPLAY = GenerationSettings(), EvaluationSettings(), TestSettings(), ReplaySettings()
 
 
 class SelfPlayDataModule(LightningDataModule):
-    """One iteration is one epoch: play `games_per_iteration`, learn for `steps_per_iteration` batches.
+    """Provides a run's data: games of self-play for training, matches against opponents for validation and test.
+
+    One iteration is one epoch: it plays `generation.games` games and learns for `steps_per_iteration` batches.
 
     Args:
-        game: name of the game.
-        opponent_pool: whom the learner plays. None: itself alone.
-        games_per_iteration: games an iteration, of each process.
-        steps_per_iteration: optimizer batches an iteration.
-        batch_size: positions a batch, of each process.
-        replay_positions: positions the replay window holds, of each process.
-        simulations: search simulations a move in self-play; 0 plays the network's policy, which then has no target
-            to learn from (the value learns on).
-        temperature: of the visit shares that self-play samples from; `TemperatureScheduleCallback` drives it.
-        value_target: what the value learns: "outcome", of the game as it was played, or "endgame", the exact value of
-            the game's first position that can be solved, as if both sides played perfectly from there on. Where
-            self-play searches they differ only in games against others.
-        search: how self-play's searches choose.
-        evaluator: how self-play asks the network, e.g. "torch", or "onnx_int8": twice as fast on a CPU, in 8-bit whole
-            numbers (extra `onnx`). Evaluation uses "torch".
-        parallel_games: games played side by side; more fill the network's batches, fewer save memory.
-        threads: of self-play and evaluation, for trees and network together; workers have as many each.
-        evaluation_opponents: Opponents of validation: players' names of any kind (built-in ones, ``ismcts:N``,
-            FILE.ckpt@64, package.module.Agent, ...) or names from the pool. None: the pool's, or all built-in ones.
-        evaluation_games: games against each, half from either seat.
-        evaluation_simulations: simulations a move in validation; 0 is the policy alone.
-        evaluation_search: how searches choose in validation and test, where the best move is wanted and no target.
-        test_opponents: opponents of `test`, any of those kinds. None: `evaluation_opponents`.
-        test_games: games of `test` against each, half from either seat.
-        test_simulations: simulations a move that `test` measures the player with, each against all opponents.
-        asynchronous: let worker processes play while the trainer learns, with weights that are an iteration or so
-            behind. The games then depend on how fast each side is: two runs with one seed differ.
-        workers: worker processes of each process; asynchronous generation only, as the next three.
-        max_staleness: iterations that the weights a game was played with may be behind when its positions enter the
-            replay window. Older games are given up, and counted in ``selfplay/dropped_games``.
-        worker_timeout: seconds without a sign of life of a worker that is waited for, after which the run ends with an
-            error that names it (each gives one every second; it has ten minutes to start); None: for ever.
-        worker_device: where workers evaluate the network, e.g. "cpu" or "cuda:1"; "auto" is the trainer's GPU where it
-            learns on one, else the CPU.
-        save_replay: keep the replay window in checkpoints; without it a resumed run refills the window.
-        seed: of everything that is drawn at random; the CLI links it to `seed_everything`.
+        game: Name of the game.
+        opponent_pool: Opponents mixed into self-play. None: self-play only.
+        generation: How the games of an iteration are generated.
+        evaluation: Matches of validation.
+        test: Matches of `test`.
+        replay: The replay window, from which batches are drawn.
+        workers: Worker processes that play while the trainer learns, with weights that lag about one iteration behind.
+            The games then depend on how fast each side is, so two runs with one seed differ. None: the trainer plays
+            the games itself before it learns.
+        temperature: Temperature of the visit shares that self-play samples moves from. `TemperatureScheduleCallback`
+            changes it during a run.
+        batch_size: Positions per batch, in each process.
+        steps_per_iteration: Optimizer steps per iteration, each with one batch.
+        seed: Random seed of deals, searches, opponents and batches. The same seed gives the same run. The command line
+            takes it from `seed_everything`.
 
     Raises:
-        ValueError: names the argument, the value and what would be right.
+        ValueError: Names the setting, its value and what would be right.
     """
 
     def __init__(
         self,
         game: str = "beasty_bar",
         opponent_pool: OpponentPool | None = None,
-        games_per_iteration: int = 512,
-        steps_per_iteration: int = 40,
-        batch_size: int = 1024,
-        replay_positions: int = 250_000,
-        simulations: int = 32,
+        generation: GenerationSettings = _GENERATION,
+        evaluation: EvaluationSettings = _EVALUATION,
+        test: TestSettings = _TEST,
+        replay: ReplaySettings = _REPLAY,
+        workers: WorkerSettings | None = None,
         temperature: float = 1.0,
-        value_target: Literal["outcome", "endgame"] = "outcome",
-        search: SearchSettings = SELF_PLAY_SEARCH,
-        evaluator: str = "torch",
-        parallel_games: int = 1024,
-        threads: int = 2,
-        evaluation_opponents: Sequence[str] | None = None,
-        evaluation_games: int = 200,
-        evaluation_simulations: int = 0,
-        evaluation_search: SearchSettings = PLAY_SEARCH,
-        test_opponents: Sequence[str] | None = None,
-        test_games: int = 1000,
-        test_simulations: Sequence[int] = (0, 16, 64, 256),
-        asynchronous: bool = False,
-        workers: int = 1,
-        max_staleness: int = 2,
-        worker_timeout: float | None = 300.0,
-        worker_device: str = "auto",
-        save_replay: bool = True,
+        batch_size: int = 1024,
+        steps_per_iteration: int = 40,
         seed: int = 42,
     ) -> None:
-        check_settings(locals())
+        check_training(temperature, batch_size, steps_per_iteration)
         super().__init__()
-        rules = get_game(game)
         self.game = game
         self.opponent_pool = pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
-        if evaluation_opponents is None:
-            evaluation_opponents = pool.opponents or rules.opponents
+        self.generation = generation
         pool.check_game(game)
         self.roster = pool.roster.copy()
         """The pool's opponents and those of validation and test, by name."""
-        self.evaluation_opponents = self.roster.enlist(evaluation_opponents, "evaluation_opponents", game)
-        check_weighed(pool, self.evaluation_opponents)
-        self.test_opponents = self.evaluation_opponents
-        if test_opponents is not None:
-            self.test_opponents = self.roster.enlist(test_opponents, "test_opponents", game)
-        if asynchronous:
+        self.evaluation, self.test = resolved(evaluation, test, pool, self.roster, game)
+        self.replay = replay
+        if workers is not None:
             check_asynchronous(pool)
-        self.games_per_iteration = games_per_iteration
-        self.steps_per_iteration = steps_per_iteration
-        self.batch_size = batch_size
-        self.simulations = simulations
-        self.temperature = temperature
-        self.value_target = value_target
-        self.search = search
-        self.evaluation_search = evaluation_search
-        self.evaluator = evaluator
-        self.parallel_games = parallel_games
-        self.threads = threads
-        self.evaluation_games = evaluation_games
-        self.evaluation_simulations = evaluation_simulations
-        self.test_games = test_games
-        self.test_simulations = tuple(test_simulations)
-        self.move_times = MoveTimes()
-        """Of a test, in the first process: `sims:N` of the player, and opponents that search, to their time a move."""
-        self.asynchronous = asynchronous
         self.workers = workers
-        self.max_staleness = max_staleness
-        self.worker_timeout = worker_timeout
-        self.worker_device = worker_device
-        self.save_replay = save_replay
+        self.temperature = temperature
+        self.batch_size = batch_size
+        self.steps_per_iteration = steps_per_iteration
         self.seed = seed
-        self._memory, self._evaluation_memory = LaneMemory(), LaneMemory()
+        self._memory = LaneMemory()
         self._games_tested = 0
         self._generator: AsynchronousGenerator | None = None
         self._stop = CommonStop()
+        self._matches = EvaluationMatches(game, self.roster, seed, self._stop)
         self._resumed = False
-        self.replay = ReplayWindow(replay_positions, game)
+        self.window = ReplayWindow(replay.positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
         """Called while games are generated, or played in a test, with the games played so far and their total."""
         self.generation_stats: dict[str, float] = {}
@@ -193,7 +138,7 @@ class SelfPlayDataModule(LightningDataModule):
         """Raise ValueError where network and data are not of one game."""
         if network.game != self.game:
             raise ValueError(f"game: the data plays {self.game}, the network is for {network.game}")
-        make_evaluator(network, self.evaluator)  # names what it does not support, or what is not installed
+        make_evaluator(network, self.generation.evaluator)  # names what it does not support, or what is not installed
 
     def setup(self, stage: str) -> None:
         """Check that network and data are of one game, before anything is played."""
@@ -202,24 +147,12 @@ class SelfPlayDataModule(LightningDataModule):
 
     # -- training --------------------------------------------------------------------------------------------------
 
-    @property
-    def _generation_settings(self) -> GenerationSettings:
-        return GenerationSettings(
-            games=self.games_per_iteration,
-            simulations=self.simulations,
-            search=self.search,
-            evaluator=self.evaluator,
-            parallel_games=self.parallel_games,
-            threads=self.threads,
-            value_target=self.value_target,
-        )
-
     def _play(self, iteration: int) -> GeneratedGames:
         """An iteration's games, played here and now with the current weights."""
         pool, network = self.opponent_pool, self._network
-        plan = pool.plan(self.games_per_iteration)
+        plan = pool.plan(self.generation.games)
         return play_games(
-            self._generation_settings,
+            self.generation,
             network,
             plan,
             temperature=self.temperature,
@@ -240,19 +173,18 @@ class SelfPlayDataModule(LightningDataModule):
     def _start_workers(self, iteration: int) -> AsynchronousGenerator:
         from lit_trainer.self_play.workers.asynchronous import (  # POSIX systems only
             AsynchronousGenerator,
-            worker_device,
         )
 
-        assert self.trainer is not None
+        assert self.trainer is not None and self.workers is not None
         generator = AsynchronousGenerator(
             self._network,
             self.opponent_pool,
-            self._generation_settings,
-            games_per_iteration=self.games_per_iteration,
-            workers=self.workers,
-            device=worker_device(self.worker_device, self.trainer.strategy.root_device),
-            max_staleness=self.max_staleness,
-            timeout=self.worker_timeout,
+            self.generation,
+            games_per_iteration=self.generation.games,
+            workers=self.workers.count,
+            device=self.workers.device_for(self.trainer.strategy.root_device),
+            max_staleness=self.workers.max_staleness,
+            timeout=self.workers.timeout,
             seed=self.seed,
             rank=self._process[0],
             start_iteration=iteration,
@@ -267,7 +199,7 @@ class SelfPlayDataModule(LightningDataModule):
     def _while_playing(self, games: float, total: int | None = None) -> None:
         """Called a few times a second while games are played or waited for."""
         self._stop.heed()
-        total = self.games_per_iteration if total is None else total
+        total = self.generation.games if total is None else total
         for report in self.on_progress:
             report(min(games, total), total)
 
@@ -291,7 +223,7 @@ class SelfPlayDataModule(LightningDataModule):
     def on_exception(self, exception: BaseException) -> None:
         """End the workers: Lightning calls this in place of `teardown` after an error, Ctrl-C or SIGTERM."""
         self._stop_workers()
-        advice = f"lower data.batch_size (now {self.batch_size}), data.replay_positions or the network's size"
+        advice = f"lower data.batch_size (now {self.batch_size}), data.replay.positions or the network's size"
         add_memory_advice(exception, "while the network learned", advice)
 
     def refill(self, iteration: int) -> None:
@@ -299,17 +231,17 @@ class SelfPlayDataModule(LightningDataModule):
         pool = self.opponent_pool
         if pool.needs_snapshot(iteration):
             pool.add_snapshot(iteration, self._network)
-        play = self._take_from_workers if self.asynchronous else self._play
+        play = self._take_from_workers if self.workers else self._play
         games = self._stop.together(partial(play, iteration))
-        self.replay.add(games)
-        stats = games.stats | results_to_log(games.results) | {"replay_positions": float(len(self.replay))}
+        self.window.add(games)
+        stats = games.stats | results_to_log(games.results) | {"replay_positions": float(len(self.window))}
         # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
         self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 
     def train_dataloader(self) -> DataLoader[Any]:
         self._stop.listen()
         dataset = SelfPlayDataset(
-            self.replay,
+            self.window,
             self.refill,
             self._iteration,
             self.steps_per_iteration,
@@ -319,100 +251,68 @@ class SelfPlayDataModule(LightningDataModule):
             self._before_batch,
             auxiliary=self._network.auxiliary_heads is not None,
         )
-        return DataLoader(dataset, batch_size=None)
+        return _loader(dataset)
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
-    def _play_evaluation(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """This process's share of the match against one opponent; the deals are the same at every iteration."""
-        self._check_workers()
-        seed = derive_seed(self.seed, "evaluation", name)
-        match = Match(self.evaluation_simulations, name)
-        return self._play_match(match, self.evaluation_games, seed, on_progress=lambda _: self._stop.heed())
+    @property
+    def _conditions(self) -> Conditions:
+        rank, world = self._process
+        generation = self.generation
+        return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, rank, world)
 
-    def _play_test(self, match: Match) -> tuple[np.ndarray, np.ndarray]:
-        """This process's share of a match; the deals are the same at every number of simulations."""
-        # not those of evaluation, by which a checkpoint may have been chosen
-        seed = derive_seed(self.seed, "test", match.opponent)
-        before, total = self._games_tested, self.test_games // self._process[1] * len(self.test_matches)
-        played = self._play_match(
+    def _play_evaluation(self, match: Match) -> PlayedMatch:
+        self._check_workers()
+        return self._matches.play(
+            self._network, match, self.evaluation.games, self._conditions, on_progress=lambda _: self._stop.heed()
+        )
+
+    def _play_test(self, match: Match) -> PlayedMatch:
+        before, total = self._games_tested, self.test.games // self._process[1] * len(self.test_matches)
+        played = self._matches.play(
+            self._network,
             match,
-            self.test_games,
-            seed,
-            timed=True,
+            self.test.games,
+            self._conditions,
+            purpose="test",
             on_progress=lambda games: self._while_playing(before + games, total),
         )
         self._games_tested += len(played[0])
         return played
 
-    def _play_match(
-        self,
-        match: Match,
-        games: int,
-        seed: int,
-        timed: bool = False,
-        on_progress: Callable[[float], None] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        rank, world = self._process
-        low, high = 2 * (games // 2 * rank // world), 2 * (games // 2 * (rank + 1) // world)
-        advice = f"lower data.parallel_games (now {self.parallel_games})"
-        with memory_advice("in a match", advice), TorchEvaluator(self._network) as evaluate:
-            player = NetworkPlayer(
-                evaluate,
-                simulations=match.simulations,
-                temperature=0.0,
-                seed=derive_seed(seed, "search"),
-                threads=self.threads,
-                settings=self.evaluation_search,
-            )
-            roster = self.roster.to(next(self._network.parameters()).device)
-            opponent = roster[match.opponent].player(derive_seed(seed, "opponent"), self.threads)
-            if timed and rank == 0:
-                timing = self.game, derive_seed(self.seed, "timing")
-                self.move_times.measure(f"sims:{match.simulations}", player, *timing)
-                if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
-                    self.move_times.measure(match.opponent, opponent, *timing)
-            return self._stop.together(
-                partial(
-                    play_match,
-                    player,
-                    opponent,
-                    high - low,
-                    game=self.game,
-                    seed=seed,
-                    first=low,
-                    parallel_games=self.parallel_games,
-                    memory=self._evaluation_memory,
-                    on_progress=on_progress,
-                )
-            )
+    @property
+    def move_times(self) -> MoveTimes:
+        """Returns the times per move of the newest test: `sims:N` and opponents that search, in the first process."""
+        return self._matches.move_times
 
     @property
     def test_matches(self) -> tuple[Match, ...]:
         """The matches of `test`, in the order of its loaders."""
-        return tuple(Match(number, name) for number in self.test_simulations for name in self.test_opponents)
+        return tuple(Match(number, name) for number in self.test.simulations for name in self.test.opponents or ())
 
     def test_facts(self) -> dict[str, Any]:
         """Returns the settings that a test is played with, by the names that ``test.json`` writes."""
-        names = ("game", "seed", "test_games", "threads", "parallel_games")
-        return {name: getattr(self, name) for name in names} | {"search": asdict(self.evaluation_search)}
+        conditions = self._conditions
+        return {
+            "game": self.game,
+            "seed": self.seed,
+            "test_games": self.test.games,
+            "threads": conditions.threads,
+            "parallel_games": conditions.parallel_games,
+            "search": asdict(conditions.search),
+        }
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """One loader an opponent, in the order of `evaluation_opponents`."""
+        """Returns a loader for each opponent of `evaluation.opponents`."""
         self._stop.listen()
-        return [
-            DataLoader(EvaluationDataset(name, partial(self._play_evaluation, name)), batch_size=None)
-            for name in self.evaluation_opponents
-        ]
+        matches = [Match(self.evaluation.simulations, name) for name in self.evaluation.opponents or ()]
+        return [_loader(EvaluationDataset(match, partial(self._play_evaluation, match))) for match in matches]
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
-        """One loader a match, in the order of `test_matches`."""
+        """Returns a loader for each of `test_matches`."""
         self._stop.listen()
-        self.move_times, self._games_tested = MoveTimes(), 0
-        return [
-            DataLoader(EvaluationDataset(match.opponent, partial(self._play_test, match)), batch_size=None)
-            for match in self.test_matches
-        ]
+        self._matches.move_times, self._games_tested = MoveTimes(), 0
+        return [_loader(EvaluationDataset(match, partial(self._play_test, match))) for match in self.test_matches]
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
@@ -422,12 +322,12 @@ class SelfPlayDataModule(LightningDataModule):
         Settings are not state: on a resume the YAML's hold.
         """
         state: dict[str, Any] = {"opponent_pool": self.opponent_pool.state_dict()}
-        if self.save_replay:
+        if self.replay.save:
             state |= self._replay_state()
         return state
 
     def _replay_state(self) -> dict[str, Any]:
-        window = self.replay.state_dict()
+        window = self.window.state_dict()
         if self._process[1] == 1:
             return {"replay": window}
         assert self.trainer is not None
@@ -439,6 +339,10 @@ class SelfPlayDataModule(LightningDataModule):
         self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
         if windows := windows_in(state_dict):
-            self.replay.load_state_dict(own_window(windows, *self._process))
+            self.window.load_state_dict(own_window(windows, *self._process))
         elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")
+
+
+def _loader(dataset: IterableDataset[Any]) -> DataLoader[Any]:
+    return DataLoader(dataset, batch_size=None)  # the data sets yield whole batches

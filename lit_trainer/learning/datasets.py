@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,28 +11,37 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from lit_trainer.learning.replay import ReplayWindow
+from lit_trainer.measuring.matches import Match
 from lit_trainer.utils.seeding import derive_seed
 
 
-class EvaluationDataset(IterableDataset[dict[str, Tensor]]):
-    """One batch: the outcomes of a match, played when it is asked for.
+class EvaluationDataset(IterableDataset[dict[str, Any]]):
+    """Yields one batch: a match's games, which are played when the batch is asked for.
+
+    The batch holds `opponent` (a name), `simulations` (of the measured player, per move), `outcome` int8 [games] and
+    `margin` int32 [games].
 
     Args:
-        name: the opponent's.
-        play: plays the match and returns outcomes and margins [games], see `play_match`.
+        match: Opponent and simulations.
+        play: Plays the match and returns outcomes and margins [games], see `play_match`.
     """
 
-    def __init__(self, name: str, play: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
+    def __init__(self, match: Match, play: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
         super().__init__()
-        self.name = name
+        self.match = match
         self._play = play
 
     def __len__(self) -> int:
         return 1
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         outcomes, margins = self._play()
-        yield {"outcome": torch.from_numpy(outcomes), "margin": torch.from_numpy(margins)}
+        yield {
+            "opponent": self.match.opponent,
+            "simulations": self.match.simulations,
+            "outcome": torch.from_numpy(outcomes),
+            "margin": torch.from_numpy(margins),
+        }
 
 
 class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):

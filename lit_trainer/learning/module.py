@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
-from torch.nn import ModuleList
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -17,8 +16,8 @@ from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
 from lit_trainer.learning.resume import configuration, let_configuration_win
-from lit_trainer.measuring.matches import Match
-from lit_trainer.measuring.metrics import MatchResult, MatchScore
+from lit_trainer.learning.scores import MatchScores
+from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.reporting.sources import run_data
 from sim_core import get_game
@@ -97,8 +96,7 @@ class AlphaZeroModule(LightningModule):
         """Simulations a move, then opponent, to the result of the newest test."""
         self.iterations_done = 0
         """Of the checkpoint that was loaded."""
-        self._win_rates = ModuleList()
-        self._match_scores = ModuleList()
+        self._scores = MatchScores()
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Observations [B, OBSERVATION_SIZE] to logits [B, A] and value [B]."""
@@ -175,24 +173,16 @@ class AlphaZeroModule(LightningModule):
 
     # -- evaluation ------------------------------------------------------------------------------------------------
 
-    @property
-    def _opponents(self) -> tuple[str, ...]:
-        return run_data(self.trainer).evaluation_opponents
-
     def on_validation_epoch_start(self) -> None:
-        self._win_rates = ModuleList(MatchScore() for _ in self._opponents).to(self.device)
+        self._scores = MatchScores()
 
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
-        metric = self._win_rates[dataloader_idx]
-        assert isinstance(metric, MatchScore)
-        metric.update(batch["outcome"], batch["margin"])
+    def validation_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Counts a batch's games for the opponent that the batch names, see `MatchScores`."""
+        self._scores.update(batch)
 
     def on_validation_epoch_end(self) -> None:
         """Logs each opponent's score (a draw counts half), draws, interval and margins; then mean and worst score."""
-        results: dict[str, MatchResult] = {}
-        for name, metric in zip(self._opponents, self._win_rates, strict=True):
-            assert isinstance(metric, MatchScore)
-            results[name] = metric.result()
+        results = {match.opponent: result for match, result in self._scores.results(self.device).items()}
         if results:
             self.evaluation = results
             self._log_scores("val", results)
@@ -206,17 +196,12 @@ class AlphaZeroModule(LightningModule):
         self.log(f"{prefix}/mean_win_rate", sum(scores) / len(scores), prog_bar=True, batch_size=1)
         self.log(f"{prefix}/worst_win_rate", min(scores), batch_size=1)
 
-    @property
-    def _matches(self) -> tuple[Match, ...]:
-        return run_data(self.trainer).test_matches
-
     def on_test_epoch_start(self) -> None:
-        self._match_scores = ModuleList(MatchScore() for _ in self._matches).to(self.device)
+        self._scores = MatchScores()
 
-    def test_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
-        metric = self._match_scores[dataloader_idx]
-        assert isinstance(metric, MatchScore)
-        metric.update(batch["outcome"], batch["margin"])
+    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Counts a batch's games for the opponent and the simulations that the batch names, see `MatchScores`."""
+        self._scores.update(batch)
 
     def on_test_epoch_end(self) -> None:
         """Logs what `on_validation_epoch_end` does, for each number of simulations.
@@ -224,9 +209,8 @@ class AlphaZeroModule(LightningModule):
         The names ``test/...`` without a number of simulations are of the first one.
         """
         self.measurement = {}
-        for match, metric in zip(self._matches, self._match_scores, strict=True):
-            assert isinstance(metric, MatchScore)
-            self.measurement.setdefault(match.simulations, {})[match.opponent] = metric.result()
+        for match, result in self._scores.results(self.device).items():
+            self.measurement.setdefault(match.simulations, {})[match.opponent] = result
         for k, (simulations, results) in enumerate(self.measurement.items()):
             for prefix in ("test", f"test/sims_{simulations}")[k > 0 :]:
                 self._log_scores(prefix, results)

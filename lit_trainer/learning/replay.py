@@ -36,7 +36,7 @@ class ReplayWindow:
 
     def __init__(self, capacity: int, game: str = "beasty_bar") -> None:
         if capacity < 1:
-            raise ValueError(f"replay_positions: {capacity} given, expected at least 1")
+            raise ValueError(f"replay.positions: {capacity} given, expected at least 1")
         rules = get_game(game)
         self.capacity = capacity
         self.game = game

@@ -1,87 +1,158 @@
-"""Checks of a data module's settings, before anything is played."""
+"""Groups of the data module's settings that learning and evaluation read: validation, test, replay window."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-import torch
-
-from lit_trainer.networks.evaluators import EVALUATORS
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool
-from lit_trainer.players.roster import pickled
-from lit_trainer.utils.checks import time_limit, whole_number
+from lit_trainer.players.roster import Roster, pickled
+from lit_trainer.utils.checks import whole_number
+from lit_trainer.utils.settings import Settings, whole
+from sim_core import SearchSettings, get_game
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
-_RANGES = {
-    "games_per_iteration": (1, 10_000_000),
-    "steps_per_iteration": (1, 1_000_000_000),
-    "batch_size": (1, 10_000_000),
-    "replay_positions": (1, 1_000_000_000),
-    "simulations": (0, MAX_SIMULATIONS),
-    "parallel_games": (1, 1_000_000),
-    "threads": (1, 1024),
-    "evaluation_games": (2, 10_000_000),
-    "evaluation_simulations": (0, MAX_SIMULATIONS),
-    "test_games": (2, 10_000_000),
-    "workers": (1, 1024),
-    "max_staleness": (1, 1_000_000_000),
-}
-"""The least and the most of each whole number: the most is far above what any machine is up to."""
+_MOST_GAMES = 10_000_000
+
+PLAY_SEARCH = SearchSettings()
+"""Default search of evaluation. docs/search.md says why it may differ from the search that teaches best."""
 
 
-def check_settings(given: Mapping[str, Any]) -> None:
-    """Raise ValueError where an argument of `SelfPlayDataModule` is out of range.
+@dataclass(frozen=True)
+class EvaluationSettings(Settings):
+    """Describes the matches of validation.
 
     Args:
-        given: its arguments, all of them.
+        opponents: Opponents that the learner is measured against: names of players of any kind (built-in ones,
+            `ismcts:N`, `FILE.ckpt@64`, `my_package.MyAgent`, ...) or names from the pool. None: the pool's opponents,
+            or all built-in ones.
+        games: Games against each opponent, an even number: each deal is played from both seats.
+        simulations: Simulations per move. 0 plays the raw policy.
+        search: Settings of the search in validation and test, where the best move is wanted and no training target.
+
+    Raises:
+        ValueError: Names the field, its value and what would be right.
     """
-    for name, (lowest, highest) in _RANGES.items():
-        whole_number(name, given[name], lowest, highest)
-    for name in ("evaluation_games", "test_games"):
-        if given[name] % 2:
-            raise ValueError(f"{name}: {given[name]} given, expected an even number (two seats a deal)")
-    time_limit("worker_timeout", given["worker_timeout"])
-    _check_test_simulations(given["test_simulations"])
-    if not 0.0 <= given["temperature"] < float("inf"):
-        raise ValueError(f"temperature: {given['temperature']!r} given, expected 0 or more")
-    if (target := given["value_target"]) not in ("outcome", "endgame"):
-        raise ValueError(f"value_target: {target!r} given, expected outcome or endgame")
-    if (evaluator := given["evaluator"]) not in EVALUATORS:
-        raise ValueError(f"evaluator: {evaluator!r} given, expected one of {', '.join(EVALUATORS)}")
-    _check_device(given["worker_device"])
+
+    opponents: Sequence[str] | None = None
+    games: int = whole(200, 2, _MOST_GAMES, even=True)
+    simulations: int = whole(0, 0, MAX_SIMULATIONS)
+    search: SearchSettings = PLAY_SEARCH
+
+    group: ClassVar[str] = "evaluation"
 
 
-def _check_test_simulations(numbers: Sequence[int]) -> None:
-    for number in numbers:
-        whole_number("test_simulations", number, 0, MAX_SIMULATIONS)
-    if not numbers or len(set(numbers)) != len(numbers):
-        raise ValueError(f"test_simulations: {list(numbers)} given, expected at least one, none twice")
+@dataclass(frozen=True)
+class TestSettings(Settings):
+    """Describes the matches of `test`.
+
+    Args:
+        opponents: Opponents that the player is measured against, named as in `evaluation.opponents`. None: the
+            opponents of validation.
+        games: Games against each opponent at each number of simulations, an even number: each deal is played from
+            both seats.
+        simulations: Numbers of simulations per move. The player is measured at each of them against all opponents.
+
+    Raises:
+        ValueError: Names the field, its value and what would be right.
+    """
+
+    __test__: ClassVar[bool] = False  # pytest would collect a class of this name
+
+    opponents: Sequence[str] | None = None
+    games: int = whole(1000, 2, _MOST_GAMES, even=True)
+    simulations: Sequence[int] = (0, 16, 64, 256)
+
+    group: ClassVar[str] = "test"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for the first field that is out of bounds."""
+        super().__post_init__()
+        name, numbers = self.qualified("simulations"), self.simulations
+        for number in numbers:
+            whole_number(name, number, 0, MAX_SIMULATIONS)
+        if not numbers or len(set(numbers)) != len(numbers):
+            raise ValueError(f"{name}: {list(numbers)} given, expected at least one number, and each only once")
 
 
-def _check_device(worker_device: str) -> None:
-    if worker_device == "auto":
-        return
-    try:
-        torch.device(worker_device)
-    except (RuntimeError, TypeError):
-        raise ValueError(f"worker_device: {worker_device!r} given, expected auto, cpu, cuda or cuda:N") from None
+@dataclass(frozen=True)
+class ReplaySettings(Settings):
+    """Describes the replay window, from which batches are drawn.
+
+    Args:
+        positions: Positions that the window holds, in each process.
+        save: Whether checkpoints hold the window. Without it a resumed run fills the window anew.
+
+    Raises:
+        ValueError: Names the field, its value and what would be right.
+    """
+
+    positions: int = whole(250_000, 1, 1_000_000_000)
+    save: bool = True
+
+    group: ClassVar[str] = "replay"
 
 
-def check_weighed(pool: OpponentPool, evaluation: Sequence[str]) -> None:
-    """Raises ValueError if an adaptive pool cannot weigh by the evaluations, because an opponent is not in it."""
-    for name in evaluation:
+def resolved(
+    evaluation: EvaluationSettings, test: TestSettings, pool: OpponentPool, roster: Roster, game: str
+) -> tuple[EvaluationSettings, TestSettings]:
+    """Returns both groups with the short names of their opponents, which are added to the roster.
+
+    Args:
+        evaluation: Settings of validation. Without opponents they get the pool's, or all built-in ones.
+        test: Settings of `test`. Without opponents they get those of validation.
+        pool: The run's opponent pool.
+        roster: Opponents by their short names, among them the pool's.
+        game: Name of the game.
+
+    Raises:
+        ValueError: An opponent is unknown, or an adaptive pool does not hold an opponent of validation.
+    """
+    given = evaluation.opponents
+    if given is None:
+        given = pool.opponents or get_game(game).opponents
+    named = roster.enlist(given, evaluation.qualified("opponents"), game)
+    for name in named:
         if isinstance(pool, AdaptiveOpponentPool) and name not in pool.opponents:
             raise ValueError(
-                f"evaluation_opponents: {name!r} is not in the adaptive pool, which weighs by these evaluations; "
+                f"evaluation.opponents: {name!r} is not in the adaptive pool, whose weights follow these evaluations; "
                 f"its opponents are {', '.join(pool.opponents)}"
             )
+    tested = named
+    if test.opponents is not None:
+        tested = roster.enlist(test.opponents, test.qualified("opponents"), game)
+    return replace(evaluation, opponents=named), replace(test, opponents=tested)
+
+
+def check_training(temperature: float, batch_size: int, steps_per_iteration: int) -> None:
+    """Checks the settings that belong to no group.
+
+    Args:
+        temperature: Temperature of self-play, 0 or more.
+        batch_size: Positions per batch, at least 1.
+        steps_per_iteration: Optimizer steps per iteration, at least 1.
+
+    Raises:
+        ValueError: Names the setting, its value and what would be right.
+    """
+    whole_number("batch_size", batch_size, 1, 10_000_000)
+    whole_number("steps_per_iteration", steps_per_iteration, 1, 1_000_000_000)
+    if not 0.0 <= temperature < float("inf"):
+        raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
 
 
 def check_asynchronous(pool: OpponentPool) -> None:
-    """Raise ValueError where workers cannot run here, or cannot get the pool's agents."""
+    """Checks that worker processes can run here and can be sent the pool's opponents.
+
+    Args:
+        pool: The run's opponent pool, whose agents and checkpoints are sent to the workers.
+
+    Raises:
+        ValueError: The system is none of POSIX, or an opponent cannot be sent to another process.
+    """
     if os.name != "posix":
-        raise ValueError("asynchronous: true given, expected false: worker processes need a POSIX system")
+        raise ValueError("workers: given, expected null: worker processes need a POSIX system")
     pickled({name: pool.roster[name] for name in pool.opponents})

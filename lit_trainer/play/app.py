@@ -1,6 +1,6 @@
-"""The web application: a page, its pictures, and the JSON that it talks to (docs/playing.md).
+"""Answers the page's requests: its files, and games as JSON (docs/playing.md).
 
-Handlers change games on the event loop only, under the game's lock; agents think in a few threads of their own.
+Handlers change games only on the event loop, under the game's lock. Agents think in a few separate threads.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lit_trainer.play.hosts import addresses
-from lit_trainer.play.record import PERSON, SHOWN, Record, shown
+from lit_trainer.play.saved_game import PERSON, SHOWN, SavedGame, shown
 from lit_trainer.play.session import Session
 from lit_trainer.play.store import Hosted, Store
 from lit_trainer.play.thinkers import ADVISER, Thinker, Thought
 from lit_trainer.play.views import View, playable
+from lit_trainer.players.specs import check_plays
 
-LARGEST_BODY = 100_000  # bytes; a saved game is the largest thing there is to send
-THINKING = 4  # threads in which agents think
-BODY_S = 10.0  # seconds that a request's body may take to come
+LARGEST_BODY = 100_000  # bytes; the largest body is a saved game
+THINKING = 4  # number of threads in which agents think
+BODY_S = 10.0  # seconds in which a request's body must arrive
 
 _STATIC = {
     "/": ("index.html", "text/html"),
@@ -48,11 +49,12 @@ _HEADERS = {
 
 
 def refuse(status: int, message: str) -> HTTPException:
+    """Returns the error that answers a request with that status and message."""
     return HTTPException(status, message)
 
 
 async def _received(request: Request) -> bytes:
-    """The request's body; one that is too large is refused."""
+    """Returns the request's body, and refuses one that is too large."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
@@ -62,21 +64,21 @@ async def _received(request: Request) -> bytes:
 
 
 async def _body(request: Request, seconds: float) -> dict[str, Any]:
-    """The request's JSON object; anything else, or one that is too long in coming, is refused."""
-    # a form of another site cannot send this type without being asked first
+    """Returns the request's JSON object, and refuses anything else or one that arrives too slowly."""
+    # the browser lets no form of another site send this type
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise refuse(415, "body: expected the content type application/json")
     try:
         with anyio.fail_after(seconds):
             received = await _received(request)
     except TimeoutError:
-        raise HTTPException(408, f"body: not all here after {seconds:g} seconds", {"Connection": "close"}) from None
+        raise HTTPException(408, f"body: incomplete after {seconds:g} seconds", {"Connection": "close"}) from None
     except ClientDisconnect:
-        raise refuse(400, "body: the connection ended before it did") from None
+        raise refuse(400, "body: the connection closed before it was complete") from None
     try:
         body = json.loads(received)
     except (ValueError, RecursionError):
-        raise refuse(400, "body: this is no JSON") from None
+        raise refuse(400, "body: invalid JSON") from None
     if not isinstance(body, dict):
         raise refuse(400, f"body: {type(body).__name__} given, expected a JSON object")
     return body
@@ -92,7 +94,7 @@ def _one_of(body: Mapping[str, Any], field: str, known: Sequence[str], default: 
 def _text(body: Mapping[str, Any], field: str) -> str:
     value = body.get(field)
     if not isinstance(value, str):
-        raise refuse(400, f"{field}: missing, or no text")
+        raise refuse(400, f"{field}: missing or not a text")
     return value
 
 
@@ -103,15 +105,15 @@ def _whole(value: object, field: str, highest: int) -> int:
 
 
 class Application:
-    """Games of persons and agents over HTTP.
+    """Serves games of persons and agents over HTTP.
 
     Args:
-        thinkers: the agents on offer by name; requests can name no others.
-        default: the name of the agent offered first.
-        store: holds the games.
-        hosts: names that requests may be addressed to beside ``localhost`` and loopback addresses; None for any. So no
-            page from elsewhere gets in by a name of its own.
-        body_s: seconds that a request's body may take to come.
+        thinkers: Agents on offer by name; requests can name no others.
+        default: Name of the agent that the page selects first.
+        store: Store of the games. None: a new one.
+        hosts: Host names to answer to, beside ``localhost`` and loopback addresses, so that no foreign page can use a
+            name that it points at this machine. None: any name.
+        body_s: Seconds in which a request's body must arrive.
     """
 
     def __init__(
@@ -152,12 +154,12 @@ class Application:
         return routes + [Route(path, endpoint, methods=[method]) for method, path, endpoint in api]
 
     async def options(self, request: Request) -> Response:
-        """The games and agents on offer."""
+        """Returns the games and agents on offer."""
         agents = [{"name": name, "games": list(thinker.games)} for name, thinker in self.thinkers.items()]
         return _json({"games": list(playable()), "agents": agents, "default": self.default})
 
     async def create(self, request: Request) -> Response:
-        """A new game: with a person, of two agents, or out of a saved game's text."""
+        """Makes a game and returns its view: with a person, of two agents, or from a saved game's text."""
         body = await _body(request, self.body_s)
         mode = _one_of(body, "mode", ("play", "watch", "replay"))
         first = self.thinkers[_one_of(body, "agent", tuple(self.thinkers), self.default)]
@@ -166,7 +168,7 @@ class Application:
 
     def _replay(self, body: Mapping[str, Any], adviser: Thinker) -> Hosted:
         try:
-            session = Session(Record.parse(_text(body, "record")))
+            session = Session(SavedGame.parse(_text(body, "record")))
         except ValueError as error:
             raise refuse(422, f"record: {error}") from None
         return Hosted("replay", session, (None, None), self._adviser(adviser, session.state.game), session.seed or 0)
@@ -174,9 +176,11 @@ class Application:
     def _deal(self, body: Mapping[str, Any], watched: bool, agent: Thinker) -> Hosted:
         game = _one_of(body, "game", playable(), playable()[0])
         other = self.thinkers[_one_of(body, "other", tuple(self.thinkers), agent.name)] if watched else agent
-        for thinker in (agent, other):
-            if game not in thinker.games:
-                raise refuse(400, f"agent: {thinker.name!r} given, but it does not play {game}")
+        try:
+            check_plays(agent, game, "agent")
+            check_plays(other, game, "other")
+        except ValueError as error:
+            raise refuse(400, str(error)) from None
         seed = secrets.randbits(32) if body.get("seed") is None else _whole(body["seed"], "seed", 2**53)
         if watched:
             session = Session.deal(seed, (agent.name, other.name), None, game)
@@ -188,12 +192,12 @@ class Application:
         thinkers = (None, agent) if person == 0 else (agent, None)
         return Hosted("play", Session.deal(seed, names, person, game), thinkers, self._adviser(agent, game), seed)
 
-    def _adviser(self, wished: Thinker, game: str) -> Thinker:
-        """The wished agent if it says why, else one that does."""
-        return wished if wished.has_reasons and game in wished.games else self.thinkers[ADVISER]
+    def _adviser(self, wanted: Thinker, game: str) -> Thinker:
+        """Returns the wanted agent if it gives reasons, otherwise one that does."""
+        return wanted if wanted.has_reasons and game in wanted.games else self.thinkers[ADVISER]
 
     async def show(self, request: Request) -> Response:
-        """The game, at its latest turn or at an earlier one."""
+        """Returns the view of the game, at its latest turn or at an earlier one."""
         hosted = self._hosted(request)
         asked = request.query_params.get("turn")
         turn = None
@@ -202,15 +206,15 @@ class Application:
         return _json(self._view(request.path_params["key"], hosted, turn))
 
     async def record(self, request: Request) -> Response:
-        """The game's text, once it hides nothing any more."""
+        """Returns the game's text, once nothing is hidden any more."""
         session = self._hosted(request).session
         if session.viewer is not None:
-            raise refuse(409, "record: the game is not over, and its text would tell the hidden cards")
+            raise refuse(409, "record: the game is not over, and its text would reveal hidden cards")
         name = {"Content-Disposition": 'attachment; filename="game.txt"'}
-        return PlainTextResponse(session.record().text(), headers=_HEADERS | name)
+        return PlainTextResponse(session.saved_game().text(), headers=_HEADERS | name)
 
     async def move(self, request: Request) -> Response:
-        """The person's move."""
+        """Plays the person's move."""
         body = await _body(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
@@ -224,7 +228,7 @@ class Application:
         return _json(self._view(request.path_params["key"], hosted))
 
     async def step(self, request: Request) -> Response:
-        """The move of the agent whose turn it is."""
+        """Plays the move of the agent whose turn it is."""
         body = await _body(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
@@ -238,13 +242,13 @@ class Application:
         return _json(self._view(request.path_params["key"], hosted))
 
     async def undo(self, request: Request) -> Response:
-        """Take back the person's last move, or the last of two agents'."""
+        """Takes back the person's last move, or the last move of two agents."""
         body = await _body(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             self._check_turn(hosted, body)
             if hosted.mode == "replay":
-                raise refuse(409, "undo: a saved game is looked at, not played")
+                raise refuse(409, "undo: a saved game cannot be changed")
             try:
                 hosted.session.undo()
             except ValueError as error:
@@ -252,16 +256,16 @@ class Application:
         return _json(self._view(request.path_params["key"], hosted))
 
     async def hint(self, request: Request) -> Response:
-        """What the adviser thinks of a position that the viewer may see from the mover's side."""
+        """Returns what the adviser thinks of a position that the viewer may see as the player to move sees it."""
         body = await _body(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             session = hosted.session
             turn = _whole(body.get("turn"), "turn", session.turns)
             if session.viewer is not None and not (turn == session.turns and session.awaits_person):
-                raise refuse(409, "hint: while you play there is one for your own move only")
+                raise refuse(409, "hint: during a game you get one only for your own move")
             if session.state_at(turn).is_terminal:
-                raise refuse(409, "hint: the game is over here")
+                raise refuse(409, "hint: the game is over at this turn")
             thought = await self._think(hosted.adviser, hosted, turn)
             return _json({"turn": turn, "name": hosted.adviser.name} | session.thought_view(turn, thought))
 
@@ -273,14 +277,14 @@ class Application:
     def _hosted(self, request: Request) -> Hosted:
         hosted = self.store.get(request.path_params["key"])
         if hosted is None:
-            raise refuse(404, "game: unknown here; it was dropped, or the server began anew")
+            raise refuse(404, "game: unknown; the server dropped it or was restarted")
         return hosted
 
     def _check_turn(self, hosted: Hosted, body: Mapping[str, Any]) -> None:
-        """A request speaks of a position; one that came twice, or too late, changes nothing."""
+        """Refuses a request about another position than the latest: one that was sent twice, or came too late."""
         turn = body.get("turn")
         if isinstance(turn, bool) or not isinstance(turn, int):
-            raise refuse(400, "turn: missing, or no whole number; expected the turns taken so far")
+            raise refuse(400, "turn: missing or not a whole number; expected the number of turns so far")
         if turn != hosted.session.turns:
             raise refuse(409, f"turn: {str(turn)[:SHOWN]} given, but {hosted.session.turns} turns have been taken")
 
@@ -294,7 +298,7 @@ class Application:
 
 
 class _HostCheck:
-    """Lets through what is addressed to this machine, or to one of some names."""
+    """Passes on requests that are addressed to this machine, or to one of the given names."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self.app = app
@@ -328,4 +332,4 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return _json({"error": "the server failed at this; its log says more"}, 500)
+    return _json({"error": "the server failed; its log says more"}, 500)

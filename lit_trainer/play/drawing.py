@@ -1,4 +1,4 @@
-"""A game's views as text for a terminal, coloured where it has colours, and saying as much where it has none."""
+"""Draws a game's views as text for a terminal; without colours the text says just as much."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ STYLES = ("bold cyan", "bold red")  # player 0, player 1
 
 
 def whose(player: int, view: View) -> str:
-    """A player as the person calls it."""
+    """Returns what the person calls a player."""
     seat = view["seat"]
     return f"player {player}" if seat is None else "you" if player == seat else "agent"
 
 
 def percent(share: float | None) -> str:
+    """Returns a share as a percentage, or ``?`` for None."""
     return "?" if share is None else f"{100 * share:.0f} %"
 
 
 def draw_position(view: View) -> RenderableType:
-    """The whole table: line, piles, hand."""
+    """Returns the whole table: line, piles and hands."""
     return _FACES[view["position"]["kind"]](view)
 
 
@@ -79,7 +80,7 @@ _FACES = {"beasty_bar": _draw_beasty, "connect_four": _draw_four}
 
 
 def draw_moves(view: View, numbered: bool) -> RenderableType:
-    """The legal moves by number and notation."""
+    """Returns the list of legal moves with numbers and notation."""
     table = Table.grid(padding=(0, 2))
     for number, move in enumerate(view["position"]["legal"], 1):
         table.add_row(str(number) if numbered else "", Text(move["action"], style="bold"), move["words"])
@@ -96,7 +97,7 @@ def _piles(turn: View, view: View) -> str:
 
 
 def turn_text(turn: View, view: View) -> Text:
-    """One turn and what it brought about, in a line."""
+    """Returns one turn and its visible effects, in a line."""
     player = turn["player"]
     text = Text(whose(player, view), style=STYLES[player])
     text.append(f": {turn['words']} ({turn['action']})", style="default")
@@ -106,7 +107,7 @@ def turn_text(turn: View, view: View) -> Text:
 
 
 def thought_text(thought: View, who: str) -> Text:
-    """An agent's reasons in a line: its chance, and what it weighed."""
+    """Returns an agent's reasons in a line: its win chance and the moves that it considered."""
     shares = ", ".join(f"{entry['action']} {percent(entry['share'])}" for entry in thought["shares"][:5])
     parts = []
     if thought["win_chance"] is not None:

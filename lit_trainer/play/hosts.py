@@ -1,7 +1,7 @@
-"""By which names a server of this machine alone may be addressed.
+"""Decides by which host names a server that only this machine reaches may be addressed.
 
-A page from elsewhere can let a name of its own lead here (DNS rebinding), and the browser takes our answers for its
-own; but such requests carry that name.
+A foreign page can point its own host name at this machine (DNS rebinding); the browser then takes our answers for that
+page's. Such requests carry the foreign name, so they can be refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?"
 
 
 def is_local(name: str) -> bool:
-    """Whether it is ``localhost`` or a loopback address (``127.0.0.2``, ``::1``), which no name server can redirect."""
+    """Returns whether the name is ``localhost`` or a loopback address such as ``::1``, which DNS cannot redirect."""
     if name.lower() == "localhost":
         return True
     try:
@@ -28,10 +28,10 @@ def is_local(name: str) -> bool:
 
 
 def stays_here(host: str) -> bool:
-    """Whether only this machine reaches a server that listens on that address, or on all that the name stands for.
+    """Returns whether only this machine reaches a server that listens on that address or name.
 
     Raises:
-        ValueError: it is neither an address nor a name that stands for one.
+        ValueError: It is neither an address nor a name that resolves to one.
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -41,7 +41,7 @@ def stays_here(host: str) -> bool:
 
 
 def addresses(header: str, names: Collection[str]) -> bool:
-    """Whether a request's ``Host`` header, with or without a port, is local or one of some names (in small letters)."""
+    """Returns whether a request's ``Host`` header, with or without a port, is local or one of the lower-case names."""
     found = _HOST.fullmatch(header)
     if not found:
         return False
@@ -50,7 +50,7 @@ def addresses(header: str, names: Collection[str]) -> bool:
 
 
 def url(host: str, port: int) -> str:
-    """Where a browser finds the page.
+    """Returns the address at which a browser finds the page.
 
     >>> url("127.0.0.1", 8000), url("::1", 8000)
     ('http://127.0.0.1:8000/', 'http://[::1]:8000/')

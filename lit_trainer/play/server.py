@@ -1,4 +1,4 @@
-"""`lit-trainer web`: the page on a port of this machine."""
+"""Runs `lit-trainer web`: serves the page on a port of this machine."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from lit_trainer.play.views import playable
 if TYPE_CHECKING:
     import uvicorn
 
-GRACE_S = 3  # seconds that requests under way have to end in, once the server was told to
+GRACE_S = 3  # seconds that open requests get to finish after the server was told to stop
 NEEDS = "the page needs starlette and uvicorn: pip install 'lit-alphazero[web]'"
 
 
 def offered(agents: Sequence[str], simulations: int) -> dict[str, Thinker]:
-    """The agents given, then the built-in ones and one that searches without a network, by the name that is shown.
+    """Returns the given agents, then the adviser and the built-in ones, by the name to show.
+
+    Args:
+        agents: Names of players; `lit_trainer.players.specs` lists the kinds.
+        simulations: Simulations per move of a checkpoint whose name has no ``@N``. 0 plays its raw policy.
 
     Raises:
-        ValueError: nothing is known of such a name, or a checkpoint is damaged.
+        ValueError: Nothing is known by such a name, or a checkpoint is damaged.
     """
     builtin = [name for game in playable() for name in builtin_names(game)]
     thinkers: dict[str, Thinker] = {}
@@ -36,16 +40,16 @@ def offered(agents: Sequence[str], simulations: int) -> dict[str, Thinker]:
 
 
 def page_server(thinkers: Mapping[str, Thinker], host: str, port: int) -> uvicorn.Server:
-    """A server of the page, not yet running; the first of the agents is offered first.
+    """Returns a server of the page, which does not run yet. The first agent is the page's default.
 
     Args:
-        thinkers: the agents on offer by name.
-        host: address to listen on; one of this machine alone answers only to local names and its own.
-        port: to listen on; 0 takes one that is free.
+        thinkers: Agents to offer, by name.
+        host: Address to listen on. If only this machine reaches it, the server answers only to local names and its own.
+        port: Port to listen on. 0 takes a free one.
 
     Raises:
         ValueError: `host` is no address.
-        ModuleNotFoundError: without the packages of the extra ``web``.
+        ModuleNotFoundError: The packages of the extra ``web`` are missing.
     """
     hosts = (host,) if stays_here(host) else None
     try:
@@ -60,7 +64,7 @@ def page_server(thinkers: Mapping[str, Thinker], host: str, port: int) -> uvicor
         host=host,
         port=port,
         log_level="warning",
-        limit_concurrency=100,  # more requests at once are told to come back
+        limit_concurrency=100,  # further requests get the answer "busy"
         timeout_graceful_shutdown=GRACE_S,
     )
     return uvicorn.Server(config)
@@ -72,25 +76,27 @@ def web(
     port: int = 8000,
     host: str = "127.0.0.1",
 ) -> None:
-    """Play and watch agents on a page that this command serves.
+    """Serves a page on which a person plays agents or watches them.
 
     Args:
-        agent: path of a checkpoint, or ismcts:N, or a list of such; the first is offered first. By default a checkpoint
-            that lies about. The built-in opponents are offered in any case.
-        simulations: search simulations a move, of checkpoints; 0 plays their policy.
-        port: to listen on.
-        host: address to listen on; anyone who reaches another than the default can play, and use this machine's time.
+        agent: Agent to offer, or a list of agents, of which the first is the page's default: FILE.ckpt,
+            FILE.ckpt@SIMULATIONS, a run's folder, ismcts:N, or package.module.Agent(argument=value). By default the
+            best checkpoint it finds. The built-in opponents are always offered.
+        simulations: Simulations per move of a checkpoint given without @SIMULATIONS. 0 plays its raw policy.
+        port: Port to listen on.
+        host: Address to listen on. Everyone who can reach another address than the default can play and use this
+            machine's computing time.
 
     Raises:
-        ValueError: names the argument that is wrong.
-        ModuleNotFoundError: without the packages of the extra ``web``.
+        ValueError: Names the wrong argument.
+        ModuleNotFoundError: The packages of the extra ``web`` are missing.
     """
     if not 0 < port < 65_536:
         raise ValueError(f"port: {port} given, expected 1 to 65535")
     agents = [agent] if isinstance(agent, str) else agent or [default_agent(playable()[0])]
     if not agent:
-        print(f"No --agent given: the first on offer is {agents[0]}.")
+        print(f"No --agent given: the page offers {agents[0]} first.")
     server = page_server(offered(agents, simulations), host, port)
-    print(f"Play on {url(host, port)} ; Ctrl-C ends it.", flush=True)
+    print(f"Play on {url(host, port)} ; Ctrl-C stops the server.", flush=True)
     with suppress(KeyboardInterrupt):
         server.run()

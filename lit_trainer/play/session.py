@@ -1,63 +1,66 @@
-"""A game under way, with or without a person in it: what was played and why, undo, views, and its text."""
+"""Runs a game, with or without a person in it: moves and their reasons, undo, views, and the game's text."""
 
 from __future__ import annotations
 
-from lit_trainer.play.record import PERSON, Record, shown
+from lit_trainer.play.saved_game import PERSON, SavedGame, shown
 from lit_trainer.play.thinkers import Thought
 from lit_trainer.play.views import View, action_view, face_of, position_view
 from sim_core import Action, State
 
 
 class Session:
-    """A game from its deal on, that grows and shrinks by turns.
+    """Runs a game from its deal on; turns are added and taken back.
 
-    While a person plays, views hold nothing that the person cannot know: not the other hand, not the decks, and of an
-    agent's reasons only what its move has shown already. Once the game is over, or where nobody plays, all is open.
+    While a person plays, views contain nothing that the person cannot know: not the opponent's hand, not the decks, and
+    of an agent's reasons only what its move has already revealed. When the game is over, or no person plays, views show
+    everything.
 
     Args:
-        record: the game so far.
-        seat: the person's number, 0 or 1; None where nobody plays (agents play, or a game is looked at).
+        saved: The game so far.
+        seat: Player number of the person, 0 or 1. None: no person plays (two agents play, or a saved game is viewed).
 
     Raises:
-        ValueError: a move is not legal where it stands, or the game cannot be shown.
+        ValueError: A move is illegal, or the game cannot be shown.
     """
 
-    def __init__(self, record: Record, seat: int | None = None) -> None:
-        self._face = face_of(record.start.game)
+    def __init__(self, saved: SavedGame, seat: int | None = None) -> None:
+        self._face = face_of(saved.start.game)
         if seat not in (None, 0, 1):
             raise ValueError(f"seat: {seat!r} given, expected 0, 1 or None")
         self.seat = seat
-        self.players = record.players
-        self.seed = record.seed
-        self._states = record.states()
-        self._moves = list(record.moves)
+        self.players = saved.players
+        self.seed = saved.seed
+        self._states = saved.states()
+        self._moves = list(saved.moves)
         self._thoughts: list[Thought | None] = [None] * len(self._moves)
 
     @classmethod
     def deal(cls, seed: int, players: tuple[str, str], seat: int | None = None, game: str = "beasty_bar") -> Session:
-        """A new game, the deal of that seed; player 0 begins."""
-        return cls(Record(State.initial(seed, game=game), players, seed=seed), seat)
+        """Returns a new game with the deal of that seed; player 0 begins."""
+        return cls(SavedGame(State.initial(seed, game=game), players, seed=seed), seat)
 
     @property
     def state(self) -> State:
+        """Returns the latest position."""
         return self._states[-1]
 
     @property
     def turns(self) -> int:
-        """How many turns have been taken since the deal."""
+        """Returns the number of turns since the deal."""
         return len(self._moves)
 
     @property
     def viewer(self) -> int | None:
-        """For whom views are made: the person while the game goes on, else nobody in particular."""
+        """Returns the player whose knowledge limits the views: the person during the game, otherwise None."""
         return None if self.state.is_terminal else self.seat
 
     @property
     def awaits_person(self) -> bool:
+        """Returns whether the person is to move."""
         return not self.state.is_terminal and self.seat == self.state.to_move
 
     def parse_move(self, text: str) -> Action:
-        """A legal action by its notation. Raises ValueError with what would be legal."""
+        """Returns the legal action of that notation. Raises ValueError, which lists the legal actions."""
         if self.state.is_terminal:
             raise ValueError("move: the game is over")
         legal = self.state.legal_actions()
@@ -67,11 +70,11 @@ class Session:
         raise ValueError(f"move: {shown(text)} is not legal here; legal are {' '.join(map(str, legal))}")
 
     def play(self, action: Action, thought: Thought | None = None) -> None:
-        """Take a turn. Raises ValueError where the action is not legal.
+        """Plays an action. Raises ValueError if it is illegal.
 
         Args:
-            action: of the player to move.
-            thought: why, where an agent plays.
+            action: Action of the player to move.
+            thought: Reasons of the agent that plays. None: a person plays.
         """
         self._states.append(self.state.step(action))
         self._moves.append(action)
@@ -79,10 +82,11 @@ class Session:
 
     @property
     def can_undo(self) -> bool:
+        """Returns whether there is a turn to take back."""
         return self._undone_turns() > 0
 
     def _undone_turns(self) -> int:
-        """Turns to take back: up to the person's last move, or one where nobody plays."""
+        """Returns the number of turns to take back: up to the person's last move, or one if no person plays."""
         if self.seat is None:
             return min(1, self.turns)
         for back in range(1, self.turns + 1):
@@ -91,28 +95,30 @@ class Session:
         return 0
 
     def undo(self) -> None:
-        """Take back the person's last move and what followed. Raises ValueError where there is none."""
+        """Takes back the person's last move and the turns after it. Raises ValueError if there is none."""
         turns = self._undone_turns()
         if not turns:
-            raise ValueError("undo: you have not moved yet" if self.seat is not None else "undo: this is the beginning")
+            raise ValueError(
+                "undo: you have not moved yet" if self.seat is not None else "undo: this is the first position"
+            )
         for part in (self._states, self._moves, self._thoughts):
             del part[-turns:]
 
-    def record(self) -> Record:
-        """The game so far; its text holds the deal."""
-        return Record(self._states[0], self.players, tuple(self._moves), self.seed)
+    def saved_game(self) -> SavedGame:
+        """Returns the game so far. Its text contains the deal, so it reveals hidden cards."""
+        return SavedGame(self._states[0], self.players, tuple(self._moves), self.seed)
 
     def state_at(self, turn: int) -> State:
-        """The position after so many turns. Raises ValueError where there were fewer."""
+        """Returns the position after that number of turns. Raises ValueError if there were fewer."""
         if isinstance(turn, bool) or not isinstance(turn, int) or not 0 <= turn <= self.turns:
             raise ValueError(f"turn: {turn!r} given, expected 0 to {self.turns}")
         return self._states[turn]
 
     def view(self, turn: int | None = None) -> View:
-        """Everything to be shown, as plain values.
+        """Returns everything to show, as plain values.
 
         Args:
-            turn: the position after so many turns; None is the latest.
+            turn: Number of turns before the position to show. None: the latest position.
         """
         turn = self.turns if turn is None else turn
         state = self.state_at(turn)
@@ -137,11 +143,11 @@ class Session:
         return view
 
     def thought_view(self, turn: int, thought: Thought) -> View:
-        """An agent's reasons, less what would give away cards that the viewer cannot know.
+        """Returns an agent's reasons, without those that reveal cards which the viewer cannot know.
 
         Args:
-            turn: the thought is about the position after so many turns.
-            thought: of the player to move there.
+            turn: Number of turns before the position that the thought is about.
+            thought: Thought of the player to move there.
         """
         state = self.state_at(turn)
         hidden = self.viewer is not None and self.viewer != state.to_move
@@ -158,7 +164,7 @@ class Session:
         }
 
 
-def seat_in(record: Record) -> int | None:
-    """The seat of the person in a saved game; None where both or neither is one."""
-    seats = [k for k, name in enumerate(record.players) if name == PERSON]
+def seat_in(saved: SavedGame) -> int | None:
+    """Returns the seat of the person in a saved game. None: both players or neither are persons."""
+    seats = [k for k, name in enumerate(saved.players) if name == PERSON]
     return seats[0] if len(seats) == 1 else None

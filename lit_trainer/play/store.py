@@ -1,4 +1,4 @@
-"""The games a server holds: found by an id that cannot be guessed, bounded in number and age."""
+"""Keeps the games of a server under ids that cannot be guessed, bounded in number and age."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Mode = Literal["play", "watch", "replay"]
 
 @dataclass
 class Hosted:
-    """A game on the server.
+    """Holds a game on the server and the agents that take part in it.
 
     Args:
-        mode: a person plays, two agents play, or a saved game is stepped through.
-        session: the game.
-        thinkers: who plays each seat; None where nobody of the server does.
-        adviser: gives hints and looks at positions.
-        seed: of the agents' choices.
+        mode: "play": a person plays an agent. "watch": two agents play. "replay": a saved game is viewed.
+        session: The game.
+        thinkers: Agent of each seat. None: no agent of the server plays there.
+        adviser: Agent that gives hints and evaluates positions.
+        seed: Random seed of the agents' choices.
     """
 
     mode: Mode
@@ -38,25 +38,25 @@ class Hosted:
 
 
 class Store:
-    """Games by id. The one unused longest goes when there is no room, every one when it is too old.
+    """Keeps games by id. If there is no room, the least recently used game is dropped; old games are dropped too.
 
     Args:
-        most: games held at once.
-        idle_s: seconds after which a game that nobody asks for is dropped.
-        clock: seconds that only grow.
+        most: Largest number of games kept.
+        idle_s: Seconds after which a game that nobody asks for is dropped.
+        clock: Returns seconds that never decrease.
     """
 
     def __init__(self, most: int = 200, idle_s: float = 86_400.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = most
         self.idle_s = idle_s
         self._clock = clock
-        self._games: OrderedDict[str, Hosted] = OrderedDict()  # the one unused longest first
+        self._games: OrderedDict[str, Hosted] = OrderedDict()  # least recently used first
 
     def __len__(self) -> int:
         return len(self._games)
 
     def add(self, game: Hosted) -> str:
-        """Hold a game; returns its id."""
+        """Adds a game and returns its id."""
         self._drop_old()
         while len(self._games) >= self.most:
             self._games.popitem(last=False)
@@ -66,7 +66,7 @@ class Store:
         return key
 
     def get(self, key: str) -> Hosted | None:
-        """The game of that id, if it is still there."""
+        """Returns the game of that id. None: it is unknown or was dropped."""
         self._drop_old()
         game = self._games.get(key)
         if game:

@@ -1,4 +1,4 @@
-"""`lit-trainer play`: a person plays an agent in the terminal."""
+"""Runs `lit-trainer play`: a person plays an agent in the terminal."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from rich.console import Console
 from rich.text import Text
 
 from lit_trainer.play.drawing import draw_moves, draw_position, thought_text, turn_text
-from lit_trainer.play.record import LONGEST, PERSON, Record, result_text
+from lit_trainer.play.saved_game import LONGEST, PERSON, SavedGame, result_text
 from lit_trainer.play.session import Session, seat_in
 from lit_trainer.play.thinkers import ADVISER, Thinker, default_agent, make_thinker
 from lit_trainer.play.views import face_of
+from lit_trainer.players.specs import check_plays
 from lit_trainer.utils.seeding import derive_seed
 from sim_core import Action
 
 HELP = """\
 NUMBER or NOTATION  play that move, e.g. 2 or X=K1 (docs/notation.md)
-hint                what a searching agent would play in your place, and why
+hint                show what a searching agent would play in your place, and why
 undo                take back your last move
-review              every turn so far, with the agent's reasons
+review              show every turn so far, with the agent's reasons
 save FILE           write the game to a new file, for --load
-help                this
+help                show these commands
 quit                leave; an unsaved game is lost"""
 
 
@@ -35,59 +36,59 @@ def play(
     load: Path | None = None,
     game: str = "beasty_bar",
 ) -> None:
-    """Play an agent in the terminal.
+    """Runs a game against an agent in the terminal.
 
     Args:
-        agent: path of a checkpoint, a built-in opponent's name, or ismcts:N; by default a checkpoint that lies about.
-        simulations: search simulations a move, of a checkpoint; 0 plays its policy.
-        seat: whether you begin; by default you do, or sit where you sat in the game that is loaded.
-        seed: of the deal; by default one that nobody knows.
-        load: a saved game to go on with.
-        game: a registered game's name; a loaded game brings its own.
+        agent: Agent to play: FILE.ckpt, FILE.ckpt@SIMULATIONS, a run's folder, a built-in opponent, ismcts:N, or
+            package.module.Agent(argument=value). By default the best checkpoint it finds.
+        simulations: Simulations per move of a checkpoint given without @SIMULATIONS. 0 plays its raw policy.
+        seat: Your seat; the first player begins. By default the first, or your seat in the loaded game.
+        seed: Random seed of the deal. By default a random one.
+        load: Saved game to continue.
+        game: Name of the game. A loaded game has its own.
 
     Raises:
-        ValueError: names the argument that is wrong, or the line of the saved game.
-        OSError: the saved game cannot be read.
+        ValueError: Names the wrong argument, or the line of the saved game.
+        OSError: The saved game cannot be read.
     """
     console = Console(highlight=False)
-    record = _read(load) if load else None
-    game = record.start.game if record else game
+    saved = _read(load) if load else None
+    game = saved.start.game if saved else game
     face_of(game)
     if agent is None:
         agent = default_agent(game)
         console.print(f"No --agent given: you play {agent}.", markup=False, soft_wrap=True)
-    seed = record.seed if record and record.seed is not None else secrets.randbits(32) if seed is None else seed
+    seed = saved.seed if saved and saved.seed is not None else secrets.randbits(32) if seed is None else seed
     thinker = make_thinker(agent, simulations=simulations)
-    if game not in thinker.games:
-        raise ValueError(f"agent: {agent!r} given, but it does not play {game}")
-    session = _session(record, thinker, seat, seed, game)
+    check_plays(thinker, game, "agent")
+    session = _session(saved, thinker, seat, seed, game)
     _Table(console, session, thinker, seed).run()
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path) -> SavedGame:
     with open(path, encoding="utf-8", errors="replace") as file:
         text = file.read(LONGEST + 1)
     try:
-        return Record.parse(text)
+        return SavedGame.parse(text)
     except ValueError as error:
         raise ValueError(f"load: {str(path)!r}: {error}") from None
 
 
-def _session(record: Record | None, thinker: Thinker, seat: str | None, seed: int, game: str) -> Session:
+def _session(saved: SavedGame | None, thinker: Thinker, seat: str | None, seed: int, game: str) -> Session:
     seats = {"first": 0, "second": 1, "random": derive_seed(seed, "seat") % 2}
     wanted = seats[seat] if seat else None
-    if record:
-        found = seat_in(record)
-        if wanted is None and found is None and not record.states()[-1].is_terminal:
+    if saved:
+        found = seat_in(saved)
+        if wanted is None and found is None and not saved.states()[-1].is_terminal:
             raise ValueError("seat: missing; the loaded game names no person, so say 'first' or 'second'")
-        return Session(record, found if wanted is None else wanted)
+        return Session(saved, found if wanted is None else wanted)
     person = wanted or 0
     names = (PERSON, thinker.name) if person == 0 else (thinker.name, PERSON)
     return Session.deal(seed, names, person, game)
 
 
 class _Table:
-    """One game at a terminal."""
+    """Runs one game at a terminal."""
 
     def __init__(self, console: Console, session: Session, thinker: Thinker, seed: int) -> None:
         self.console = console
@@ -98,7 +99,7 @@ class _Table:
         self.going = True
 
     def run(self) -> None:
-        """Play until the person leaves, or the input ends."""
+        """Plays until the person leaves or the input ends."""
         if self.session.state.is_terminal:
             self.review()
         shown: object = None
@@ -135,7 +136,7 @@ class _Table:
             self.console.print(thought_text(turn["thought"], "its"))
 
     def _numbered(self) -> bool:
-        """Numbers name moves unless the notation itself is numbers."""
+        """Returns whether moves have numbers: not where the notation itself consists of numbers."""
         return not all(str(action).isdigit() for action in self.session.state.legal_actions())
 
     def _show(self) -> None:
@@ -171,7 +172,7 @@ class _Table:
         if self._numbered() and line.isascii() and line.isdigit():
             number = int(line) if len(line) < 4 else 0
             if not 1 <= number <= len(legal):
-                raise ValueError(f"{line[:20]!r} is no move's number; there are 1 to {len(legal)}")
+                raise ValueError(f"{line[:20]!r} is no move's number; expected 1 to {len(legal)}")
             self.session.play(legal[number - 1])
         else:
             self.session.play(self._named(line))
@@ -185,15 +186,19 @@ class _Table:
             raise ValueError(f"{line[:50]!r} is neither a legal move ({legal}) nor a command; try help") from None
 
     def help(self) -> None:
+        """Prints the commands."""
         self._say(HELP)
 
     def quit(self) -> None:
+        """Ends the game."""
         self.going = False
 
     def undo(self) -> None:
+        """Takes back the person's last move."""
         self.session.undo()
 
     def hint(self) -> None:
+        """Prints what the adviser would play, and why."""
         if self.session.state.is_terminal:
             raise ValueError("hint: the game is over")
         with self.console.status("thinking"):
@@ -203,17 +208,18 @@ class _Table:
         self.console.print(thought_text(view, "your"))
 
     def review(self) -> None:
+        """Prints every turn so far."""
         for k in range(self.session.turns):
             self.console.print(Text(f"{k + 1:>2} "), end="")
             self._tell(k)
 
     def save(self, name: str) -> None:
-        """Write the game to a new file; one that exists is left alone."""
+        """Writes the game to a new file; an existing file is never overwritten."""
         if not name:
             raise ValueError("save: name a file, e.g. save game.txt")
         try:
             with open(Path(name).expanduser(), "x", encoding="utf-8") as file:
-                file.write(self.session.record().text())
+                file.write(self.session.saved_game().text())
         except FileExistsError:
             raise ValueError(f"save: {name!r} exists already; name another file") from None
         self._say(f"Saved to {name}.")

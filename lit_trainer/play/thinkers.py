@@ -1,4 +1,4 @@
-"""Whom a person can play: checkpoints, built-in opponents and `ismcts:N`, each saying why it moves as it does."""
+"""Makes the agents that a person can play; those that search or have a network also give their reasons."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from lit_trainer.utils.seeding import derive_seed
 from sim_core import Action, GameBatch, State, get_game
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
-ADVISER = "ismcts:1000"  # gives hints in place of an opponent that has no reasons
+ADVISER = "ismcts:1000"  # gives hints in place of an opponent that gives no reasons
 
 
 class Thought(NamedTuple):
-    """A move and its reasons, as seen by the player to move and by nobody else."""
+    """Holds a move and its reasons, which only the player to move may see."""
 
     action: Action
     shares: tuple[tuple[Action, float], ...] = ()
-    """Every action that was weighed, with its share of the visits (of the policy without search), best first."""
+    """Actions that the agent considered with their shares of the visits (without search: of the policy), best first."""
     win_chance: float | None = None
-    """Expected result for the player to move, a draw counting half."""
+    """Expected score of the player to move, 0 to 1 (draws count half). None: the agent does not say."""
 
 
-# a batch of one game to the move, shares [A] or none, and value in -1 to 1 or none
+# from a batch of one game: the action's id, the shares [A] or None, the value from -1 to 1 or None
 _Choose = Callable[[GameBatch], tuple[int, NDArray[np.float32] | None, float | None]]
 
 
 class Thinker:
-    """One agent by name; any thread may ask it, one at a time is answered.
+    """Answers for one agent. Any thread may ask; it answers one question at a time.
 
     Equal positions of one game get equal moves.
 
     Args:
-        name: as a person reads it.
-        games: names of the games that it plays.
-        choose: answers for a batch of one position.
-        has_reasons: whether it says more than its move.
+        name: Name to show to a person.
+        games: Names of the games that it plays.
+        choose: Chooses an action for a batch of one position.
+        has_reasons: Whether it gives reasons for its moves.
     """
 
     def __init__(self, name: str, games: tuple[str, ...], choose: _Choose, has_reasons: bool = True) -> None:
@@ -59,14 +59,14 @@ class Thinker:
         self._lock = threading.Lock()
 
     def think(self, state: State, seed: int = 0) -> Thought:
-        """Its move for the player to move.
+        """Returns a move for the player to move, with its reasons.
 
         Args:
-            state: the position; what the player to move cannot see has no influence.
-            seed: of the game, so that two games draw differently.
+            state: Position. Cards that the player to move cannot see have no influence.
+            seed: Random seed of the game, so that the agent's random choices differ from game to game.
 
         Raises:
-            ValueError: the game is over, or not one that it plays.
+            ValueError: The game is over, or the agent does not play it.
         """
         if state.game not in self.games:
             raise ValueError(f"game: {state.game} given, but {self.name} plays {' and '.join(self.games)}")
@@ -76,7 +76,7 @@ class Thinker:
         with self._lock:
             number, shares, value = self._choose(batch)
         weighed = [] if shares is None else [(k, float(shares[k.id])) for k in state.legal_actions()]
-        # the move itself comes first among equals
+        # among equal shares the chosen move comes first
         weighed.sort(key=lambda pair: (-pair[1], pair[0].id != number, pair[0].id))
         return Thought(Action(number, state.game), tuple(weighed), None if value is None else (1.0 + value) / 2.0)
 
@@ -106,7 +106,7 @@ def _choice_alone(player: Player) -> _Choose:
 
 
 def _choice(player: Player) -> tuple[_Choose, bool]:
-    """How a player chooses, and whether it says why."""
+    """Returns how a player chooses, and whether it gives reasons."""
     if isinstance(player, NetworkPlayer):
         return _network_choice(player), True
     if isinstance(player, IsmctsPlayer):
@@ -119,13 +119,13 @@ def _shown_name(spec: PlayerSpec, opponent: Opponent) -> str:
         return opponent.name
     path = Path(spec.target)
     how = f"{opponent.simulations} simulations" if opponent.simulations else "no search"
-    # the run's name tells one `last` from another; more of the path is nobody's business
+    # the run's name tells one `last` from another; other players need not see more of the path
     run = path.resolve().parent.parent.parent.name if path.stem == "last" else ""
     return f"{run + ' ' if run else ''}{path.stem}, {how}"
 
 
 def builtin_names(game: str) -> tuple[str, ...]:
-    """The built-in opponents of that game."""
+    """Returns the names of the game's built-in opponents."""
     return tuple(get_game(game).opponents)
 
 
@@ -148,11 +148,11 @@ def make_thinker(agent: str, *, simulations: int = 64, seed: int = 0) -> Thinker
 
 
 def default_agent(game: str, folder: Path | None = None) -> str:
-    """The strongest agent that lies about: a finished run's checkpoint, else the newest run's, else a built-in one.
+    """Returns the name of the best agent it finds: a bundled checkpoint, else the newest run's, else a built-in one.
 
     Args:
-        game: the game it has to play; checkpoints of another are passed over.
-        folder: where to look, by default the working directory.
+        game: Game that it must play. Checkpoints of other games are skipped.
+        folder: Folder with ``checkpoints`` and ``runs``. None: the working directory.
     """
     root = folder or Path()
     runs = newest_first(root.glob("runs/*/version_*/checkpoints/last.ckpt"))
@@ -162,6 +162,6 @@ def default_agent(game: str, folder: Path | None = None) -> str:
                 if Checkpoint.read(path).network.game == game:
                     return str(path)
             except ValueError:
-                continue  # damaged, or of another version
+                continue  # damaged, or written by another version
     names = builtin_names(game)
     return "outcome_heuristic" if "outcome_heuristic" in names else names[-1]

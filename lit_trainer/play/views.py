@@ -1,6 +1,6 @@
-"""What may be shown of a position, and to whom, as plain values that terminal and page draw from.
+"""Turns positions into plain values that terminal and page draw, limited to what the viewer may see.
 
-Everything that a person sees of a position comes from `position_view`; what hides from the viewer is not in it.
+Everything that a person sees of a position comes from `position_view`, which leaves out what is hidden from the viewer.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ POINTS = {letter: points for letter, _, points in SPECIES}
 
 
 class Face(NamedTuple):
-    """How one game is shown."""
+    """Says how one game is shown."""
 
     position: Callable[[State, int | None], View]
     words: Callable[[State, Action, int | None], str]
-    """An action in words, for the viewer."""
+    """Returns an action in words, for the viewer."""
     outcome: Callable[[State, State], View]
-    """What a turn brought about in the open, from the positions before and after it."""
+    """Returns what a turn visibly changed, from the positions before and after it."""
     gives_away: Callable[[Action, Action], bool]
-    """Whether knowing that the second action was weighed says more of the mover's cards than the first, played."""
+    """Returns whether the second action, which was considered, reveals more cards than the first, which was played."""
 
 
 def face_of(game: str) -> Face:
-    """How that game is shown. Raises ValueError naming the games that can be."""
+    """Returns how a game is shown. Raises ValueError, which names the games that can be shown."""
     try:
         return _FACES[game]
     except KeyError:
@@ -41,16 +41,16 @@ def face_of(game: str) -> Face:
 
 
 def playable() -> tuple[str, ...]:
-    """The games that can be shown, and so played."""
+    """Returns the games that can be shown, and thus played."""
     return tuple(_FACES)
 
 
 def position_view(state: State, viewer: int | None) -> View:
-    """The position as plain values.
+    """Returns a position as plain values.
 
     Args:
-        state: any position.
-        viewer: the player who looks: what that player cannot know is left out, and has no influence. None sees all.
+        state: Position.
+        viewer: Player who looks; what this player cannot know is left out and has no influence. None: sees everything.
     """
     over = state.is_terminal
     view: View = {
@@ -68,13 +68,13 @@ def position_view(state: State, viewer: int | None) -> View:
 
 
 def action_view(state: State, action: Action, viewer: int | None) -> View:
-    """An action as plain values: its text, the card it plays, and what it does in words."""
+    """Returns an action as plain values: its text, the card that it plays, and its effect in words."""
     text = str(action)
     return {"action": text, "card": text[0], "words": face_of(state.game).words(state, action, viewer)}
 
 
 def _owned(letter: str, viewer: int | None) -> str:
-    """An animal of the line by name, with its owner."""
+    """Returns the name of an animal in the line, with its owner."""
     owner = int(letter.islower())
     whose = f"player {owner}'s" if viewer is None else "your" if owner == viewer else "the opponent's"
     return f"{whose} {ANIMALS[letter.upper()]}"

@@ -1,35 +1,38 @@
-"""A pool that gives more games to the opponents the learner loses to."""
+"""Chooses opponents that the learner loses to more often than others."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from lit_trainer.players.opponent_pool import OpponentPool
 
 RULES = ("linear", "pfsp_hard", "pfsp_even")
-"""By which `AdaptiveOpponentPool` weighs."""
+"""The rules by which `AdaptiveOpponentPool` turns win rates into weights."""
 
 
 class AdaptiveOpponentPool(OpponentPool):
-    """A pool that weighs its opponents by the learner's win rate w against each.
+    """Weighs its opponents by the learner's win rate w against each.
 
-    An opponent's weight is the floor plus its share of what the floors leave; so after normalising no opponent is under
-    `MIN_WEIGHT`. Its share follows a rule, whose last two are AlphaStar's prioritised fictitious self-play (Vinyals et
-    al. 2019):
+    An opponent's weight is the floor `MIN_WEIGHT` plus its share of what the floors leave, so no opponent is below the
+    floor after normalising. A rule gives the share; the last two are AlphaStar's prioritised fictitious self-play
+    (Vinyals et al. 2019):
 
-    - "linear": by 1 - w, so the more, the more the learner loses to it;
-    - "pfsp_hard": by (1 - w) ** power, which for a power above 1 leaves almost nothing to those it beats;
-    - "pfsp_even": by w (1 - w), those about as strong as the learner.
+    - "linear": proportional to 1 - w. It favours opponents that the learner loses to.
+    - "pfsp_hard": proportional to (1 - w) ** power. With a power above 1 it leaves almost nothing to beaten opponents.
+    - "pfsp_even": proportional to w (1 - w). It favours opponents that are about as strong as the learner.
 
-    Where the rule gives nobody anything (all are always beaten), all shares are equal.
+    If the rule gives every opponent zero (the learner always beats them all), all shares are equal.
 
     Args:
+        *args: Arguments of `OpponentPool`.
         rule: "linear", "pfsp_hard" or "pfsp_even".
-        power: of "pfsp_hard", above 0; 1 is the linear rule.
+        power: Exponent of "pfsp_hard", above 0. 1 is the linear rule.
+        **kwargs: Arguments of `OpponentPool`; at least one opponent is required.
 
-    The others as of `OpponentPool`.
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
 
     >>> pool = AdaptiveOpponentPool(opponents=["random", "online"])
     >>> pool.update_weights_from_win_rates({"random": 0.9, "online": 0.6})
@@ -41,29 +44,12 @@ class AdaptiveOpponentPool(OpponentPool):
 
     def __init__(
         self,
-        opponents: Sequence[str] | None = None,
-        self_play_share: float = 0.5,
-        past_share: float = 0.1,
-        max_past: int = 10,
-        snapshot_every: int = 50,
-        agents: dict[str, Any] | None = None,
-        weights: dict[str, float] | None = None,
+        *args: Any,
         rule: Literal["linear", "pfsp_hard", "pfsp_even"] = "linear",
         power: float = 2.0,
-        checkpoints: dict[str, Any] | None = None,
-        agent_time_limit: float | None = 300.0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            opponents,
-            self_play_share,
-            past_share,
-            max_past,
-            snapshot_every,
-            agents,
-            weights,
-            checkpoints,
-            agent_time_limit,
-        )
+        super().__init__(*args, **kwargs)
         if not self.opponents:
             raise ValueError("opponents: none given, expected at least one to adapt to")
         if rule not in RULES:
@@ -75,10 +61,14 @@ class AdaptiveOpponentPool(OpponentPool):
         self.win_rates: dict[str, float] = {}
 
     def update_weights_from_win_rates(self, win_rates: dict[str, float]) -> None:
-        """Weigh the opponents anew; one without a rate keeps its last (one never measured counts as 0.5).
+        """Computes the weights from new win rates.
+
+        Args:
+            win_rates: Win rate of the learner, 0 to 1, by opponent. An opponent left out keeps its last rate; 0.5 if it
+                was never measured.
 
         Raises:
-            ValueError: a name is not in the pool, or a rate is not a number from 0 to 1; nothing has changed then.
+            ValueError: A name is not in the pool, or a rate is not a number from 0 to 1. Nothing has changed then.
         """
         checked = {}
         for name, rate in win_rates.items():
@@ -100,16 +90,17 @@ class AdaptiveOpponentPool(OpponentPool):
         }
 
     def _wanted(self, rate: float) -> float:
-        """What the rule gives an opponent against whom the learner has that win rate, before normalising."""
+        """Returns an opponent's share before normalising, for the learner's win rate against it."""
         if self.rule == "pfsp_hard":
             return float((1.0 - rate) ** self.power)
         return rate * (1.0 - rate) if self.rule == "pfsp_even" else 1.0 - rate
 
     def state_dict(self) -> dict[str, Any]:
+        """Returns weights, past checkpoints and win rates."""
         return super().state_dict() | {"win_rates": dict(self.win_rates)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over past checkpoints and win rates, and with them the weights that follow from the rates."""
+        """Takes over past checkpoints and win rates, and with them the weights that follow from the rates."""
         super().load_state_dict(state)
         rates = state.get("win_rates", {})
         if known := {name: rates[name] for name in self.opponents if name in rates}:

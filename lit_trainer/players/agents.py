@@ -1,4 +1,4 @@
-"""Agents for single positions: a network or a tree search behind `select_action`."""
+"""Plays single positions: a network or a tree search behind `select_action`."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from sim_core import Action, GameBatch, State
 
 
 class IsmctsAgent:
-    """Plays single positions of any game by `IsmctsPlayer`; it never reads what the player to move cannot see.
+    """Plays single positions of any game by tree search without a network.
 
-    Equal positions get equal moves.
+    It never reads what the player to move cannot see. Equal positions get equal moves.
 
     Args:
-        iterations: a move, 1 to 1,000,000.
-        seed: of everything the search draws.
+        iterations: Iterations per move, 1 to 1,000,000.
+        seed: Random seed of the search. The same seed gives the same moves.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: An argument is out of range.
     """
 
     def __init__(self, iterations: int, seed: int = 0) -> None:
         self._player = IsmctsPlayer(iterations, derive_seed(seed, "agent"))
 
     def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
-        """The action for the player to move. Raises ValueError where the game is over."""
+        """Returns the action for the player to move. Raises ValueError if the game is over."""
         if not legal_actions:
             raise ValueError(f"state: '{state}' is over, there is no action to select")
         moves = self._player.act(GameBatch.from_states([state], streams=0))
@@ -39,15 +39,16 @@ class IsmctsAgent:
 
 
 class NetworkAgent:
-    """Plays a network's best move; it never reads what the player to move cannot see.
+    """Plays a network's best move in single positions.
 
-    Equal positions get equal moves: determinizations are drawn from the seed and the position's ply.
+    It never reads what the player to move cannot see. Equal positions get equal moves, because determinizations depend
+    only on the seed and the position's ply.
 
     Args:
-        network: policy-value network; put into evaluation mode.
-        simulations: search simulations a move; 0 plays the policy alone.
-        seed: of the search.
-        temperature: 0 plays the best move; above 0 moves are sampled.
+        network: Policy-value network; it is put into evaluation mode.
+        simulations: Simulations per move. 0 plays the raw policy.
+        seed: Random seed of the search. The same seed gives the same moves.
+        temperature: Temperature at which moves are sampled. 0 plays the best move.
     """
 
     def __init__(
@@ -62,16 +63,16 @@ class NetworkAgent:
         )
 
     def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
-        """The action for the player to move. Raises ValueError where the game is over."""
+        """Returns the action for the player to move. Raises ValueError if the game is over."""
         if not legal_actions:
             raise ValueError(f"state: '{state}' is over, there is no action to select")
         return self.select_actions([state])[0]
 
     def select_actions(self, states: Sequence[State]) -> list[Action]:
-        """The actions for many positions in one batched call.
+        """Returns the actions for many positions, in one batched call.
 
         Raises:
-            ValueError: a position is over, or of another game than the network.
+            ValueError: A position is over, or of another game than the network.
         """
         if not states:
             return []
@@ -80,20 +81,20 @@ class NetworkAgent:
                 raise ValueError(f"states: '{state}' is of {state.game}, the network plays {self.network.game}")
             if state.is_terminal:
                 raise ValueError(f"states: '{state}' is over, there is no action to select")
-        batch = GameBatch.from_states(states, streams=0)  # one stream for all: equal positions, equal moves
+        batch = GameBatch.from_states(states, streams=0)  # one stream for all, so that equal positions get equal moves
         return [Action(int(k), self.network.game) for k in self._player.act(batch).actions]
 
 
 def load_agent(checkpoint: str | os.PathLike[str], simulations: int = 0, seed: int = 0) -> NetworkAgent:
-    """The agent of a checkpoint.
+    """Returns the agent of a checkpoint.
 
     Args:
-        checkpoint: path of a file written by a run.
-        simulations: search simulations a move; 0 plays the policy alone.
-        seed: of the search.
+        checkpoint: Path of a checkpoint that a run wrote.
+        simulations: Simulations per move. 0 plays the raw policy.
+        seed: Random seed of the search. The same seed gives the same moves.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or not of this library's networks.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is damaged, or holds none of this library's networks.
     """
     return NetworkAgent(Checkpoint.read(checkpoint).network, simulations, seed)

@@ -1,4 +1,4 @@
-"""A policy-value network as a player, with or without search."""
+"""Plays a policy-value network, with or without search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sim_core import GameBatch, Searcher, SearchResult, SearchSettings
 
 
 def sharpen(policy: Floats, temperature: float) -> Floats:
-    """Each row to the power 1 / temperature, normalised; temperature 0 puts all on the first best action."""
+    """Returns each row to the power 1 / temperature, normalised. Temperature 0 puts all on the first best action."""
     if temperature == 0.0:
         best = np.zeros_like(policy)
         best[np.arange(len(policy)), policy.argmax(axis=1)] = 1.0
@@ -27,30 +27,30 @@ def sharpen(policy: Floats, temperature: float) -> Floats:
 
 
 def sample_rows(policy: Floats, uniforms: NDArray[np.float64]) -> Ids:
-    """One action a row by inverse transform of a uniform number; never one of probability zero."""
+    """Returns an action for each row, sampled by inverse transform of a uniform number; never one of probability 0."""
     cumulative = np.cumsum(policy, axis=1, dtype=np.float64)
     picked = (cumulative <= (uniforms * cumulative[:, -1])[:, None]).sum(axis=1)
-    # rounding may point past the last action that can be chosen
+    # rounding may point past the last action of positive probability
     last = policy.shape[1] - 1 - (policy[:, ::-1] > 0).argmax(axis=1)
     chosen: Ids = np.minimum(picked, last).astype(np.int64)
     return chosen
 
 
 class NetworkPlayer:
-    """A policy-value network, searching or playing its policy.
+    """Plays what a search with a policy-value network finds, or the network's raw policy.
 
     Args:
-        evaluator: the network, e.g. a `TorchEvaluator`.
-        simulations: simulations a move; 0 plays the network's policy.
-        temperature: of the visit shares (or the policy) that actions are sampled from; 0 takes the best. With a Gumbel
-            root it scales the root's noise.
-        seed: of determinizations, root noise and sampling.
-        threads: threads in all.
-        settings: of the search.
-        changes: fields of `SearchSettings` that are to differ from `settings`, e.g. ``c_puct=2.0``.
+        evaluator: Evaluates the network, e.g. a `TorchEvaluator`.
+        simulations: Simulations per move. 0 plays the raw policy.
+        temperature: Temperature at which actions are sampled from the visit shares, or from the policy. 0 plays the
+            best action. With a Gumbel root it scales the noise at the root.
+        seed: Random seed of determinizations, root noise and sampling.
+        threads: Threads of the search. No move depends on it.
+        settings: Settings of the search. None: the defaults.
+        changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Raises:
-        ValueError: names the argument that is out of range.
+        ValueError: Names the argument that is out of range.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class NetworkPlayer:
         **changes: Any,
     ) -> None:
         if simulations < 0:
-            raise ValueError(f"simulations: {simulations} given, expected 0 (policy alone) or more")
+            raise ValueError(f"simulations: {simulations} given, expected 0 (the raw policy) or more")
         if not 0.0 <= temperature < float("inf"):
             raise ValueError(f"temperature: {temperature} given, expected 0 (the best action) or more")
         self.evaluator = evaluator
@@ -79,7 +79,11 @@ class NetworkPlayer:
         self._searcher: Searcher | None = None
 
     def policy(self, batch: GameBatch) -> Floats:
-        """The network's policy over legal actions, float32 [m, A]."""
+        """Returns the network's policy over legal actions, float32 [m, A].
+
+        Raises:
+            ValueError: The network returned NaN or infinity for a legal action.
+        """
         legal = batch.legal_mask()
         logits, _ = self.evaluator(batch.observe(), legal)
         if not np.isfinite(np.where(legal, logits, 0.0)).all():
@@ -90,7 +94,7 @@ class NetworkPlayer:
         return policy
 
     def search(self, batch: GameBatch) -> SearchResult:
-        """Search the batch in trees that are kept from one call to the next."""
+        """Searches the batch, in trees whose memory is kept from one call to the next."""
         if self._searcher is None or self._searcher.slots < len(batch) or self._searcher.game != batch.handle.name:
             self._searcher = Searcher(len(batch), self.simulations, game=batch.handle.name)
         return self._searcher.search(
@@ -98,6 +102,7 @@ class NetworkPlayer:
         )
 
     def act(self, batch: GameBatch) -> Moves:
+        """Returns an action for every game of the batch, with policy targets and the search's values."""
         if self.simulations == 0:
             policy = self.policy(batch)
             return Moves(self._sampled(policy, batch), np.zeros_like(policy))

@@ -26,7 +26,7 @@ def _share(name: str, value: float) -> float:
 
 
 def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Whole numbers summing to `total` in proportion to `shares`, by largest remainder.
+    """Returns whole numbers that sum to `total`, in proportion to `shares`, by the method of the largest remainder.
 
     >>> apportion(10, {"a": 0.5, "b": 0.25, "c": 0.25})
     {'a': 5, 'b': 3, 'c': 2}
@@ -34,7 +34,7 @@ def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
     whole = sum(shares.values())
     exact = {name: total * share / whole for name, share in shares.items()}
     counts = {name: math.floor(value + 1e-9) for name, value in exact.items()}
-    # sorted() is stable: of equal remainders the first named gets the game
+    # sorted() is stable: among equal remainders, the opponent named first gets the game
     for name in sorted(exact, key=lambda name: counts[name] - exact[name])[: total - sum(counts.values())]:
         counts[name] += 1
     return counts
@@ -43,26 +43,28 @@ def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
 class OpponentPool:
     """Mixes self-play, past checkpoints and named opponents in fixed shares.
 
-    Args:
-        opponents: names: built-in ones of any game (the data module checks that they are its game's), keys of
-            `agents` or `checkpoints`, or ``ismcts:N`` for tree search of N iterations a move. None: `sim_core.DEFAULT_OPPONENTS`.
-        self_play_share: share of games against itself.
-        past_share: share of games against past checkpoints; self-play's until there is one.
-        max_past: past checkpoints kept, the newest.
-        snapshot_every: iterations from one past checkpoint to the next.
-        agents: opponents written in Python, by name: each an object with ``select_action(state, legal_actions)``, or a
-            ``{class_path: ..., init_args: {...}}`` of one, as a YAML gives it.
-        weights: shares of the named opponents among themselves, summing to one; None: equal.
-        checkpoints: opponents that are networks and never change, by name: each ``{path: FILE.ckpt, simulations: 0,
-            temperature: 0.0}``; simulations a move (0: the policy alone), temperature of its moves (0: the best).
-        agent_time_limit: seconds one of `agents` may take for a move, in training and evaluation, before the run ends
-            with an error that names it; None: for ever.
+    The rest, ``1 - self_play_share - past_share``, goes to the named opponents by weight. If there are none, it goes to
+    self-play.
 
-    The rest, ``1 - self_play_share - past_share``, goes to the named opponents by weight (to self-play where there
-    are none).
+    Args:
+        opponents: Players' names: built-in ones, ``ismcts:N``, FILE.ckpt, FILE.ckpt@SIMULATIONS, a run's folder,
+            package.module.Agent(argument=value), or keys of `agents` and `checkpoints`. A file plays under its name
+            without folder and suffix, an agent under its class's name. None: `sim_core.DEFAULT_OPPONENTS`.
+        self_play_share: Share of games that the learner plays against itself, 0 to 1.
+        past_share: Share of games against past checkpoints, 0 to 1. Self-play gets it until there is one.
+        max_past: Number of past checkpoints to keep; the oldest goes first.
+        snapshot_every: Iterations between two past checkpoints.
+        agents: Opponents written in Python, by name: each an object with ``select_action(state, legal_actions)``, or
+            ``{class_path: package.module.Class, init_args: {...}}``.
+        weights: Shares of the named opponents among themselves, which sum to one. None: equal shares.
+        checkpoints: Opponents that are networks and never change, by name: each ``{path: FILE.ckpt, simulations: 0,
+            temperature: 0.0}``. Simulations are per move (0 plays the raw policy); temperature 0 plays the best move.
+        agent_time_limit: Seconds per move of an agent written in Python, in training and evaluation. The run ends with
+            an error that names an agent which takes longer. None: no limit.
 
     Raises:
-        ValueError: names the argument, the value and what would be right.
+        FileNotFoundError: A file of `checkpoints` does not exist.
+        ValueError: Names the argument, the value and what would be right.
     """
 
     MIN_WEIGHT = 0.0
@@ -96,11 +98,11 @@ class OpponentPool:
         self.max_past = max_past
         self.snapshot_every = snapshot_every
         self.past: dict[int, dict[str, Tensor]] = {}
-        """Iteration to the half-precision weights of its network, oldest first."""
+        """Half-precision weights of past networks by iteration, oldest first."""
         if len(self.opponents) * self.MIN_WEIGHT > 1.0 + 1e-9:
             raise ValueError(
-                f"opponents: {len(self.opponents)} given, at most {int(1 / self.MIN_WEIGHT)} can each hold the "
-                f"floor of {self.MIN_WEIGHT}"
+                f"opponents: {len(self.opponents)} given, expected at most {int(1 / self.MIN_WEIGHT)}, "
+                f"because each keeps a weight of at least {self.MIN_WEIGHT}"
             )
         equal = 1.0 / max(len(self.opponents), 1)
         self.weights: dict[str, float] = {name: equal for name in self.opponents}
@@ -110,7 +112,7 @@ class OpponentPool:
     def _checked_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
         if set(weights) != set(self.opponents):
             wrong = sorted(set(weights) ^ set(self.opponents))
-            raise ValueError(f"weights: expected one for each of the opponents; missing or not known: {wrong}")
+            raise ValueError(f"weights: expected one for each opponent; missing or unknown: {wrong}")
         values = {name: _share(f"weights.{name}", weights[name]) for name in self.opponents}
         if values and abs(sum(values.values()) - 1.0) > 1e-6:
             raise ValueError(f"weights: they sum to {sum(values.values()):.6g}, expected 1")
@@ -142,23 +144,23 @@ class OpponentPool:
         }
 
     def plan(self, games: int) -> dict[str, int]:
-        """How many of `games` to play against whom: `SELF_PLAY`, past checkpoints, named opponents."""
+        """Returns how many of `games` to play against `SELF_PLAY`, each past checkpoint and each named opponent."""
         shares = {SELF_PLAY: self.self_play_share}
         shares |= {past_name(iteration): self.past_share / len(self.past) for iteration in self.past}
         rest = 1.0 - self.self_play_share - self.past_share
         shares |= {name: rest * weight for name, weight in self.weights.items()}
-        # what nobody takes (no past checkpoint yet, no opponent) is self-play
+        # shares that nobody takes (no past checkpoint yet, no opponent) go to self-play
         shares[SELF_PLAY] += max(0.0, 1.0 - sum(shares.values()))
         return {name: count for name, count in apportion(games, shares).items() if count}
 
     def needs_snapshot(self, iteration: int) -> bool:
-        """Whether `iteration` is one at whose start the network joins the past checkpoints."""
+        """Returns whether the network joins the past checkpoints at the start of the iteration."""
         wanted = self.past_share > 0.0 and self.max_past > 0 and iteration > 0
         return wanted and iteration % self.snapshot_every == 0 and iteration not in self.past
 
     def add_snapshot(self, iteration: int, network: PolicyValueNetwork) -> None:
-        """Keep the network's weights as a past checkpoint; the oldest over `max_past` go."""
-        # half precision: a quarter of a checkpoint's size for ten opponents, at no loss that matters to one
+        """Keeps the network's weights as a past checkpoint, and drops the oldest above `max_past`."""
+        # half precision: ten of them take a quarter of a checkpoint's size, and play no worse to speak of
         self.past[iteration] = {
             key: value.detach().to("cpu", torch.float16 if value.is_floating_point() else value.dtype, copy=True)
             for key, value in network.state_dict().items()
@@ -167,17 +169,17 @@ class OpponentPool:
             del self.past[oldest]
 
     def past_network(self, iteration: int, like: PolicyValueNetwork) -> PolicyValueNetwork:
-        """The past checkpoint's network, built like the given one."""
+        """Returns the past checkpoint's network, built like the given one and on its device."""
         network = copy.deepcopy(like).requires_grad_(False)
         network.load_state_dict({key: value.float() for key, value in self.past[iteration].items()})
         return network
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights and past checkpoints."""
+        """Returns weights and past checkpoints."""
         return {"weights": dict(self.weights), "past": dict(self.past)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over saved past checkpoints. Fixed weights are settings: this run's hold."""
+        """Takes over saved past checkpoints. Saved weights are not used, because fixed weights are a setting."""
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
 
 
@@ -192,14 +194,14 @@ def past_opponent(network: PolicyValueNetwork, temperature: float) -> FrozenChec
 
 
 def check_pool_state(state: Any, like: Mapping[str, Tensor]) -> None:
-    """Refuse a saved pool that holds other things than networks like the learner's, and win rates.
+    """Checks that a saved pool holds networks like the learner's and win rates, and nothing else.
 
     Args:
-        state: as `OpponentPool.state_dict` gives it.
-        like: the learner's weights, by name.
+        state: State as `OpponentPool.state_dict` returns it.
+        like: Weights of the learner, by name.
 
     Raises:
-        ValueError: names what is wrong.
+        ValueError: Names what is wrong.
     """
     past = state.get("past") if isinstance(state, Mapping) else None
     if not isinstance(past, Mapping):
@@ -209,7 +211,7 @@ def check_pool_state(state: Any, like: Mapping[str, Tensor]) -> None:
             raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
         shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
         if shapes != {name: weight.shape for name, weight in like.items()}:
-            raise ValueError(f"opponent_pool: past: the network of iteration {iteration} is another than the learner's")
+            raise ValueError(f"opponent_pool: past: the network of iteration {iteration} differs from the learner's")
     rates = state.get("win_rates", {})
     if not isinstance(rates, Mapping):
         raise ValueError(f"opponent_pool: win_rates: {rates!r} found, expected numbers by opponent")

@@ -42,8 +42,8 @@ class Agent(Protocol):
         ...
 
 
-class Opponent(Protocol):
-    """Makes any number of equally strong players under one name; what they share is loaded once."""
+class PlaysGames(Protocol):
+    """Has a name, and says which games it plays."""
 
     @property
     def name(self) -> str:
@@ -54,6 +54,10 @@ class Opponent(Protocol):
     def games(self) -> tuple[str, ...]:
         """Returns the names of the games that it plays."""
         ...
+
+
+class Opponent(PlaysGames, Protocol):
+    """Makes any number of equally strong players under one name; what they share is loaded once."""
 
     def player(self, seed: int, threads: int = 1) -> Player:
         """Returns a player.

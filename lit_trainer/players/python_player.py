@@ -77,16 +77,24 @@ class PythonOpponent:
         source: The agent itself, or ``{class_path: package.module.Class, init_args: {...}}``.
         time_limit: Seconds per move. None: no limit.
         field: Setting that named the agent, for messages.
+        given: The name as the setting gives it, for messages. None: `name`.
 
     Raises:
         ValueError: The agent cannot be made, or has no `select_action`.
     """
 
-    def __init__(self, name: str, source: Any, time_limit: float | None = None, field: str = "agents") -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Any,
+        time_limit: float | None = None,
+        field: str = "agents",
+        given: str | None = None,
+    ) -> None:
         self.name = name
         self.source = source
         self.time_limit = time_limit
-        self.agent = make_agent(name, source, field)
+        self.agent = make_agent(given or name, source, field)
 
     @property
     def games(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from typing import Any, Literal
 from lit_trainer.checkpoints.newest import newest_checkpoint
 from lit_trainer.players.engine_players import BuiltinOpponent, IsmctsOpponent, builtin_names
 from lit_trainer.players.frozen import FrozenCheckpoint, read_frozen
-from lit_trainer.players.protocols import Opponent
+from lit_trainer.players.protocols import Opponent, PlaysGames
 from lit_trainer.players.python_player import PythonOpponent
 from sim_core import get_game
 from sim_core.tree_search.settings import MAX_SIMULATIONS
@@ -87,7 +87,7 @@ def parse(text: str, field: str = "agent", known: tuple[str, ...] = ()) -> Playe
     if text in builtin_names():
         return PlayerSpec(text, "builtin", text)
     path, simulations = split_simulations(text)
-    if Path(path).exists() or path.endswith(".ckpt"):
+    if path and (Path(path).exists() or path.endswith(".ckpt")):
         return _checkpoint_spec(text, path, simulations, field)
     if found := _CLASS_PATH.fullmatch(text):
         return _agent_spec(text, found[1], found[2] or "()", field)
@@ -152,9 +152,11 @@ def _name_of_folder(folder: Path) -> str:
 def _agent_spec(text: str, class_path: str, arguments: str, field: str) -> PlayerSpec:
     try:
         call = ast.parse(f"f{arguments}", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args or any(word.arg is None for word in call.keywords):
-            raise ValueError("only argument=value is allowed")
-        init_args = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            raise ValueError("more than one call")
+        if call.args or any(word.arg is None for word in call.keywords):
+            raise ValueError("every argument needs its name")
+        init_args = {str(word.arg): _plain_value(word) for word in call.keywords}
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error).split("\n")[0]
         raise ValueError(
@@ -170,6 +172,13 @@ def _agent_spec(text: str, class_path: str, arguments: str, field: str) -> Playe
         class_path,
         init_args=MappingProxyType(init_args),
     )
+
+
+def _plain_value(word: ast.keyword) -> Any:
+    try:
+        return ast.literal_eval(word.value)
+    except (ValueError, TypeError):
+        raise ValueError(f"{word.arg} is no plain value") from None
 
 
 def make(
@@ -201,7 +210,7 @@ def make(
         return IsmctsOpponent(spec.iterations)
     if spec.kind == "agent":
         source = {"class_path": spec.target, "init_args": dict(spec.init_args)}
-        return PythonOpponent(spec.name, source, time_limit, field)
+        return PythonOpponent(spec.name, source, time_limit, field, repr(spec.text))
     read = {} if read is None else read
     if spec.target not in read:
         read[spec.target] = read_frozen(spec.target, field)
@@ -209,8 +218,17 @@ def make(
     return dataclasses.replace(read[spec.target], name=spec.name, simulations=wanted)
 
 
-def check_plays(opponent: Opponent, game: str, field: str) -> None:
-    """Raises ValueError for that setting if the opponent does not play the game."""
+def check_plays(opponent: PlaysGames, game: str, field: str) -> None:
+    """Checks that an opponent plays a game.
+
+    Args:
+        opponent: The opponent.
+        game: Name of the game.
+        field: Setting that names the opponent, for messages.
+
+    Raises:
+        ValueError: It does not play the game; says which games it plays, and which opponents play this one.
+    """
     if game not in opponent.games:
         raise ValueError(
             f"{field}: {opponent.name} plays {' and '.join(opponent.games)}, expected {game}, "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lit_trainer.checkpoints.reader import Checkpoint
+from lit_trainer.checkpoints.summary import arguments_text, optimizer_facts, pool_facts
 from lit_trainer.measuring.matches import player_name
 from sim_core import get_game
 
@@ -39,7 +40,7 @@ def model_card(exported: Exported, measured: Mapping[str, Any] | None, license: 
         "game": game.name,
         "iteration": exported.checkpoint.iteration,
         "class": said.class_path,
-        "arguments": _arguments(network.config),
+        "arguments": arguments_text(network.config),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "inputs": network.observation_size,
         "actions": network.num_actions,
@@ -59,10 +60,6 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ("---",) * len(head), *rows))
 
 
-def _arguments(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
 def _training(exported: Exported) -> list[tuple[str, str]]:
     """What a checkpoint knows of its run, a row each."""
     checkpoint = exported.checkpoint
@@ -71,37 +68,11 @@ def _training(exported: Exported) -> list[tuple[str, str]]:
     return [
         ("iterations", f"{checkpoint.iteration:,} of games and learning"),
         ("optimizer steps", "not recorded" if steps is None else f"{steps:,}"),
-        *_optimizer(checkpoint.optimizer_configuration),
-        *_pool(checkpoint.pool),
+        *optimizer_facts(checkpoint),
+        *pool_facts(checkpoint),
         ("checkpoint", f"`{exported.path.name}`, SHA-256 `{digest}`"),
         ("written with", f"Lightning {checkpoint.versions['lightning'] or 'of a version not recorded'}"),
     ]
-
-
-def _optimizer(settings: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    if not settings:
-        return [("optimizer", "not recorded")]
-    group = settings["groups"][0]
-    names = ("lr", "betas", "weight_decay", "momentum")
-    shown = {name.replace("_", " "): group[name] for name in names if name in group}
-    rows = [("optimizer", f"{settings['optimizer']}, {_arguments(shown)}")]
-    if settings.get("scheduler"):
-        state: Mapping[str, Any] = settings.get("scheduler_state") or {}
-        memory = ("base_lrs", "last_epoch")
-        plain = {name: value for name, value in state.items() if name[0] != "_" and name not in memory}
-        rows.append(("learning rate", f"{settings['scheduler']} by {settings['interval']}, {_arguments(plain)}"))
-    return rows
-
-
-def _pool(pool: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Past selves and opponents that the last games were against, as far as the pool keeps them."""
-    rows = []
-    if pool and pool.get("past"):
-        rows.append(("past selves it played last", "of iterations " + ", ".join(map(str, sorted(pool["past"])))))
-    if pool and pool.get("weights"):
-        shares = ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in pool["weights"].items())
-        rows.append(("opponents, by weight at the end", shares))
-    return rows
 
 
 def _strength(measured: Mapping[str, Any]) -> str:

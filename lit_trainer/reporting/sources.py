@@ -6,10 +6,9 @@ from; a module that lacks the attribute has nothing to report there, and the rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from lit_trainer.measuring.matches import Match
 from lit_trainer.measuring.move_times import MoveTime
 from lit_trainer.networks.base import PolicyValueNetwork
 
@@ -75,13 +74,6 @@ class HasWindow(Protocol):
 
 
 @runtime_checkable
-class HasReplay(Protocol):
-    """Offers a window of positions under its other name."""
-
-    replay: Any
-
-
-@runtime_checkable
 class HasMoveTimes(Protocol):
     """Offers the times per move that a test measured."""
 
@@ -93,24 +85,6 @@ class ReportsProgress(Protocol):
     """Calls listeners while games are played."""
 
     on_progress: list[Progress]
-
-
-@runtime_checkable
-class HasEvaluationOpponents(Protocol):
-    """Offers the opponents of validation."""
-
-    @property
-    def evaluation_opponents(self) -> Sequence[str]:
-        """Names, in the order of the validation loaders."""
-
-
-@runtime_checkable
-class HasTestMatches(Protocol):
-    """Offers the matches of a test."""
-
-    @property
-    def test_matches(self) -> Sequence[Match]:
-        """Matches, in the order of the test loaders."""
 
 
 @runtime_checkable
@@ -154,8 +128,6 @@ class RunData:
     def window(self) -> PositionWindow | None:
         """Returns the window of positions. None: there is none."""
         found = self._data.window if isinstance(self._data, HasWindow) else None
-        if found is None and isinstance(self._data, HasReplay):
-            found = self._data.replay
         return found if isinstance(found, PositionWindow) else None
 
     @property
@@ -167,16 +139,6 @@ class RunData:
     def on_progress(self) -> list[Progress] | None:
         """Returns the list of listeners to the games' progress, which may be added to. None: nobody is told."""
         return self._data.on_progress if isinstance(self._data, ReportsProgress) else None
-
-    @property
-    def evaluation_opponents(self) -> tuple[str, ...]:
-        """Returns the opponents of validation, in the order of its loaders."""
-        return tuple(self._data.evaluation_opponents) if isinstance(self._data, HasEvaluationOpponents) else ()
-
-    @property
-    def test_matches(self) -> tuple[Match, ...]:
-        """Returns the matches of a test, in the order of its loaders."""
-        return tuple(self._data.test_matches) if isinstance(self._data, HasTestMatches) else ()
 
     @property
     def test_facts(self) -> Mapping[str, Any]:

@@ -25,13 +25,15 @@ class Column(Generic[Row]):
     """Returns the text of a cell, empty where the row has nothing to show."""
     left: bool = False
     """Whether the cells are set flush left. Numbers are set flush right."""
+    wraps: bool = False
+    """Whether long texts go on in a further line. By default the table grows wider than the terminal."""
 
 
 def build_table(title: str, columns: Sequence[Column[Row]], rows: Iterable[Row]) -> Table:
     """Returns a table for the terminal, a line for each row."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column.title, justify="left" if column.left else "right", no_wrap=True)
+        table.add_column(column.title, justify="left" if column.left else "right", no_wrap=not column.wraps)
     for row in rows:
         table.add_row(*(column.text(row) for column in columns))
     return table

@@ -12,7 +12,15 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from lit_trainer import AdaptiveOpponentPool, AlphaZeroModule, ResidualMLP, SelfPlayDataModule
+from lit_trainer import (
+    AdaptiveOpponentPool,
+    AlphaZeroModule,
+    EvaluationSettings,
+    GenerationSettings,
+    ReplaySettings,
+    ResidualMLP,
+    SelfPlayDataModule,
+)
 from lit_trainer.checkpoints.writer import AtomicCheckpointIO
 from sim_core import ACTIONS, OBSERVATION_SIZE
 
@@ -93,13 +101,11 @@ def run_for(make_network: Callable[..., ResidualMLP]) -> Callable[..., Run]:
         module = AlphaZeroModule(make_network(), **module_options)
         data = SelfPlayDataModule(
             opponent_pool=AdaptiveOpponentPool(["random", "online"], 0.5, 0.25, snapshot_every=1),
-            games_per_iteration=12,
+            generation=GenerationSettings(games=12, simulations=4, threads=1),
+            evaluation=EvaluationSettings(games=4),
+            replay=ReplaySettings(positions=2000),
             steps_per_iteration=3,
             batch_size=32,
-            replay_positions=2000,
-            simulations=4,
-            threads=1,
-            evaluation_games=4,
             seed=3,
         )
         trainer = Trainer(

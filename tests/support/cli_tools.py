@@ -20,15 +20,15 @@ PROFILES = CONFIGS / "profiles"
 
 TINY = [
     "--trainer.accelerator=cpu",
-    "--data.games_per_iteration=6",
+    "--data.generation.games=6",
     "--data.steps_per_iteration=2",
     "--data.batch_size=16",
-    "--data.replay_positions=400",
-    "--data.simulations=2",
-    "--data.evaluation_games=2",
-    "--data.test_games=2",
-    "--data.test_simulations=[0,2]",
-    "--data.threads=1",
+    "--data.replay.positions=400",
+    "--data.generation.simulations=2",
+    "--data.evaluation.games=2",
+    "--data.test.games=2",
+    "--data.test.simulations=[0,2]",
+    "--data.generation.threads=1",
 ]
 
 

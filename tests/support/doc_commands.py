@@ -58,10 +58,11 @@ def steps(page: Path) -> Iterator[Step]:
 NO_EVALUATION = ["--trainer.max_epochs=2", "--trainer.limit_val_batches=0", "--evaluate_first=false"]
 SMALL = {
     "fit": [*TINY, *NO_EVALUATION],
-    "test": [*TINY, "--data.test_simulations=[0]", "--data.test_opponents=[random]"],
+    "test": [*TINY, "--data.test.simulations=[0]", "--data.test.opponents=[random]"],
     "tournament": ["--games=2", "--threads=1"],
     "report": ["--simulations=2", "--games=12", "--opponents=[random]", "--threads=1"],
     "export": [],
+    "inspect": [],
     "play": ["--simulations=2"],
 }
 """Flags that shrink a subcommand of `lit-trainer`; what is not here or listed below fails the tests."""

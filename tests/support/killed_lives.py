@@ -52,8 +52,9 @@ def configuration() -> dict[str, Any]:
             "snapshot_every": 5,
         },
     }
-    data |= {"games_per_iteration": 32, "steps_per_iteration": 3, "batch_size": 64, "replay_positions": 3000}
-    data |= {"simulations": 4, "evaluation_games": 8}
+    data["generation"] |= {"games": 32, "simulations": 4}
+    data["evaluation"]["games"] = 8
+    data |= {"steps_per_iteration": 3, "batch_size": 64, "replay": {"positions": 3000}}
     return found
 
 
@@ -89,7 +90,12 @@ def stopped_writing(folder: Path, pid: int) -> bool:
 
 
 def flags(threads: int, checkpoint: Path | None) -> list[str]:
-    return ["fit", "--config=../run.yaml", f"--data.threads={threads}", f"--ckpt_path={checkpoint or 'null'}"]
+    return [
+        "fit",
+        "--config=../run.yaml",
+        f"--data.generation.threads={threads}",
+        f"--ckpt_path={checkpoint or 'null'}",
+    ]
 
 
 def finish(folder: Path, pid: int) -> None:

@@ -20,7 +20,7 @@ class RankReport(Callback):
         Path(self.folder).mkdir(exist_ok=True)
         report = {
             "state_dict": pl_module.state_dict(),
-            "replay": data.replay.state_dict(),
+            "replay": data.window.state_dict(),
             "stats": data.generation_stats,
             "opponent_pool": data.opponent_pool.state_dict() | {"weights": dict(data.opponent_pool.weights)},
             "evaluation": {name: asdict(result) for name, result in pl_module.evaluation.items()},

@@ -25,10 +25,10 @@ echo "$@" >> scontrol.log
 def endless() -> dict[str, Any]:
     """One small iteration, then one whose games take for ever."""
     found = configuration()
-    schedule = {"target": "trainer.datamodule.games_per_iteration", "decay_type": "piecewise", "integer": True}
+    schedule = {"target": "trainer.datamodule.generation.games", "decay_type": "piecewise", "integer": True}
     schedule["points"] = {0: 32, 1: 100_000}
     found["trainer"]["callbacks"].append({"class_path": "callbacks.ScheduleCallback", "init_args": schedule})
-    found["data"] |= {"parallel_games": 64, "simulations": 64}
+    found["data"]["generation"] |= {"parallel_games": 64, "simulations": 64}
     return found
 
 
@@ -41,8 +41,8 @@ def ended(folder: Path, number: int, *flags: str, **environment: str) -> dict[st
 
 def ended_in_evaluation(folder: Path, number: int, command: str) -> dict[str, Any]:
     """Send a signal in the midst of an evaluation that would take for ever."""
-    games = "--data.test_games=200000" if command == "test" else "--data.evaluation_games=200000"
-    searched = ["--data.test_simulations=[64]"] if command == "test" else ["--data.evaluation_simulations=64"]
+    games = "--data.test.games=200000" if command == "test" else "--data.evaluation.games=200000"
+    searched = ["--data.test.simulations=[64]"] if command == "test" else ["--data.evaluation.simulations=64"]
     pid = born(folder, command, "--config=../run.yaml", games, *searched)
     return sent(pid, folder, number)
 

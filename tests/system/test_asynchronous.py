@@ -23,7 +23,7 @@ import callbacks
 import lit_trainer
 import sim_core
 
-ASYNCHRONOUS = ["--data.asynchronous=true", "--evaluate_first=false", "--trainer.limit_val_batches=0"]
+ASYNCHRONOUS = ["--data.workers.count=1", "--evaluate_first=false", "--trainer.limit_val_batches=0"]
 
 # ---------------------------------------------------------------------- how a run ends
 
@@ -65,7 +65,7 @@ def started(folder: Path, workers: int) -> Iterator[Started]:
                 *(sys.executable, "-m", "lit_trainer", "fit", *config("quickstart.yaml"), *TINY, *ASYNCHRONOUS),
                 *("--trainer.max_epochs=100000", "--trainer.enable_progress_bar=false"),
                 "--trainer.callbacks+=my_callbacks.Leisurely",
-                f"--data.workers={workers}",
+                f"--data.workers.count={workers}",
             ],
             cwd=folder,
             stdout=output,
@@ -143,19 +143,20 @@ import sys
 sys.path[:0] = {path!r}
 import torch
 from lightning.pytorch import Trainer
-from lit_trainer import AlphaZeroModule, OpponentPool, ResidualMLP, SelfPlayDataModule
+from lit_trainer import AlphaZeroModule, GenerationSettings, OpponentPool, ReplaySettings, ResidualMLP
+from lit_trainer import SelfPlayDataModule, WorkerSettings
 print("the script runs")
 pool = OpponentPool(["probe"], 0.5, 0.0, agents={{"probe": {{"class_path": "probe.Probe"}}}})
 data = SelfPlayDataModule(
-    opponent_pool=pool, asynchronous=True, games_per_iteration=4, steps_per_iteration=1, batch_size=8, simulations=1,
-    threads=1, replay_positions=100,
+    opponent_pool=pool, generation=GenerationSettings(games=4, simulations=1, threads=1), workers=WorkerSettings(),
+    replay=ReplaySettings(positions=100), steps_per_iteration=1, batch_size=8,
 )
 trainer = Trainer(
     accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
     enable_model_summary=False, num_sanity_val_steps=0, limit_val_batches=0,
 )
 trainer.fit(AlphaZeroModule(ResidualMLP(width=8, blocks=0)), data)
-print("the script ends with", len(data.replay))
+print("the script ends with", len(data.window))
 """
 
 PROBE = """
@@ -207,9 +208,15 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_asynchronous_run_learns_and_resumes(caplog: pytest.LogCaptureFixture) -> None:
     """Games whose outcomes or targets are mixed up on their way, and a resume that starts from nothing."""
     before = children(os.getpid())  # another test's spawned processes leave Python's resource tracker running
-    flags = ["fit", *config("quickstart.yaml"), "--trainer.accelerator=cpu", *ASYNCHRONOUS, "--data.threads=1"]
-    flags += ["--data.games_per_iteration=128", "--data.simulations=4", "--data.steps_per_iteration=30"]
-    flags += ["--data.batch_size=256", "--data.replay_positions=20000"]
+    flags = [
+        "fit",
+        *config("quickstart.yaml"),
+        "--trainer.accelerator=cpu",
+        *ASYNCHRONOUS,
+        "--data.generation.threads=1",
+    ]
+    flags += ["--data.generation.games=128", "--data.generation.simulations=4", "--data.steps_per_iteration=30"]
+    flags += ["--data.batch_size=256", "--data.replay.positions=20000"]
     flags += ["--model.network.init_args.width=64", "--model.network.init_args.blocks=1"]
     flags += ["--trainer.enable_progress_bar=false"]
     run(*flags, "--trainer.max_epochs=4")

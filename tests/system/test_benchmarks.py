@@ -104,6 +104,6 @@ def test_every_ablation_is_a_configuration(
         given = ablations.configuration(changes, tmp_path, 3)
         file.write_text(yaml.safe_dump(given))
         made = LitTrainerCLI([f"--config={file}"], run=False)
-        assert made.datamodule.seed == 3 and made.datamodule.threads == 1
+        assert made.datamodule.seed == 3 and made.datamodule.generation.threads == 1
         assert given not in seen
         seen.append(given)

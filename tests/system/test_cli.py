@@ -44,7 +44,7 @@ def test_every_configuration_trains(name: str, overlay: str | None, iter600: Pat
         *config(name),
         *overlays,
         *TINY,
-        "--data.workers=1",
+        *(["--data.workers.count=1"] if overlay == "gpu.yaml" else []),
         f"--trainer.max_epochs={first + 1}",
         "--trainer.check_val_every_n_epoch=1",
         f"--ckpt_path={iter600 if resumes else 'null'}",
@@ -85,7 +85,7 @@ def test_print_config_round_trips(name: str, capsys: pytest.CaptureFixture[str])
 
 def test_every_fiftieth_iteration_is_kept_by_its_name() -> None:
     """An `iter600.ckpt` that the first configuration does not leave for the second."""
-    sizes = ["--data.games_per_iteration=1", "--data.steps_per_iteration=1", "--data.simulations=1"]
+    sizes = ["--data.generation.games=1", "--data.steps_per_iteration=1", "--data.generation.simulations=1"]
     quiet = ["--evaluate_first=false", "--trainer.limit_val_batches=0", "--trainer.enable_progress_bar=false"]
     run("fit", *config("iter0_to_600.yaml"), *TINY, *sizes, *quiet, "--trainer.max_epochs=50")
     folder = latest("iter0_to_600") / "checkpoints"
@@ -128,8 +128,8 @@ def test_the_plan_of_iter600_to_1000() -> None:
     shares = pool["init_args"]
     assert (shares["self_play_share"], shares["past_share"], shares["max_past"]) == (0.5, 0.1, 10)
     assert len(shares["opponents"]) == 10
-    assert (plan["data"]["games_per_iteration"], plan["data"]["replay_positions"]) == (8192, 800_000)
-    assert "asynchronous" in plan["data"]
+    assert (plan["data"]["generation"]["games"], plan["data"]["replay"]["positions"]) == (8192, 800_000)
+    assert "workers" in plan["data"]
 
 
 def test_resume_at_600_takes_the_configuration_s_values(iter600: Path) -> None:
@@ -190,11 +190,11 @@ def test_parts_of_learning_are_settings(iter600: Path) -> None:
         "--model.optimizer.init_args.lr=0.0",
         "--model.optimizer.init_args.weight_decay=0.0",
         f"--model.initial_weights={iter600}",
-        "--data.value_target=endgame",
+        "--data.generation.value_target=endgame",
     )
     saved = torch.load(iter600, weights_only=True)["state_dict"]
     assert all(torch.equal(value, cli.model.state_dict()[key]) for key, value in saved.items())
-    assert cli.datamodule._generation_settings.value_target == "endgame"
+    assert cli.datamodule.generation.value_target == "endgame"
     folder = latest("iter0_to_600")
     terms = {name: metrics(folder, f"train/{name}")[0] for name in ("margin_loss", "hand_loss", "loss", "value_loss")}
     assert terms["margin_loss"] > 0.005 and 0.3 < terms["hand_loss"] < 1.5
@@ -207,11 +207,11 @@ REFUSALS = {
     "misspelt key": (["--data.gamez=3"], "gamez"),
     "misspelt key of a class": (["--model.network.init_args.widht=3"], "widht"),
     "unknown opponent": (["--data.opponent_pool.init_args.opponents=[random,nobody]"], "nobody"),
-    "unknown opponent in evaluation": (["--data.evaluation_opponents=[nobody]"], "nobody"),
-    "unknown opponent in a test": (["--data.test_opponents=[nobody]"], "test_opponents"),
-    "half a deal in a test": (["--data.test_games=3"], "test_games"),
-    "a test twice": (["--data.test_simulations=[4,4]"], "test_simulations"),
-    "a test with fewer than no simulations": (["--data.test_simulations=[-1]"], "test_simulations"),
+    "unknown opponent in evaluation": (["--data.evaluation.opponents=[nobody]"], "nobody"),
+    "unknown opponent in a test": (["--data.test.opponents=[nobody]"], "test.opponents"),
+    "half a deal in a test": (["--data.test.games=3"], "test.games"),
+    "a test twice": (["--data.test.simulations=[4,4]"], "test.simulations"),
+    "a test with fewer than no simulations": (["--data.test.simulations=[-1]"], "test.simulations"),
     "unknown decay type": (
         [
             "--trainer.callbacks+=callbacks.EntropyScheduleCallback",
@@ -228,13 +228,13 @@ REFUSALS = {
         "floor",
     ),
     "missing checkpoint": (["--ckpt_path=nowhere.ckpt"], "nowhere.ckpt"),
-    "no workers": (["--data.asynchronous=true", "--data.workers=0"], "workers"),
-    "another evaluator": (["--data.evaluator=onnx_int4"], "evaluator"),
-    "a search that is not there": (["--data.search.c_puct=-1"], "c_puct"),
-    "negative games": (["--data.games_per_iteration=-1"], "games_per_iteration"),
-    "not a number": (["--data.simulations=many"], "simulations"),
+    "no workers": (["--data.workers.count=0"], "workers"),
+    "another evaluator": (["--data.generation.evaluator=onnx_int4"], "evaluator"),
+    "a search that is not there": (["--data.generation.search.c_puct=-1"], "c_puct"),
+    "negative games": (["--data.generation.games=-1"], "generation.games"),
+    "not a number": (["--data.generation.simulations=many"], "simulations"),
     "another game": (["--model.network.init_args.game=connect_four"], "connect_four"),
-    "twice": (["--data.evaluation_opponents=[random,random]"], "twice"),
+    "twice": (["--data.evaluation.opponents=[random,random]"], "twice"),
     "a margin that no head learns": (["--model.margin_coef=0.1"], "margin_coef"),
     "a rule that is not there": (
         ["--data.opponent_pool=lit_trainer.AdaptiveOpponentPool", "--data.opponent_pool.rule=pfsp"],
@@ -249,17 +249,20 @@ REFUSALS = {
         "checkpoints.frozen: there is no file 'nowhere.ckpt'",
     ),
     "initial weights that are not there": (["--model.initial_weights=nowhere.ckpt"], "initial_weights: "),
-    "threads": (["--data.threads=1025"], "threads: 1025 given, expected a whole number from 1 to 1,024"),
+    "threads": (
+        ["--data.generation.threads=1025"],
+        "generation.threads: 1025 given, expected a whole number from 1 to 1,024",
+    ),
     "simulations": (
-        ["--data.simulations=1000001"],
+        ["--data.generation.simulations=1000001"],
         "simulations: 1000001 given, expected a whole number from 0 to 1,000,000",
     ),
     "a batch of no machine": (["--data.batch_size=1000000000000"], "batch_size: 1000000000000 given"),
-    "a window of no machine": (["--data.replay_positions=1000000000000"], "replay_positions: 1000000000000 given"),
+    "a window of no machine": (["--data.replay.positions=1000000000000"], "replay.positions: 1000000000000 given"),
     "a network of no machine": (["--model.network.init_args.width=1000000000"], "width: 1000000000 given"),
     "more than C can hold": ([f"--trainer.max_epochs={10**30}"], "trainer.max_epochs: 1000"),
     "devices": (["--trainer.devices=5000"], "trainer.devices: 5000 given, expected at most 1,024"),
-    "a target that is not there": (["--data.value_target=end"], "value_target"),
+    "a target that is not there": (["--data.generation.value_target=end"], "value_target"),
     "unknown game": (["--data.game=chess"], "chess"),
 }
 
@@ -342,7 +345,7 @@ def test_what_lightning_would_take_under_slurm_is_refused(
 
 
 def test_validate_prints_a_table(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("validate", *config("iter0_to_600.yaml"), *TINY, f"--ckpt_path={iter600}", "--data.evaluation_games=6")
+    run("validate", *config("iter0_to_600.yaml"), *TINY, f"--ckpt_path={iter600}", "--data.evaluation.games=6")
     printed = capsys.readouterr().out
     for name in ("random", "outcome_heuristic", "distilled_outcome"):
         assert name in printed
@@ -351,7 +354,7 @@ def test_validate_prints_a_table(iter600: Path, capsys: pytest.CaptureFixture[st
 def test_test_measures_a_checkpoint(iter600: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A match that is missing from the tables or the file, or a file that does not say what was measured."""
     opponents = ["random", "outcome_heuristic", "ismcts:5"]
-    flags = ["--data.test_games=6", "--data.test_simulations=[0,3]", f"--data.test_opponents=[{','.join(opponents)}]"]
+    flags = ["--data.test.games=6", "--data.test.simulations=[0,3]", f"--data.test.opponents=[{','.join(opponents)}]"]
     # its adaptive pool weighs ten opponents; a test may name others
     run("test", *config("iter600_to_1000.yaml"), *TINY, *flags, f"--ckpt_path={iter600}")
     printed = capsys.readouterr().out

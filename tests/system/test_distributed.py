@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import torch
+from support.checkpoints import KEPT, assert_same
 from support.cli_tools import ROOT, TINY, config, every, metrics, trained
 from support.process_tools import alive, children, command_of, needs_proc, wait_for
-from test_resume import KEPT, assert_same
 
 from lit_trainer.measuring.metrics import MatchResult
 
@@ -38,8 +38,8 @@ FLAGS = [
     f"--data.opponent_pool.opponents=[{','.join(OPPONENTS)}]",
     "--data.opponent_pool.past_share=0.3",
     "--data.opponent_pool.snapshot_every=1",
-    "--data.games_per_iteration=10",
-    f"--data.evaluation_games={GAMES}",
+    "--data.generation.games=10",
+    f"--data.evaluation.games={GAMES}",
 ]
 
 
@@ -159,7 +159,7 @@ def test_one_process_goes_on_with_all_windows(folder: Path, straight: list[dict[
     saved = torch.load(middle, weights_only=True)["SelfPlayDataModule"]
     windows = [saved["replay"], saved["replay_of_rank"][1]]
     held = {bytes(row.tolist()) for window in windows for row in window["states"]}
-    flags = ["--trainer.max_epochs=3", "--data.replay_positions=2000", f"--ckpt_path={middle}"]
+    flags = ["--trainer.max_epochs=3", "--data.replay.positions=2000", f"--ckpt_path={middle}"]
     (alone,) = fit(folder, "alone", *flags, processes=1)
     assert held < {bytes(row.tolist()) for row in alone["replay"]["states"]}
     text = " ".join((folder / "alone.txt").read_text().split())
@@ -168,7 +168,7 @@ def test_one_process_goes_on_with_all_windows(folder: Path, straight: list[dict[
 
 # ---------------------------------------------------------------------- workers
 
-ASYNCHRONOUS = ["--data.asynchronous=true", "--evaluate_first=false", "--data.evaluation_games=4"]
+ASYNCHRONOUS = ["--data.workers.count=1", "--evaluate_first=false", "--data.evaluation.games=4"]
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -25,6 +27,76 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
     for name in re.findall(r"configs/[\w/]+\.yaml", page.read_text()):
         assert (ROOT / name).is_file(), name
+
+
+TEXTS = [
+    *PAGES,
+    ROOT / "CHANGELOG.md",
+    ROOT / "mkdocs.yml",
+    *sorted(path for path in (ROOT / "docs").rglob("*") if path.suffix in (".py", ".yaml")),
+]
+FOLDERS = ("lit_trainer", "sim_core", "callbacks", "configs", "tests", "docs", "benchmarks")
+
+
+def resolves(name: str) -> bool:
+    """Returns whether a dotted name is a module, or something in one; an alias for old files is neither."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        if getattr(found, "__file__", None) is None or (
+            length > 1 and not set(parts[length : length + 1]) <= vars(found).keys()
+        ):
+            return False
+        for part in parts[length:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+def current(text: Path) -> str:
+    """Returns a text without the changelog's table of old keys and without what it says of earlier versions."""
+    content = text.read_text()
+    if text.name != "CHANGELOG.md":
+        return content
+    unreleased = re.split(r"^## ", content, flags=re.MULTILINE)[1]
+    return "\n".join(line for line in unreleased.splitlines() if not line.startswith("|"))
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.relative_to(ROOT).as_posix())
+def test_every_name_of_the_code_is_one(text: Path) -> None:
+    """A module that has moved, or a class that has another name."""
+    dotted = r"(?<![\w./-])(?:lit_trainer|sim_core|callbacks)(?:\.\w+)+(?![\w/]|\.\w)"
+    names = {name for name in re.findall(dotted, current(text)) if not name.endswith((".py", ".md", ".yaml", ".help"))}
+    assert not sorted(name for name in names if not resolves(name))
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.relative_to(ROOT).as_posix())
+def test_every_file_that_is_named_exists(text: Path) -> None:
+    """A file that has moved. NAME and * stand for any name."""
+    named = rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./*-]*[\w*]|(?<![\w/])test_\w+\.py"
+    for name in set(re.findall(named, current(text))):
+        pattern = re.sub(r"\b[A-Z]+\b", "*", name)
+        pattern = pattern if "/" in pattern else f"tests/**/{pattern}"
+        assert any(True for _ in ROOT.glob(pattern)), f"{text.name}: {name}"
+
+
+def test_dead_names_and_files_would_be_found(tmp_path: Path) -> None:
+    assert resolves("lit_trainer.players.specs") and resolves("sim_core.State.parse") and resolves("callbacks")
+    assert not resolves("lit_trainer.figures") and not resolves("lit_trainer.networks.ResidualMLP")
+    assert not resolves("lit_trainer.Figures") and not resolves("sim_core.State.parsed")
+    page = tmp_path / "page.md"
+    page.write_text("See `lit_trainer.figures.EvaluationFigures`.")
+    with pytest.raises(AssertionError, match=r"lit_trainer\.figures\.EvaluationFigures"):
+        test_every_name_of_the_code_is_one(page)
+    for name in ("tests/test_gone.py", "`test_gone.py`", "lit_trainer/figures.py"):
+        page.write_text(f"See {name}.")
+        with pytest.raises(AssertionError, match=r"gone|figures"):
+            test_every_file_that_is_named_exists(page)
 
 
 def test_make_targets_that_are_named_exist() -> None:

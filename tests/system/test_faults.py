@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from support.checkpoints import KEPT, assert_same, last_checkpoint
 from support.cli_tools import TINY, config, run
 from support.process_tools import needs_proc
-from test_resume import KEPT, assert_same, last_checkpoint
 
 from callbacks import NonFiniteError
 from lit_trainer.players.python_player import AgentTimeoutError
@@ -176,7 +176,7 @@ def test_an_infinite_number_in_a_batch_stops_a_shipped_run() -> None:
     ("when", "flags", "advice"),
     [
         ("learning", [], "Out of memory while the network learned: lower data.batch_size (now 16)"),
-        ("playing", [], "Out of memory in self-play: lower data.parallel_games (now 512)"),
+        ("playing", [], "Out of memory in self-play: lower data.generation.parallel_games (now 512)"),
         ("playing", ["--evaluate_first=true", "--trainer.limit_val_batches=1.0"], "Out of memory in a match: lower "),
     ],
 )
@@ -200,7 +200,9 @@ def with_slow_opponent() -> str:
             "agent_time_limit": 0.5,
         },
     }
-    Path("slow.yaml").write_text(yaml.safe_dump({"data": {"opponent_pool": pool, "evaluation_opponents": ["slow"]}}))
+    Path("slow.yaml").write_text(
+        yaml.safe_dump({"data": {"opponent_pool": pool, "evaluation": {"opponents": ["slow"]}}})
+    )
     return "--config=slow.yaml"
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from support import killed_lives
+from support.checkpoints import KEPT, assert_same
 from support.cli_tools import metrics
-from test_resume import KEPT, assert_same
 
 pytestmark = [
     pytest.mark.timeout(900),

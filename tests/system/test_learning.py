@@ -18,10 +18,10 @@ def test_a_short_run_learns_to_beat_random(tmp_path: Path, monkeypatch: pytest.M
         "--trainer.accelerator=cpu",
         "--trainer.max_epochs=6",
         "--trainer.check_val_every_n_epoch=6",
-        "--data.games_per_iteration=384",
-        "--data.simulations=16",
+        "--data.generation.games=384",
+        "--data.generation.simulations=16",
         "--data.steps_per_iteration=40",
-        "--data.evaluation_opponents=[random,outcome_heuristic]",
+        "--data.evaluation.opponents=[random,outcome_heuristic]",
     )
     folder = Path("runs/quickstart/version_0")
     random, heuristic = (metrics(folder, f"val/win_rate/{name}") for name in ("random", "outcome_heuristic"))

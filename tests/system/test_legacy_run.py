@@ -31,6 +31,17 @@ pytestmark = pytest.mark.filterwarnings(
 def settings_of_today() -> dict[str, Any]:
     """The saved configuration with its old class paths, and its data settings under their names of today."""
     settings: dict[str, Any] = yaml.safe_load((LEGACY / "config.yaml").read_text())
+    data = settings["data"]
+    generation = ("simulations", "search", "evaluator", "value_target", "parallel_games", "threads")
+    data["generation"] = {name: data.pop(name) for name in generation} | {"games": data.pop("games_per_iteration")}
+    data["replay"] = {"positions": data.pop("replay_positions"), "save": data.pop("save_replay")}
+    data["evaluation"] = {
+        name: data.pop(f"evaluation_{name}") for name in ("opponents", "games", "simulations", "search")
+    }
+    data["test"] = {name: data.pop(f"test_{name}") for name in ("opponents", "games", "simulations")}
+    assert not data.pop("asynchronous")  # the trainer played the games itself
+    for name in ("workers", "max_staleness", "worker_timeout", "worker_device"):
+        del data[name]
     return settings
 
 

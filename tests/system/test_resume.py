@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from support.checkpoints import KEPT, assert_same, last_checkpoint
 from support.cli_tools import TINY, config, every, metrics, run
 
 SETTINGS = [
@@ -22,7 +22,7 @@ SETTINGS = [
     "--data.opponent_pool.past_share=0.3",
     "--data.opponent_pool.max_past=2",
     "--data.opponent_pool.snapshot_every=1",
-    "--data.games_per_iteration=10",
+    "--data.generation.games=10",
     "--trainer.log_every_n_steps=1",
 ]
 
@@ -30,30 +30,6 @@ SETTINGS = [
 @pytest.fixture(autouse=True)
 def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def last_checkpoint(folder: str | Path) -> dict[str, Any]:
-    return torch.load(f"{folder}/checkpoints/last.ckpt", weights_only=True)
-
-
-def assert_same(one: Any, other: Any, at: str = "") -> None:
-    """Equal bit for bit, whatever is nested."""
-    assert type(one) is type(other), at
-    if isinstance(one, torch.Tensor):
-        assert one.dtype == other.dtype and torch.equal(one, other), at
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), at
-        for key in one:
-            assert_same(one[key], other[key], f"{at}.{key}")
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), at
-        for k, (a, b) in enumerate(zip(one, other, strict=True)):
-            assert_same(a, b, f"{at}[{k}]")
-    else:
-        assert one == other, at
-
-
-KEPT = ("state_dict", "optimizer_states", "lr_schedulers", "SelfPlayDataModule", "global_step")
 
 
 # by `every` of the longer run alone
@@ -110,7 +86,7 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not() -> None:
 
 def test_a_checkpoint_without_replay_refills_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     flags = ["fit", *config("quickstart.yaml"), *SETTINGS]
-    run(*flags, "--trainer.max_epochs=1", "--data.save_replay=false")
+    run(*flags, "--trainer.max_epochs=1", "--data.replay.save=false")
     assert "replay" not in last_checkpoint("runs/quickstart/version_0")["SelfPlayDataModule"]
     run(*flags, "--trainer.max_epochs=2", "--ckpt_path=runs/quickstart/version_0/checkpoints/last.ckpt")
     assert "no replay window" in caplog.text

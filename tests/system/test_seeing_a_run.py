@@ -47,7 +47,7 @@ def named_scalars() -> set[str]:
 def test_a_run_and_its_resume_show_themselves() -> None:
     """A figure or a scalar that the page promises and the run lacks, or a history that a resume forgets."""
     flags = ["fit", *config("iter600_to_1000.yaml"), *TINY, *SETTINGS]
-    run(*flags, "--trainer.max_epochs=2", "--data.games_per_iteration=40")
+    run(*flags, "--trainer.max_epochs=2", "--data.generation.games=40")
     first = events("runs/iter600_to_1000/version_0")
     assert set(FIGURES) <= set(first.Tags()["images"])
     # before the first iteration there is neither a replay window nor a weight that an evaluation led to

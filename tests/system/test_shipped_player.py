@@ -45,8 +45,8 @@ def test_the_plan_goes_on_from_iteration_600(tmp_path: Path, monkeypatch: pytest
         "--trainer.check_val_every_n_epoch=601",
         f"--trainer.default_root_dir={tmp_path}",
     ]
-    flags += ["--data.games_per_iteration=64", "--data.steps_per_iteration=2", "--data.batch_size=64"]
-    flags += ["--data.simulations=2", "--trainer.enable_progress_bar=false"]
+    flags += ["--data.generation.games=64", "--data.steps_per_iteration=2", "--data.batch_size=64"]
+    flags += ["--data.generation.simulations=2", "--trainer.enable_progress_bar=false"]
     flags += [
         f"--trainer.logger={{class_path: lightning.pytorch.loggers.CSVLogger, init_args: {{save_dir: {tmp_path}}}}}"
     ]

@@ -1,11 +1,11 @@
-// Draws views, the server's plain values, as elements. Text is only ever set as text.
+// Draws views, the server's plain values, as elements. Text is only set as text, never as HTML.
 
 export const ANIMALS = {
   L: ["lion", 12, 2], H: ["hippo", 11, 2], C: ["crocodile", 10, 3], S: ["snake", 9, 2], G: ["giraffe", 8, 3],
   Z: ["zebra", 7, 4], E: ["seal", 6, 2], X: ["chameleon", 5, 3], M: ["monkey", 4, 3], K: ["kangaroo", 3, 4],
   P: ["parrot", 2, 4], U: ["skunk", 1, 4],
 };
-const MARKS = ["●", "▲"]; // so that owners differ by shape, not by colour alone
+const MARKS = ["●", "▲"]; // owners differ by shape too, not only by colour
 
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -59,7 +59,7 @@ function hand(player, view) {
 
 function playerRow(player, view) {
   const position = view.position;
-  const own = player === view.seat && !view.over; // drawn large among the moves
+  const own = player === view.seat && !view.over; // drawn large with the moves
   return el("div", { class: "player", "data-player": player },
     el("span", { class: `name p${player}` }, `${MARKS[player]} ${who(player, view)}`),
     el("span", {}, `${position.scores[player]} ${position.game === "beasty_bar" ? "points" : "animals"}`),
@@ -85,7 +85,7 @@ function drawFour(view) {
 
 export const drawTable = (view) => (view.position.kind === "connect_four" ? drawFour(view) : drawBeasty(view));
 
-// The person's cards, and the choices of the one picked where it has several.
+// Draws the person's cards, and the choices of the picked card if it has several.
 export function drawMoves(view, picked, pick, play) {
   const legal = view.position.legal;
   if (view.position.kind === "connect_four") {
@@ -122,7 +122,7 @@ export function drawChance(view, chances, latest) {
   const first = el("span", { class: "p0" }, percent(latest));
   first.style.width = percent(latest).replace(" ", "");
   return [
-    el("h2", {}, "Win chance, as agents see it"),
+    el("h2", {}, "Win chance as the agents see it"),
     el("div", { class: "bar", role: "img", "aria-label": `${who(0, view)} ${percent(latest)}, ${who(1, view)} ${percent(1 - latest)}` },
       first, el("span", { class: "p1" }, percent(1 - latest))),
     ...(chances.size > 1 ? [shape("svg", { viewBox: `0 0 ${Math.max(view.turns.length, 1)} 100`, preserveAspectRatio: "none", "aria-hidden": "true" },
@@ -137,5 +137,5 @@ export function drawReasons(title, thought) {
     return el("div", { class: entry.action === thought.action ? "share chosen" : "share" }, el("span", {}, percent(entry.share)),
       el("span", {}, `${entry.words} (${entry.action})`), el("span", { class: "track" }, filled));
   });
-  return [el("h2", {}, title), ...(rows.length ? rows : [el("p", { class: "aside" }, "It gives no reasons.")])];
+  return [el("h2", {}, title), ...(rows.length ? rows : [el("p", { class: "aside" }, "This agent gives no reasons.")])];
 }

@@ -1,13 +1,13 @@
-// The page's state and what changes it: one game of the server's at a time, found again by the id in the address.
+// Keeps the page's state and changes it: one game of the server at a time, found again by the id in the address.
 
 import { drawChance, drawMoves, drawReasons, drawTable, el, turnText, who } from "./draw.js";
 
 const $ = (id) => document.getElementById(id);
 const PAUSE = 700; // milliseconds between the moves of two agents
 let view = null; // the latest position
-let shown = null; // the view on show, of an earlier turn where one steps back
+let shown = null; // the view that is drawn; of an earlier turn after stepping back
 let picked = null; // the card whose choices are open
-let advice = new Map(); // turn to what the adviser thinks of it
+let advice = new Map(); // the adviser's thoughts by turn
 let busy = false;
 let running = false;
 let options = null;
@@ -37,7 +37,7 @@ async function ask(path, body) {
   return value;
 }
 
-// One request at a time; what fails is said, and the game is shown as the server has it.
+// Runs one request at a time. If it fails, the error is shown, and the game as the server has it.
 async function attempt(work) {
   if (busy) return;
   busy = true;
@@ -75,7 +75,7 @@ function show(next, turn = null) {
 
 function remember(id) {
   history.replaceState(null, "", `#${id}`);
-  try { localStorage.setItem("game", id); } catch { /* the address remembers it too */ }
+  try { localStorage.setItem("game", id); } catch { /* the address has the id too */ }
 }
 
 function recall() {
@@ -83,7 +83,7 @@ function recall() {
   try { return named || localStorage.getItem("game"); } catch { return named; }
 }
 
-// To the start; the game that is left can be gone back to until another begins.
+// Shows the start; the game can be resumed until another one begins.
 function leave() {
   if (!view) return;
   view = shown = null;
@@ -94,10 +94,10 @@ function leave() {
 }
 
 function forget() {
-  try { localStorage.removeItem("game"); } catch { /* nothing was kept */ }
+  try { localStorage.removeItem("game"); } catch { /* nothing was stored */ }
 }
 
-// ---- showing
+// ---- drawing
 
 const open = () => view.over || view.seat === null; // nothing is hidden from the viewer
 const earlier = () => shown.turn < view.turns.length;
@@ -111,7 +111,7 @@ function title() {
     return `The game is over: ${winner} ${winner === "you" ? "win" : "wins"}, ${position.scores.join(" to ")}.`;
   }
   const last = view.turns.length ? `${turnLine(view.turns.length)}. ` : "";
-  return last + (view.awaits === "person" ? "Your move." : view.awaits === "agent" ? `${who(position.to_move, view)} thinks…` : "");
+  return last + (view.awaits === "person" ? "Your move." : view.awaits === "agent" ? `${who(position.to_move, view)} is thinking…` : "");
 }
 
 const turnLine = (count) => (count ? turnText(view.turns[count - 1], view) : "the deal");
@@ -137,7 +137,7 @@ function render() {
   renderSide();
 }
 
-// while the agent thinks the hand stays in sight
+// keeps the hand visible while the agent thinks
 function waiting() {
   if (view.position.kind !== "beasty_bar") return [];
   return drawMoves({ ...view, position: { ...view.position, legal: [] } }, null, pick, play);
@@ -170,16 +170,16 @@ function renderSide() {
   if (current) $("log").scrollTop = current.offsetTop - $("log").offsetTop - 60;
 }
 
-// Of the position on show, if anything is known; else why the last move was made.
+// Shows reasons for the position that is drawn, if there are any; otherwise those of the last move.
 function reasons() {
   const turn = shown.turn;
   if (advice.has(turn)) return drawReasons(`${advice.get(turn).name} would play`, advice.get(turn));
-  if (earlier() && view.turns[turn].thought) return drawReasons(`Next, ${who(view.turns[turn].player, view)} weighed`, view.turns[turn].thought);
+  if (earlier() && view.turns[turn].thought) return drawReasons(`Next, ${who(view.turns[turn].player, view)} considered`, view.turns[turn].thought);
   const last = turn && view.turns[turn - 1];
-  return last && last.thought ? drawReasons(`${who(last.player, view)} weighed`, last.thought) : [];
+  return last && last.thought ? drawReasons(`${who(last.player, view)} considered`, last.thought) : [];
 }
 
-// ---- doing
+// ---- acting
 
 function pick(letter) {
   const before = picked;
@@ -204,7 +204,7 @@ const look = (turn) => view && turn >= 0 && turn <= view.turns.length && attempt
   show(view, next);
 });
 
-// What happens by itself: agents move, and a game that is looked at is commented.
+// Does what needs no click: lets agents move, and comments on a saved game.
 function goOn() {
   if (busy || !view) return;
   if (view.awaits === "agent" && view.mode === "play" && $("message").hidden) step();
@@ -265,7 +265,7 @@ document.addEventListener("keydown", (event) => {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const move = /^[1-9]$/.test(key) && document.querySelector(`#moves [data-key="${key}"]:not(:disabled)`);
   if (!move && !(key in KEYS)) return;
-  if (event.target.id === "log" && (key === "Home" || key === "End")) return; // they scroll there
+  if (event.target.id === "log" && (key === "Home" || key === "End")) return; // they scroll the list
   event.preventDefault();
   if (move) move.click();
   else KEYS[key]();

@@ -110,7 +110,7 @@ class _Worker:
             raise WorkerError(f"{self._name} has not started within {_START_SECONDS:g} s")
         if self._heard and self._watch.overdue(self._heard):
             raise WorkerError(
-                f"{self._name} has given no sign of life for {self._watch.limit:g} s (data.worker_timeout): it was "
+                f"{self._name} has given no sign of life for {self._watch.limit:g} s (data.workers.timeout): it was "
                 "stopped, its machine is overloaded, or code in it, such as an agent's, holds Python's lock for ever"
             )
 
@@ -125,7 +125,7 @@ class _Worker:
             return f"{self._name} hung up without ending"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
         if code == -signal.SIGKILL:
-            how += " (as systems do where memory runs out: then lower data.workers or data.parallel_games)"
+            how += " (as systems do where memory runs out: then lower data.workers or data.generation.parallel_games)"
         self._threads[0].join(1.0)
         said = "".join(self._said)
         return f"{self._name} {how}" + (

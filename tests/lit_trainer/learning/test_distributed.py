@@ -1,22 +1,17 @@
-"""What processes put together: windows, statistics, shares of an evaluation."""
+"""What processes put together: replay windows and statistics."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from lit_trainer import ResidualMLP, SelfPlayDataModule
 from lit_trainer.learning import distributed as processes
 from lit_trainer.learning.replay import ReplayWindow
-from lit_trainer.measuring.matches import Match
-from lit_trainer.measuring.move_times import MoveTimes
-from lit_trainer.networks.base import PolicyValueNetwork
 
 
 def window(count: int, owner: int, added: int | None = None) -> dict[str, Any]:
@@ -108,59 +103,3 @@ def test_windows_of_three_processes_arrive_on_the_first(tmp_path: Path) -> None:
             assert same and type(got) is type(value), (rank, key)
     saved = (tmp_path / "gathered0.pt").stat().st_size
     assert saved < 138 * 111 + 10_000, "each window's bytes once"
-
-
-class Rank(SelfPlayDataModule):
-    """The data of process `rank` of `world`, without a trainer."""
-
-    rank, world = 0, 1
-    network: PolicyValueNetwork
-
-    @property
-    def _process(self) -> tuple[int, int]:
-        return self.rank, self.world
-
-    @property
-    def _network(self) -> PolicyValueNetwork:
-        return self.network
-
-
-@pytest.mark.parametrize("games", [2, 26])
-def test_processes_share_an_evaluation_between_them(games: int) -> None:
-    """Deals left out, played twice or otherwise where the number of processes does not divide them."""
-    torch.manual_seed(0)
-    data = Rank(evaluation_games=games, evaluation_simulations=2, threads=1)
-    data.network = ResidualMLP(width=8, blocks=1)
-    alone = data._play_evaluation("online")
-    assert len(alone[0]) == games
-    for world in range(1, 6):
-        data.world = world
-        parts = []
-        for rank in range(world):
-            data.rank = rank
-            parts.append(data._play_evaluation("online"))
-        assert all(len(outcomes) % 2 == 0 for outcomes, _ in parts), "both seats of a deal"
-        for k in (0, 1):
-            np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), alone[k])
-
-
-def test_processes_share_a_test_between_them() -> None:
-    data = Rank(test_games=10, threads=1)
-    data.network = ResidualMLP(width=8, blocks=1)
-    match = Match(2, "ismcts:3")
-    alone = data._play_test(match)
-    data.world = 3
-    parts = []
-    for rank in range(3):
-        data.rank, data.move_times = rank, MoveTimes()
-        parts.append(data._play_test(match))
-        assert set(data.move_times) == ({"sims:2", "ismcts:3"} if rank == 0 else set())
-    for k in (0, 1):
-        np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), alone[k])
-
-
-def test_a_test_plays_other_deals_than_validation() -> None:
-    """Deals by which a checkpoint may have been chosen would flatter it."""
-    data = Rank(evaluation_games=40, test_games=40, threads=1)
-    data.network = ResidualMLP(width=8, blocks=1)
-    assert (data._play_evaluation("online")[1] != data._play_test(Match(0, "online"))[1]).any()

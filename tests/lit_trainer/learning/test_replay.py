@@ -231,7 +231,7 @@ def test_windows_of_other_games_or_rules_are_refused(key: str, value: object) ->
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^replay_positions: 0"):
+    with pytest.raises(ValueError, match=r"^replay\.positions: 0"):
         ReplayWindow(0)
     with pytest.raises(ValueError, match=r"^game: "):
         ReplayWindow(10, "chess")

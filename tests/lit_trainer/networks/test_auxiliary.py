@@ -297,7 +297,7 @@ def test_an_old_window_is_taken_over_and_said(run_for: Any, first_run: Any, tmp_
     with caplog.at_level("INFO"):
         resumed = run_for(tmp_path, 2, tmp_path / "old.ckpt")
     assert "from before margins were kept" in caplog.text
-    window = resumed.data.replay
+    window = resumed.data.window
     assert len(window) > len(old["SelfPlayDataModule"]["replay"]["outcomes"])
 
 

@@ -16,10 +16,9 @@ import pytest
 from starlette.testclient import TestClient
 from support.cli_tools import run
 
-from lit_trainer.play import Record, Session, Thinker, make_thinker
+from lit_trainer.play import SavedGame, Thinker
 from lit_trainer.play.app import LARGEST_BODY, Application
 from lit_trainer.play.server import offered
-from lit_trainer.play.store import Hosted, Store
 from lit_trainer.play.views import ANIMALS, POINTS, STRENGTHS
 from sim_core import GameBatch, State
 
@@ -72,10 +71,10 @@ def test_a_person_s_game_is_recorded_as_it_was(client: TestClient, game: str, se
     agent = "tactical" if game == "connect_four" else "skunk"
     view = begin(client, game=game, seat=seat, agent=agent, seed=3)
     assert view["awaits"] == ("person" if seat == "first" else "agent")
-    assert client.get(f"/api/games/{view['id']}/record").status_code == 409  # it would tell the hidden cards
+    assert client.get(f"/api/games/{view['id']}/record").status_code == 409  # it would reveal the hidden cards
     view = to_the_end(client, view)
     assert view["over"]
-    record = Record.parse(client.get(f"/api/games/{view['id']}/record").text)
+    record = SavedGame.parse(client.get(f"/api/games/{view['id']}/record").text)
     assert [str(move) for move in record.moves] == [turn["action"] for turn in view["turns"]]
     assert record.players == (("person", agent) if seat == "first" else (agent, "person"))
     assert record.start == State.initial(3, game=game)
@@ -119,17 +118,17 @@ def test_what_is_hidden_and_the_seed_stay_on_the_server(client: TestClient) -> N
 
 REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("POST", "move", {"turn": 0, "action": "L"}, 422, "move: 'L' is not legal here; legal are S E U K"),
-    ("POST", "move", {"turn": 0, "action": 7}, 400, "action: missing, or no text"),
-    ("POST", "move", {"turn": 0}, 400, "action: missing, or no text"),
-    ("POST", "move", {"action": "S"}, 400, "turn: missing, or no whole number"),
-    ("POST", "move", {"turn": True, "action": "S"}, 400, "turn: missing, or no whole number"),
+    ("POST", "move", {"turn": 0, "action": 7}, 400, "action: missing or not a text"),
+    ("POST", "move", {"turn": 0}, 400, "action: missing or not a text"),
+    ("POST", "move", {"action": "S"}, 400, "turn: missing or not a whole number"),
+    ("POST", "move", {"turn": True, "action": "S"}, 400, "turn: missing or not a whole number"),
     ("POST", "move", {"turn": 3, "action": "S"}, 409, "turn: 3 given, but 0 turns have been taken"),
     ("POST", "step", {"turn": 0}, 409, "step: no agent is to move"),
     ("POST", "undo", {"turn": 0}, 409, "undo: you have not moved yet"),
     ("POST", "hint", {"turn": 9}, 400, "turn: '9' given, expected a whole number from 0 to 0"),
-    ("POST", "move", b"{", 400, "body: this is no JSON"),
-    ("POST", "move", b"[" * 90_000, 400, "body: this is no JSON"),
-    ("POST", "move", b"\xff\xfe", 400, "body: this is no JSON"),
+    ("POST", "move", b"{", 400, "body: invalid JSON"),
+    ("POST", "move", b"[" * 90_000, 400, "body: invalid JSON"),
+    ("POST", "move", b"\xff\xfe", 400, "body: invalid JSON"),
     ("POST", "move", b"[]", 400, "body: list given, expected a JSON object"),
     ("POST", "move", b" " * (LARGEST_BODY + 1), 413, "body: more than 100,000 bytes given"),
     ("GET", "?turn=1", None, 400, "turn: '1' given, expected a whole number from 0 to 0"),
@@ -166,7 +165,7 @@ def test_what_is_wrong_is_answered_in_a_line_and_changes_nothing(
         ({"mode": "play", "agent": "skunk", "game": "connect_four"}, 400, "agent: 'skunk' given, but it does not"),
         ({"mode": "play", "seed": -1}, 400, "seed: '-1' given, expected a whole number from 0"),
         ({"mode": "watch", "other": "nobody"}, 400, "other: 'nobody' given"),
-        ({"mode": "replay"}, 400, "record: missing, or no text"),
+        ({"mode": "replay"}, 400, "record: missing or not a text"),
         ({"mode": "replay", "record": "hello"}, 422, "record: line 1: 'hello' given, expected 'lit-alphazero game 1'"),
     ],
 )
@@ -301,26 +300,6 @@ def test_an_agent_that_fails_is_a_500_and_the_game_goes_on(application: Applicat
         answer = client.post(f"/api/games/{view['id']}/step", json={"turn": 0})
         assert answer.status_code == 500 and "secret" not in answer.text and answer.json()["error"]
         assert client.get(f"/api/games/{view['id']}").json() == view
-
-
-def test_games_are_bounded_in_number_and_age() -> None:
-    now = [0.0]
-    store = Store(most=3, idle_s=100.0, clock=lambda: now[0])
-    adviser = make_thinker("ismcts:1")
-
-    def add() -> str:
-        session = Session(Record(State.initial(1), ("a", "b")))
-        return store.add(Hosted("watch", session, (adviser, adviser), adviser, 0))
-
-    first, second, third = add(), add(), add()
-    assert store.get(first)
-    fourth = add()
-    assert store.get(second) is None and store.get(first) and store.get(third) and store.get(fourth)
-    assert len(store) == 3
-    now[0] = 60.0
-    assert store.get(first)
-    now[0] = 150.0
-    assert store.get(third) is None and store.get(first) and len(store) == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from support.web_server import free_port, started
 
-from lit_trainer.play import Record
+from lit_trainer.play import SavedGame
 
 PATIENCE = 60_000  # milliseconds, for a machine that does other things beside
 IDLE = "body:not([aria-busy])"
@@ -89,10 +89,10 @@ def deal(page: Page, seed: int) -> None:
     page.route("**/api/games", seeded)
 
 
-def saved(page: Page) -> Record:
+def saved(page: Page) -> SavedGame:
     with page.expect_download() as download:
         page.locator("#save").click()
-    return Record.parse(Path(download.value.path()).read_text())
+    return SavedGame.parse(Path(download.value.path()).read_text())
 
 
 @pytest.mark.parametrize("width", [1000, 360])
@@ -194,7 +194,7 @@ def test_a_game_by_keyboard_alone(page: Page) -> None:
 
 
 def test_two_agents_are_watched_and_the_game_is_looked_at_again(page: Page) -> None:
-    page.get_by_label("two agents play").check()
+    page.get_by_label("Watch two agents").check()
     page.locator("[name=other]").select_option("outcome_heuristic")
     page.get_by_role("button", name="Start").click()
     page.locator("#game[data-turns='3']").wait_for()
@@ -208,7 +208,7 @@ def test_two_agents_are_watched_and_the_game_is_looked_at_again(page: Page) -> N
     page.locator(f"{IDLE} #game[data-awaits=nobody]").wait_for()
     text = saved(page).text()
     page.keyboard.press("n")
-    page.get_by_label("look at a saved game").check()
+    page.get_by_label("Review a saved game").check()
     page.locator("[name=record]").fill(text.replace("\n1: ", "\n1: W", 1))
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#message")).to_contain_text("record: line 6: action: ")
@@ -241,7 +241,7 @@ def test_what_fails_is_said_on_the_page(page: Page, address: str) -> None:
     expect(page.locator("#message")).to_contain_text("move: 'W' is not legal here; legal are ")
     page.goto("about:blank")  # or the page would be told of a new address, and not be loaded with it
     page.goto(f"{address}#gone")
-    expect(page.locator("#message")).to_contain_text("game: unknown here")
+    expect(page.locator("#message")).to_contain_text("game: unknown; ")
     expect(page.locator("#start")).to_be_visible()
     page.route("**/api/games", lambda route: route.abort())
     page.get_by_role("button", name="Start").click()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.cli_tools import ROOT, run
 
-from lit_trainer.play import Record
+from lit_trainer.play import SavedGame
 
 
 def played(folder: Path, lines: list[str], *flags: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +37,7 @@ def test_a_game_is_played_to_its_end_saved_and_shown_again(tmp_path: Path, check
     assert re.search(r"(You win|You lose|The game is over): \d+ to \d+, ", done.stdout)
     assert "save: 'game.txt' exists already; name another file" in done.stdout
     text = (tmp_path / "game.txt").read_text()
-    record = Record.parse(text)
+    record = SavedGame.parse(text)
     assert record.states()[-1].is_terminal and record.seed == 5
     assert record.players == ("person", "iter600, 4 simulations")
     assert (tmp_path / "again.txt").read_text() == text  # the same choices have the same answers
@@ -51,7 +51,7 @@ def test_a_game_is_played_to_its_end_saved_and_shown_again(tmp_path: Path, check
 def test_the_agent_s_hand_is_never_printed(tmp_path: Path) -> None:
     """Card by card: what is printed up to a move of the person knows no hidden card."""
     done = played(tmp_path, ["S", "save game.txt"], "--agent", "heuristic", "--seed", "5")
-    record = Record.parse((tmp_path / "game.txt").read_text())
+    record = SavedGame.parse((tmp_path / "game.txt").read_text())
     assert len(record.moves) == 2
     assert "4 hidden" in done.stdout
     shown = done.stdout.replace("to THAT'S IT", "")
@@ -80,10 +80,10 @@ def answers(lines: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: p
     ("line", "says"),
     [
         ("L", "'L' is neither a legal move (S E U K) nor a command; try help"),
-        ("5", "'5' is no move's number; there are 1 to 4"),
-        ("0", "'0' is no move's number; there are 1 to 4"),
-        ("0000000001" + "9" * 5000, "'00000000019999999999' is no move's number; there are 1 to 4"),
-        ("9" * 5000, "'99999999999999999999' is no move's number; there are 1 to 4"),
+        ("5", "'5' is no move's number; expected 1 to 4"),
+        ("0", "'0' is no move's number; expected 1 to 4"),
+        ("0000000001" + "9" * 5000, "'00000000019999999999' is no move's number; expected 1 to 4"),
+        ("9" * 5000, "'99999999999999999999' is no move's number; expected 1 to 4"),
         ("undo", "undo: you have not moved yet"),
         ("save", "save: name a file, e.g. save game.txt"),
         ("[bold]\x1b", "'[bold]\\x1b' is neither a legal move (S E U K) nor a command; try help"),
@@ -112,7 +112,10 @@ def test_the_other_seat_the_other_games_and_hints_of_an_agent_without_reasons(
         (["--agent", "nobody"], "agent: 'nobody' is neither a known player nor a file"),
         (["--agent", "ismcts:0"], "agent: 'ismcts:0' given, expected ismcts:N"),
         (["--game", "chess"], "game: 'chess' cannot be shown; games to play are beasty_bar"),
-        (["--agent", "skunk", "--game", "connect_four"], "agent: 'skunk' given, but it does not play connect_four"),
+        (
+            ["--agent", "skunk", "--game", "connect_four"],
+            "agent: skunk plays beasty_bar and beasty_bar_animals, expected connect_four, whose built-in opponents are",
+        ),
         (["--agent", "random", "--seed", "-1"], "seed: -1 given, expected an integer from 0"),
         (["--load", "none.txt"], "[Errno 2] No such file or directory: 'none.txt'"),
         (["--load", "bad.txt"], "load: 'bad.txt': line 1: 'nonsense' given"),
@@ -126,7 +129,7 @@ def test_wrong_flags_end_in_a_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.txt").write_text("nonsense\n")
-    (tmp_path / "nobody.txt").write_text(Record.parse(NOBODY).text())
+    (tmp_path / "nobody.txt").write_text(SavedGame.parse(NOBODY).text())
     with pytest.raises(SystemExit) as stopped:
         run("play", *flags)
     assert stopped.value.code == 2

@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 import torch
 
-from lit_trainer import OpponentPool, ResidualMLP, SelfPlayDataModule
+from lit_trainer import GenerationSettings, OpponentPool, ResidualMLP, WorkerSettings
 from lit_trainer.players.python_player import AgentTimeoutError, PythonOpponent
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
-from lit_trainer.self_play.settings import GenerationSettings
 from sim_core import SearchSettings
 
 pytestmark = pytest.mark.timeout(60)
@@ -174,5 +173,5 @@ def test_an_agent_in_time_is_not_blamed(play: Callable[..., GeneratedGames]) -> 
 def test_a_limit_that_is_none_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^agent_time_limit: {value!r} given, expected seconds above 0"):
         OpponentPool([], agent_time_limit=value)
-    with pytest.raises(ValueError, match=rf"^worker_timeout: {value!r} given, expected seconds above 0"):
-        SelfPlayDataModule(worker_timeout=value)
+    with pytest.raises(ValueError, match=rf"^workers\.timeout: {value!r} given, expected seconds above 0"):
+        WorkerSettings(timeout=value)

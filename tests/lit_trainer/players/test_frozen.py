@@ -15,10 +15,14 @@ from lightning.pytorch import Trainer
 from lit_trainer import (
     AdaptiveOpponentPool,
     AlphaZeroModule,
+    EvaluationSettings,
+    GenerationSettings,
     OpponentPool,
+    ReplaySettings,
     ResidualMLP,
     SelfPlayDataModule,
     TransformerNetwork,
+    WorkerSettings,
     load_agent,
 )
 from lit_trainer.checkpoints.description import ENTRY
@@ -69,14 +73,11 @@ def load_moves(agent: Any) -> list[int]:
 def fit(network: ResidualMLP, opponents: OpponentPool, iterations: int = 2, **options: Any) -> SelfPlayDataModule:
     data = SelfPlayDataModule(
         opponent_pool=opponents,
-        games_per_iteration=12,
+        generation=GenerationSettings(games=12, simulations=2, threads=1),
+        evaluation=EvaluationSettings(["frozen", "random"], games=4),
+        replay=ReplaySettings(positions=2000),
         steps_per_iteration=3,
         batch_size=32,
-        replay_positions=2000,
-        simulations=2,
-        threads=1,
-        evaluation_opponents=["frozen", "random"],
-        evaluation_games=4,
         **options,
     )
     trainer = Trainer(
@@ -111,7 +112,7 @@ def test_a_run_plays_it_alone_and_leaves_it_as_it_is(
     began = {key: value.clone() for key, value in learner.state_dict().items()}
     data = fit(learner, opponents)
     assert data.generation_stats["games/frozen"] == 12 and "games/self_play" not in data.generation_stats
-    assert len(data.replay) == 2 * 12 * 12, "the learner's moves alone"
+    assert len(data.window) == 2 * 12 * 12, "the learner's moves alone"
     after = frozen.network.state_dict()
     assert all(torch.equal(value, after[key]) for key, value in before.items())
     assert any(not torch.equal(value, learner.state_dict()[key]) for key, value in began.items())
@@ -134,7 +135,7 @@ def test_workers_play_it(tmp_path: Path, make_network: Any, checkpoint_path: Pat
     shutil.copy(checkpoint_path, path)
     opponents = pool(path)
     os.unlink(path)
-    data = fit(make_network(5), opponents, 1, asynchronous=True)
+    data = fit(make_network(5), opponents, 1, workers=WorkerSettings())
     assert data.generation_stats["games/frozen"] == 12
 
 
@@ -173,8 +174,8 @@ def test_a_checkpoint_of_another_game_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^opponent_pool: frozen plays connect_four, expected beasty_bar"):
         SelfPlayDataModule(opponent_pool=opponents)
     idle = OpponentPool([], checkpoints={"frozen": frozen})
-    with pytest.raises(ValueError, match=r"^evaluation_opponents: frozen plays connect_four"):
-        SelfPlayDataModule(opponent_pool=idle, evaluation_opponents=["frozen"])
+    with pytest.raises(ValueError, match=r"^evaluation\.opponents: frozen plays connect_four"):
+        SelfPlayDataModule(opponent_pool=idle, evaluation=EvaluationSettings(["frozen"]))
 
 
 # ---------------------------------------------------------------------- initial weights

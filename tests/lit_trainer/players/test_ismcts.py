@@ -6,20 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from support.cli_tools import TINY, config, metrics, trained
 
-from lit_trainer import AdaptiveOpponentPool, Agent, IsmctsAgent, OpponentPool, ResidualMLP, SelfPlayDataModule
-from lit_trainer.measuring.matches import play_match
-from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
-from lit_trainer.players.python_player import PythonPlayer
+from lit_trainer import (
+    AdaptiveOpponentPool,
+    EvaluationSettings,
+    GenerationSettings,
+    IsmctsAgent,
+    OpponentPool,
+    ResidualMLP,
+    SelfPlayDataModule,
+)
+from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.specs import make as make_opponent
 from lit_trainer.players.specs import parse
 from lit_trainer.self_play.generator import play_games
-from lit_trainer.self_play.settings import GenerationSettings
-from sim_core import Action, GameBatch, SearchSettings, State, games
+from sim_core import SearchSettings, games
 
 WRONG = (
     "ismcts",
@@ -40,14 +44,6 @@ WRONG = (
 )
 
 
-def positions(game: str, n: int = 60) -> list[State]:
-    """Random positions at plies 0 to 14 in turn."""
-    batch = GameBatch(n, 1, game=game)
-    while (going := (batch.ply < np.arange(n) % 15) & ~batch.is_terminal).any():
-        batch.step(np.where(going, batch.opponent_actions("random", 1), -1))
-    return [batch.state(i) for i in range(n) if not batch.is_terminal[i]]
-
-
 # ---------------------------------------------------------------------- names
 
 
@@ -56,7 +52,7 @@ def test_wrong_names_are_refused_by_field(name: str) -> None:
     """A number that is written another way would be a second name for one player; int() takes several of these."""
     makers: dict[str, Callable[[], object]] = {
         "opponents": lambda: OpponentPool(["random", name]),
-        "evaluation_opponents": lambda: SelfPlayDataModule(evaluation_opponents=["random", name]),
+        r"evaluation\.opponents": lambda: SelfPlayDataModule(evaluation=EvaluationSettings(["random", name])),
         "agents": lambda: OpponentPool(["random"], agents={name: IsmctsAgent(5)}),
     }
     for field, make in makers.items():
@@ -81,10 +77,10 @@ def test_only_its_own_names_are_its_names() -> None:
 
 def test_an_adaptive_pool_weighs_by_evaluations_of_its_own_names() -> None:
     pool = AdaptiveOpponentPool(["random", "ismcts:9"])
-    with pytest.raises(ValueError, match="evaluation_opponents: 'ismcts:10' is not in the adaptive pool"):
-        SelfPlayDataModule(opponent_pool=pool, evaluation_opponents=["ismcts:10"])
+    with pytest.raises(ValueError, match=r"evaluation\.opponents: 'ismcts:10' is not in the adaptive pool"):
+        SelfPlayDataModule(opponent_pool=pool, evaluation=EvaluationSettings(["ismcts:10"]))
     data = SelfPlayDataModule(opponent_pool=pool)
-    assert data.evaluation_opponents == ("random", "ismcts:9")
+    assert data.evaluation.opponents == ("random", "ismcts:9")
     pool.update_weights_from_win_rates({"random": 1.0, "ismcts:9": 0.0})
     assert pool.weights["ismcts:9"] > 0.9
 
@@ -93,7 +89,7 @@ def test_an_adaptive_pool_weighs_by_evaluations_of_its_own_names() -> None:
 def test_a_pool_plays_it_with_its_own_number_of_iterations(game: str) -> None:
     """A name that leads to a player of another strength, or that only one game knows."""
     pool = OpponentPool(["ismcts:1", "ismcts:300"], self_play_share=0.0, past_share=0.0)
-    assert SelfPlayDataModule(game, pool).evaluation_opponents == ("ismcts:1", "ismcts:300")
+    assert SelfPlayDataModule(game, pool).evaluation.opponents == ("ismcts:1", "ismcts:300")
     player = make_opponent("ismcts:300").player(3, threads=2)
     assert isinstance(player, IsmctsPlayer) and (player.iterations, player.seed, player.threads) == (300, 3, 2)
     settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=64, threads=1)
@@ -107,61 +103,6 @@ def test_a_pool_plays_it_with_its_own_number_of_iterations(game: str) -> None:
     assert strong[0] < 8 and weak[0] > 11, played.results
 
 
-# ---------------------------------------------------------------------- player and agent
-
-
-@pytest.mark.parametrize("game", games())
-def test_equal_positions_get_equal_moves(game: str) -> None:
-    """A stream that goes on from call to call, or that depends on the other positions of a batch."""
-    agent, again = IsmctsAgent(60, seed=3), IsmctsAgent(60, seed=3)
-    assert isinstance(agent, Agent)
-    states = positions(game)
-    moves = [agent.select_action(state, state.legal_actions()) for state in states]
-    assert all(move in state.legal_actions() for move, state in zip(moves, states, strict=True))
-    assert moves == [agent.select_action(state, state.legal_actions()) for state in states]
-    assert moves[::-1] == [again.select_action(state, state.legal_actions()) for state in states[::-1]]
-    others = [IsmctsAgent(60, seed=4).select_action(state, state.legal_actions()) for state in states]
-    assert others != moves, "the seed has no effect"
-    batch = GameBatch.from_states(states, streams=0)
-    one, two = (IsmctsPlayer(60, 8, threads).act(batch).actions for threads in (1, 2))
-    assert one.dtype == np.int64 and (one == two).all()
-
-
-@pytest.mark.parametrize("game", ["beasty_bar", "beasty_bar_animals"])
-def test_what_the_mover_cannot_see_changes_no_move(game: str) -> None:
-    agent, changed = IsmctsAgent(60, seed=3), 0
-    for state in positions(game):
-        move = agent.select_action(state, state.legal_actions())
-        for seed in range(4):
-            other = state.determinize(seed)
-            changed += other != state
-            assert agent.select_action(other, other.legal_actions()) == move
-    assert changed > 150
-
-
-@pytest.mark.parametrize("game", games())
-def test_it_beats_random(game: str) -> None:
-    """Values with the wrong sign, or the least visited action."""
-    outcomes, _ = play_match(IsmctsPlayer(50, 5), BuiltinPlayer("random", 7), 100, game=game, seed=11)
-    assert np.mean((outcomes + 1) / 2) > 0.85
-    agent = PythonPlayer("agent", IsmctsAgent(50, seed=5))
-    outcomes, _ = play_match(agent, BuiltinPlayer("random", 7), 40, game=game, seed=11)
-    assert np.mean((outcomes + 1) / 2) > 0.75
-
-
-def test_wrong_arguments_are_refused_when_it_is_made() -> None:
-    for make in (lambda n: IsmctsPlayer(n, 1), IsmctsAgent):
-        for iterations in (0, -1, 1_000_001, 2.5, True, "5"):
-            with pytest.raises(ValueError, match=r"^iterations: "):
-                make(iterations)
-    with pytest.raises(ValueError, match=r"^threads: "):
-        IsmctsPlayer(5, 1, threads=0)
-    state = positions("connect_four")[0]
-    nothing: list[Action] = []
-    with pytest.raises(ValueError, match="is over, there is no action to select"):
-        IsmctsAgent(5).select_action(state, nothing)
-
-
 # ---------------------------------------------------------------------- the command line
 
 
@@ -170,7 +111,7 @@ def test_by_flag_in_pool_and_evaluation(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     pool = ["--data.opponent_pool=lit_trainer.OpponentPool", "--data.opponent_pool.opponents=[online,ismcts:10]"]
     pool += ["--data.opponent_pool.self_play_share=0.0", "--data.opponent_pool.past_share=0.0"]
-    flags = ["--data.evaluation_opponents=[random,ismcts:50]", "--trainer.max_epochs=1", "--evaluate_first=false"]
+    flags = ["--data.evaluation.opponents=[random,ismcts:50]", "--trainer.max_epochs=1", "--evaluate_first=false"]
     flags += ["--trainer.check_val_every_n_epoch=1"]
     cli = trained("fit", *config("quickstart.yaml"), *TINY, *pool, *flags)
     evaluation: dict[str, Any] = cli.model.evaluation
@@ -179,5 +120,5 @@ def test_by_flag_in_pool_and_evaluation(tmp_path: Path, monkeypatch: pytest.Monk
     assert metrics(folder, "val/win_rate/ismcts:50")[0] == evaluation["ismcts:50"].score
     assert metrics(folder, "selfplay/games/ismcts:10") == {0: 3.0}
     with pytest.raises(SystemExit) as stopped:
-        trained("fit", *config("quickstart.yaml"), *TINY, "--data.evaluation_opponents=[ismcts:none]")
+        trained("fit", *config("quickstart.yaml"), *TINY, "--data.evaluation.opponents=[ismcts:none]")
     assert stopped.value.code == 2

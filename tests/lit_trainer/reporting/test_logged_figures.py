@@ -188,7 +188,7 @@ def test_the_module_is_left_as_it_was_and_a_diverged_one_ends_no_run(
             modes.append((self.training, self.frozen.training))
             return None, torch.full((len(x),), value)
 
-    data.replay = Replay()  # type: ignore[attr-defined]
+    data.window = Replay()  # type: ignore[attr-defined]
     module, recorder = Valued(), Recorder()
     trainer = Trainer(
         max_epochs=2, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=tmp_path,

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from lightning.pytorch import Trainer
 
-from lit_trainer import AlphaZeroModule, OpponentPool, ResidualMLP, SelfPlayDataModule, TorchEvaluator
+from lit_trainer import (
+    AlphaZeroModule,
+    GenerationSettings,
+    OpponentPool,
+    ResidualMLP,
+    SelfPlayDataModule,
+    TestSettings,
+    TorchEvaluator,
+)
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
 from lit_trainer.players.network_player import NetworkPlayer
@@ -24,8 +32,8 @@ OPPONENTS = ["online", "ismcts:4"]
 
 def measured(folder: Path, network: ResidualMLP, **options: Any) -> AlphaZeroModule:
     module = AlphaZeroModule(network)
-    given: dict[str, Any] = {"test_games": GAMES, "test_simulations": [5, 0], "test_opponents": OPPONENTS, "seed": 9}
-    data = SelfPlayDataModule(**(given | {"threads": 1} | options))
+    given: dict[str, Any] = {"test": TestSettings(OPPONENTS, GAMES, [5, 0]), "seed": 9}
+    data = SelfPlayDataModule(**(given | {"generation": GenerationSettings(threads=1)} | options))
     trainer = Trainer(
         accelerator="cpu",
         logger=False,
@@ -66,7 +74,7 @@ def test_results_are_those_of_the_matches(
     assert (tmp_path / "test.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["test.json", "test.png"]
     assert "5 simulations" in capsys.readouterr().out
-    again = measured(tmp_path, network, threads=2, parallel_games=3)
+    again = measured(tmp_path, network, generation=GenerationSettings(threads=2, parallel_games=3))
     assert again.measurement == module.measurement
 
 
@@ -78,7 +86,7 @@ def test_progress_counts_every_game_once(make_network: Callable[..., ResidualMLP
             self.on_progress.append(lambda played, total: seen.append((played, total)))
 
     module = AlphaZeroModule(make_network(1))
-    data = Data(test_games=GAMES, test_simulations=[0, 2], test_opponents=["random", "queue"], threads=1)
+    data = Data(generation=GenerationSettings(threads=1), test=TestSettings(["random", "queue"], GAMES, [0, 2]))
     options: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     Trainer(accelerator="cpu", default_root_dir=tmp_path, **options).test(module, data, verbose=False)
     assert seen[-1] == (4 * GAMES, 4 * GAMES)
@@ -91,6 +99,6 @@ def test_opponents_that_think_are_timed(
     """A frozen checkpoint or tree search whose time a move is left out; built-in ones have none worth a number."""
     pool = OpponentPool(["random"], 0.5, 0.0, checkpoints={"frozen": {"path": str(checkpoint_path)}})
     names = ["random", "frozen", "ismcts:4"]
-    measured(tmp_path, make_network(1), opponent_pool=pool, test_opponents=names, test_simulations=[0])
+    measured(tmp_path, make_network(1), opponent_pool=pool, test=TestSettings(names, GAMES, [0]))
     times = json.loads((tmp_path / "test.json").read_text())["ms_per_move"]
     assert set(times) == {"sims:0", "frozen", "ismcts:4"}

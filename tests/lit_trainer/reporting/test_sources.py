@@ -12,7 +12,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
 
 from lit_trainer import AlphaZeroModule, OpponentPool, ResidualMLP, SelfPlayDataModule
-from lit_trainer.measuring.matches import Match
 from lit_trainer.reporting.sources import RunData, results_of, run_data
 
 
@@ -27,7 +26,6 @@ def empty(data: RunData) -> bool:
         data.generation_stats is None
         and data.logged_stats == data.opponent_weights == data.move_times == data.test_facts == {}
         and data.window is data.on_progress is None
-        and data.evaluation_opponents == data.test_matches == ()
     )
 
 
@@ -46,13 +44,11 @@ def test_the_data_module_of_this_project_offers_all_of_them() -> None:
     data = run_data(trainer_of(own))
     assert data.window is not None and len(data.window) == 0
     assert data.on_progress is own.on_progress
-    assert data.evaluation_opponents == ("random", "heuristic")
-    assert data.test_matches[0] == Match(0, "random") and len(data.test_matches) == 8
     assert data.opponent_weights == pool.weights
     assert data.move_times is own.move_times
     facts = data.test_facts
     assert (facts["game"], facts["seed"], facts["test_games"]) == ("beasty_bar", 5, 1000)
-    assert facts["search"] == asdict(own.evaluation_search)
+    assert facts["search"] == asdict(own.evaluation.search)
 
 
 def test_each_fact_is_read_without_the_others_and_as_it_is_now() -> None:

@@ -91,7 +91,7 @@ def test_self_play_s_numbers_are_those_of_all_iterations(capsys: pytest.CaptureF
 @pytest.mark.slow
 def test_an_asynchronous_run_says_how_long_the_trainer_waited(capsys: pytest.CaptureFixture[str]) -> None:
     """Workers' rows that are missing, or shares of something else than the run's time."""
-    flags = ["--data.asynchronous=true", "--evaluate_first=false", "--trainer.limit_val_batches=0"]
+    flags = ["--data.workers.count=1", "--evaluate_first=false", "--trainer.limit_val_batches=0"]
     cli = trained("fit", *config("quickstart.yaml"), *TINY, *flags, "--trainer.max_epochs=4")
     rows = printed(capsys.readouterr().out)
     folder = Path("runs/quickstart/version_0")

@@ -13,8 +13,11 @@ from lightning.pytorch import Trainer
 from lit_trainer import (
     AdaptiveOpponentPool,
     AlphaZeroModule,
+    EvaluationSettings,
+    GenerationSettings,
     OpponentPool,
     PolicyValueNetwork,
+    ReplaySettings,
     ResidualMLP,
     SelfPlayDataModule,
     TransformerNetwork,
@@ -46,13 +49,11 @@ def test_two_iterations_against_everybody(network: PolicyValueNetwork, tmp_path:
         opponent_pool=AdaptiveOpponentPool(
             ["random", "tactical", "middle"], 0.4, 0.2, snapshot_every=1, agents={"middle": middle}
         ),
-        games_per_iteration=20,
+        generation=GenerationSettings(games=20, simulations=3, threads=1),
+        evaluation=EvaluationSettings(games=4),
+        replay=ReplaySettings(positions=2000),
         steps_per_iteration=2,
         batch_size=32,
-        replay_positions=2000,
-        simulations=3,
-        threads=1,
-        evaluation_games=4,
         seed=3,
     )
     module = AlphaZeroModule(network)

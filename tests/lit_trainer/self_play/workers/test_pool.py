@@ -17,11 +17,10 @@ import pytest
 import torch
 from support.process_tools import alive, cpu_seconds, needs_proc, sleeps, wait_for
 
-from lit_trainer import OpponentPool, ResidualMLP, SelfPlayDataModule
+from lit_trainer import GenerationSettings, OpponentPool, ResidualMLP, SelfPlayDataModule, WorkerSettings
 from lit_trainer.players.python_player import PythonOpponent
 from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.games import GeneratedGames, join_games
-from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator, worker_device
 from lit_trainer.self_play.workers.chunks import ChunkPlanner
 from lit_trainer.self_play.workers.messages import WorkerSetup
@@ -333,9 +332,7 @@ def test_an_import_that_fails_is_shown(start: Start, monkeypatch: pytest.MonkeyP
 
 def test_agents_that_cannot_be_sent_are_refused_by_name(agents: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"^agents: mine \(Locked\) cannot be sent .*class_path"):
-        SelfPlayDataModule(
-            opponent_pool=OpponentPool(["mine"], agents={"mine": agents.Locked()}), asynchronous=True, game=GAME
-        )
+        SelfPlayDataModule(GAME, OpponentPool(["mine"], agents={"mine": agents.Locked()}), workers=WorkerSettings())
     assert pickle.loads(pickled({"mine": PythonOpponent("mine", {"class_path": "my_agents.Locked"})})["mine"])
     monkeypatch.setattr(agents.First, "__module__", "__main__")
     with pytest.raises(ValueError, match=r"^agents: mine is a __main__\.First.*into a module"):
@@ -353,8 +350,8 @@ def test_a_network_that_cannot_be_made_again_is_refused(start: Start) -> None:
 
 
 def test_settings_are_checked_and_the_device_follows_the_trainer() -> None:
-    for name, value in (("workers", 0), ("max_staleness", 0), ("worker_device", "gpu")):
-        with pytest.raises(ValueError, match=f"^{name}: {value!r} given"):
-            SelfPlayDataModule(asynchronous=True, **{name: value})  # type: ignore[arg-type]
+    for name, value in (("count", 0), ("max_staleness", 0), ("device", "gpu")):
+        with pytest.raises(ValueError, match=rf"^workers\.{name}: {value!r} given"):
+            WorkerSettings(**{name: value})  # type: ignore[arg-type]
     assert worker_device("cuda:1", torch.device("cpu")) == "cuda:1"
     assert worker_device("auto", torch.device("cpu")) == "cpu"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lit_trainer.play import Record
+from lit_trainer.play import SavedGame
 from lit_trainer.play.views import playable
 from sim_core import Action, State
 
@@ -20,14 +20,14 @@ deal: seed 5
 """
 
 
-def played(game: str, seed: int, turns: int, choices: list[int]) -> Record:
+def played(game: str, seed: int, turns: int, choices: list[int]) -> SavedGame:
     """A game of so many turns (fewer where it ends before), by arbitrary legal moves."""
     state, moves = State.initial(seed, game=game), []
     while len(moves) < turns and not state.is_terminal:
         legal = state.legal_actions()
         moves.append(legal[choices[len(moves) % len(choices)] % len(legal)])
         state = state.step(moves[-1])
-    return Record(State.initial(seed, game=game), ("person", "an agent: of mine"), tuple(moves), seed)
+    return SavedGame(State.initial(seed, game=game), ("person", "an agent: of mine"), tuple(moves), seed)
 
 
 games = st.builds(
@@ -41,10 +41,10 @@ games = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(games, st.booleans())
-def test_text_is_read_back_and_replays_to_the_same_position(record: Record, seeded: bool) -> None:
+def test_text_is_read_back_and_replays_to_the_same_position(record: SavedGame, seeded: bool) -> None:
     if not seeded:
-        record = Record(record.start, record.players, record.moves)
-    again = Record.parse(record.text())
+        record = SavedGame(record.start, record.players, record.moves)
+    again = SavedGame.parse(record.text())
     assert again == record
     assert again.states() == record.states()
     assert again.text() == record.text()
@@ -52,13 +52,13 @@ def test_text_is_read_back_and_replays_to_the_same_position(record: Record, seed
 
 @settings(max_examples=100, deadline=None)
 @given(games, st.data())
-def test_any_damage_is_refused_by_line_or_gives_a_legal_game(record: Record, data: st.DataObject) -> None:
+def test_any_damage_is_refused_by_line_or_gives_a_legal_game(record: SavedGame, data: st.DataObject) -> None:
     """No error but a ValueError that begins with the line, whatever character is changed, lost or put in."""
     text = record.text()
     at = data.draw(st.integers(0, len(text) - 1))
     damaged = text[:at] + data.draw(st.text(max_size=3)) + text[at + data.draw(st.integers(0, 2)) :]
     try:
-        read = Record.parse(damaged)
+        read = SavedGame.parse(damaged)
     except ValueError as error:
         assert str(error).startswith("line "), error
     else:
@@ -66,8 +66,8 @@ def test_any_damage_is_refused_by_line_or_gives_a_legal_game(record: Record, dat
 
 
 def test_blank_lines_and_comments_say_nothing() -> None:
-    record = Record.parse(GAME)
-    assert Record.parse("\ufeff# mine\n\n" + GAME.replace("1: S", "  1:  S  \n# a comment")) == record
+    record = SavedGame.parse(GAME)
+    assert SavedGame.parse("\ufeff# mine\n\n" + GAME.replace("1: S", "  1:  S  \n# a comment")) == record
     assert record.moves == (Action.parse("S"), Action.parse("U"))
     assert record.start == State.initial(5)
 
@@ -93,7 +93,7 @@ def test_blank_lines_and_comments_say_nothing() -> None:
 )
 def test_what_is_wrong_is_said_with_its_line(old: str, new: str, says: str) -> None:
     with pytest.raises(ValueError) as refused:
-        Record.parse(GAME.replace(old, new, 1))
+        SavedGame.parse(GAME.replace(old, new, 1))
     assert str(refused.value).startswith(says)
 
 
@@ -101,10 +101,10 @@ def test_the_end_must_agree_with_the_moves() -> None:
     whole = played("beasty_bar", 7, 24, [0]).text()
     assert "end: " in whole
     with pytest.raises(ValueError, match=r"^line 30: end: .* but the moves lead to "):
-        Record.parse(whole.replace("end: ", "end: 1"))
+        SavedGame.parse(whole.replace("end: ", "end: 1"))
     with pytest.raises(ValueError, match=r"^line 30: move 25: 'L' given, but the game is over"):
-        Record.parse(whole.replace("end: ", "25: L\nend: "))
+        SavedGame.parse(whole.replace("end: ", "25: L\nend: "))
     with pytest.raises(ValueError, match=r"^line 31: '25: L' given after the end"):
-        Record.parse(whole + "25: L")
+        SavedGame.parse(whole + "25: L")
     with pytest.raises(ValueError, match="70,000 characters given"):
-        Record.parse("#" * 70_000)
+        SavedGame.parse("#" * 70_000)

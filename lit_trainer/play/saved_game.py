@@ -1,4 +1,4 @@
-"""A game as text: who played, the deal and the moves in notation. Whatever is read is played through by the rules."""
+"""Writes a game as text and reads it: players, deal and moves in notation. The rules check every move that is read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sim_core import Action, State, games
 
 MAGIC = "lit-alphazero game 1"
 PERSON = "person"
-LONGEST = 65_536  # characters; a game takes under a thousand
-LONGEST_DEAL = 100  # characters; a position takes some 60
-SHOWN = 40  # characters of what was given that an error repeats
+LONGEST = 65_536  # characters; a game has less than a thousand
+LONGEST_DEAL = 100  # characters; a position has about 60
+SHOWN = 40  # characters of a wrong value that an error repeats
 _HEAD = ("game", "player 0", "player 1", "deal")
 
 
 def shown(value: object) -> str:
-    """What was given, as an error repeats it: its beginning in quotes, or its kind where it has parts.
+    """Returns a wrong value as an error shows it: its beginning in quotes, or the type of a list or dict.
 
     >>> shown("hello"), shown(9), shown([1, 2])
     ("'hello'", "'9'", 'list')
@@ -27,20 +27,20 @@ def shown(value: object) -> str:
 
 
 def result_text(state: State) -> str:
-    """How a finished game ended, e.g. ``17 to 12, player 0 wins``."""
+    """Returns how a finished game ended, e.g. ``17 to 12, player 0 wins``."""
     winner = state.winner()
     return "{} to {}, ".format(*state.scores()) + ("a draw" if winner is None else f"player {winner} wins")
 
 
 @dataclass(frozen=True)
-class Record:
-    """A game from its deal on.
+class SavedGame:
+    """Holds a game from its deal on.
 
     Args:
-        start: the first position.
-        players: what each player is called; `PERSON` is a person.
-        moves: what was played, in turn.
-        seed: of the deal, where `start` is ``State.initial(seed)``; None otherwise.
+        start: First position.
+        players: Names of player 0 and player 1; `PERSON` is a person.
+        moves: Actions in the order of play.
+        seed: Random seed of the deal if `start` is ``State.initial(seed)``, otherwise None.
     """
 
     start: State
@@ -49,14 +49,14 @@ class Record:
     seed: int | None = None
 
     def states(self) -> list[State]:
-        """All positions, the first and the last included. Raises ValueError where a move is not legal."""
+        """Returns all positions, from the first to the last. Raises ValueError if a move is illegal."""
         states = [self.start]
         for move in self.moves:
             states.append(states[-1].step(move))
         return states
 
     def text(self) -> str:
-        """The text that `parse` reads. It holds the deal: whoever reads it can learn what is hidden."""
+        """Returns the text that `parse` reads. It contains the deal, so it reveals hidden cards."""
         deal = str(self.start) if self.seed is None else f"seed {self.seed}"
         lines = [MAGIC]
         lines += [f"{key}: {value}" for key, value in zip(_HEAD, (self.start.game, *self.players, deal), strict=True)]
@@ -67,14 +67,12 @@ class Record:
         return "\n".join(lines) + "\n"
 
     @classmethod
-    def parse(cls, text: str) -> Record:
-        """The game of that text.
-
-        Blank lines, and lines that begin with ``#``, say nothing.
+    def parse(cls, text: str) -> SavedGame:
+        """Parses the text of a game. Blank lines and lines that begin with ``#`` are skipped.
 
         Raises:
-            ValueError: names the line and what is wrong with it: an unknown word, a move that is not legal there, an
-                end that does not agree with the moves.
+            ValueError: Names the line and what is wrong with it: an unknown word, an illegal move, or an end that does
+                not agree with the moves.
         """
         if len(text) > LONGEST:
             raise ValueError(f"text: {len(text):,} characters given, a game has at most {LONGEST:,}")
@@ -107,7 +105,7 @@ class _Line:
 
 
 class _Blame:
-    """Puts the line's number before a ValueError's message."""
+    """Prefixes a ValueError's message with the line's number."""
 
     def __init__(self, line: _Line) -> None:
         self.line = line
@@ -120,7 +118,7 @@ class _Blame:
 
 
 class _Reader:
-    """Hands out a text's lines one by one."""
+    """Returns a text's lines one by one."""
 
     def __init__(self, text: str) -> None:
         lines = text.removeprefix("\ufeff").splitlines()

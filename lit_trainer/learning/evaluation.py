@@ -1,0 +1,151 @@
+"""Plays the matches of validation and test: a network against one opponent, in parts that processes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_trainer.learning.settings import PLAY_SEARCH
+from lit_trainer.learning.stopping import CommonStop
+from lit_trainer.measuring.matches import Match, play_match
+from lit_trainer.measuring.move_times import MoveTimes
+from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.evaluators import TorchEvaluator
+from lit_trainer.players.engine_players import IsmctsPlayer
+from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.players.protocols import Player
+from lit_trainer.players.roster import Roster
+from lit_trainer.self_play.lanes import LaneMemory
+from lit_trainer.utils.memory import memory_advice
+from lit_trainer.utils.seeding import derive_seed
+from sim_core import SearchSettings
+
+PlayedMatch = tuple[NDArray[np.int8], NDArray[np.int32]]
+"""Outcomes [games], -1, 0 or 1 for the network's player, and margins [games], its score less the opponent's."""
+
+
+def shared_games(games: int, rank: int, world: int) -> tuple[int, int]:
+    """Returns the numbers of the first game of a process and of the first one after its last.
+
+    Deals are shared as evenly as their number allows. Both games of a deal go to the same process.
+
+    Args:
+        games: Games of the whole match, an even number.
+        rank: Number of the process.
+        world: Number of processes.
+
+    >>> [shared_games(10, rank, 3) for rank in range(3)]
+    [(0, 2), (2, 6), (6, 10)]
+    """
+    deals = games // 2
+    return 2 * (deals * rank // world), 2 * (deals * (rank + 1) // world)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Describes how matches are played, whoever plays.
+
+    Args:
+        search: Settings of the network's search.
+        threads: CPU threads for trees and network together.
+        parallel_games: Games played side by side.
+        rank: Number of this process.
+        world: Number of processes that share each match.
+    """
+
+    search: SearchSettings = PLAY_SEARCH
+    threads: int = 1
+    parallel_games: int = 1024
+    rank: int = 0
+    world: int = 1
+
+
+class EvaluationMatches:
+    """Plays matches of a network against opponents of a roster, without noise and at temperature 0.
+
+    The deals depend on the seed, the purpose and the opponent only. They are the same at every iteration, at every
+    number of simulations and with any number of processes.
+
+    Args:
+        game: Name of the game.
+        roster: All opponents, by the names that matches give.
+        seed: Random seed of deals, searches and opponents. The same seed gives the same matches.
+        stop: Ends the matches of all processes together when the run is told to end. None: They are never ended.
+    """
+
+    def __init__(self, game: str, roster: Roster, seed: int, stop: CommonStop | None = None) -> None:
+        self.game = game
+        self.roster = roster
+        self.seed = seed
+        self.move_times = MoveTimes()
+        """Times per move by player: `sims:N` for the network, and the names of opponents that search. Only timed
+        matches add to them, and only in the first process."""
+        self._stop = stop or CommonStop()
+        self._memory = LaneMemory()
+
+    def play(
+        self,
+        network: PolicyValueNetwork,
+        match: Match,
+        games: int,
+        conditions: Conditions,
+        *,
+        purpose: Literal["evaluation", "test"] = "evaluation",
+        on_progress: Callable[[float], None] | None = None,
+    ) -> PlayedMatch:
+        """Plays this process's share of a match. Games 2k and 2k + 1 share a deal, with the seats exchanged.
+
+        Args:
+            network: Network that is measured, with its current weights.
+            match: The opponent, and the network's simulations per move.
+            games: Games of the whole match, an even number.
+            conditions: How the match is played, and this process's part in it.
+            purpose: Part of the seed. A test has other deals than validation, by whose results a checkpoint may have
+                been chosen. A test also measures the players' times per move.
+            on_progress: Receives the number of games played so far, with parts of games, several times a second. What
+                it raises ends the match.
+
+        Returns:
+            Outcomes int8 [share] and margins int32 [share] of this process's games.
+        """
+        seed = derive_seed(self.seed, purpose, match.opponent)
+        first, end = shared_games(games, conditions.rank, conditions.world)
+        advice = f"lower data.generation.parallel_games (now {conditions.parallel_games})"
+        with memory_advice("in a match", advice), TorchEvaluator(network) as evaluate:
+            player = NetworkPlayer(
+                evaluate,
+                simulations=match.simulations,
+                temperature=0.0,
+                seed=derive_seed(seed, "search"),
+                threads=conditions.threads,
+                settings=conditions.search,
+            )
+            roster = self.roster.to(next(network.parameters()).device)
+            opponent = roster[match.opponent].player(derive_seed(seed, "opponent"), conditions.threads)
+            if purpose == "test" and conditions.rank == 0:
+                self._time(match, player, opponent)
+            return self._stop.together(
+                partial(
+                    play_match,
+                    player,
+                    opponent,
+                    end - first,
+                    game=self.game,
+                    seed=seed,
+                    first=first,
+                    parallel_games=conditions.parallel_games,
+                    memory=self._memory,
+                    on_progress=on_progress,
+                )
+            )
+
+    def _time(self, match: Match, player: NetworkPlayer, opponent: Player) -> None:
+        timing = self.game, derive_seed(self.seed, "timing")
+        self.move_times.measure(f"sims:{match.simulations}", player, *timing)
+        if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
+            self.move_times.measure(match.opponent, opponent, *timing)

@@ -1,0 +1,81 @@
+"""Adds up the results of evaluation matches by opponent, over all batches and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from lit_trainer.measuring.matches import Match
+from lit_trainer.measuring.metrics import MatchResult, MatchScore, WinRate
+
+
+class MatchScores:
+    """Adds up matches by what their batches say of them, whatever loaders the batches come from.
+
+    A batch is a mapping with
+
+    - `opponent`: The opponent's name.
+    - `outcome`: Outcomes [n] for the measured player, whole numbers -1, 0 or 1.
+    - `margin`: Margins [n], the player's score less the opponent's. Games 2k and 2k + 1 then share a deal. Optional:
+      Without it only the score is measured, game by game.
+    - `simulations`: Simulations per move of the measured player. Optional, default 0.
+    """
+
+    def __init__(self) -> None:
+        self._metrics: dict[Match, MatchScore | WinRate] = {}
+
+    def update(self, batch: Mapping[str, Any]) -> None:
+        """Adds the games of one batch.
+
+        Args:
+            batch: Names and tensors as described above.
+
+        Raises:
+            ValueError: The batch lacks `opponent` or `outcome`, or an outcome is not -1, 0 or 1.
+        """
+        for key, kind in (("opponent", str), ("outcome", Tensor)):
+            if not isinstance(batch.get(key), kind):
+                found = type(batch[key]).__name__ if key in batch else "nothing"
+                raise ValueError(f"evaluation batch: {found} found at {key!r}, expected a {kind.__name__}")
+        outcomes: Tensor = batch["outcome"]
+        margins: Tensor | None = batch.get("margin")
+        match = Match(int(batch.get("simulations", 0)), batch["opponent"])
+        metric = self._metric(match, margins is not None, outcomes.device)
+        metric.update(*(outcomes,) if isinstance(metric, WinRate) else (outcomes, margins))
+
+    def _metric(self, match: Match, paired: bool, device: torch.device) -> MatchScore | WinRate:
+        if match not in self._metrics:
+            self._metrics[match] = (MatchScore() if paired else WinRate()).to(device)
+        return self._metrics[match]
+
+    def results(self, device: torch.device) -> dict[Match, MatchResult]:
+        """Returns the result of each match over all processes. All processes must call it.
+
+        The matches stand in the order in which they were first met.
+
+        Args:
+            device: Device of the module, on which processes add up their counts.
+        """
+        known = [(match, isinstance(metric, MatchScore)) for match, metric in self._metrics.items()]
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            known = self._known_anywhere(known, device)
+        return {match: self._metrics[match].result() for match, _ in known}
+
+    def _known_anywhere(self, known: list[tuple[Match, bool]], device: torch.device) -> list[tuple[Match, bool]]:
+        """Returns the matches of all processes, in one order, once this process has a metric for each.
+
+        Metrics are added up one after another, so a process without one of them would wait for another forever.
+        """
+        gathered: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(gathered, known)
+        union = list(dict.fromkeys((Match(*match), paired) for part in gathered for match, paired in part))
+        for match, paired in union:
+            if match not in self._metrics:
+                metric = self._metric(match, paired, device)
+                none = torch.zeros(0, dtype=torch.long, device=device)
+                metric.update(*(none, none) if paired else (none,))
+        return union

@@ -1,0 +1,76 @@
+"""Agents written in Python as players: whole matches, and illegal answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from reference import rules as reference
+
+from lit_trainer.measuring.matches import play_match
+from lit_trainer.players.engine_players import BuiltinPlayer
+from lit_trainer.players.protocols import Agent
+from lit_trainer.players.python_player import PythonPlayer
+from sim_core import Action, GameBatch, State
+
+
+def played(n: int, seed: int, plies: int | np.ndarray) -> GameBatch:
+    batch = GameBatch(n, seed)
+    while (going := batch.ply < plies).any():
+        batch.step(np.where(going, batch.opponent_actions("random", seed), -1))
+    return batch
+
+
+class Last:
+    """Plays the last legal action; checks what it is given against the plain rules."""
+
+    def __init__(self) -> None:
+        self.seen: list[State] = []
+
+    def select_action(self, state: State, legal_actions: Any) -> Action:
+        position = reference.parse(str(state))
+        assert sorted(map(str, legal_actions)) == sorted(reference.legal_actions(position))
+        self.seen.append(state)
+        action: Action = legal_actions[-1]
+        return action
+
+
+def test_an_agent_in_python_plays_whole_matches() -> None:
+    agent = Last()
+    assert isinstance(agent, Agent)
+    outcomes, margins = play_match(
+        PythonPlayer("last", agent), BuiltinPlayer("random", 1), 20, game="beasty_bar", seed=2
+    )
+    assert (np.sign(margins) == outcomes).all()
+    assert len(agent.seen) == 20 * 12
+    assert sorted(state.ply for state in agent.seen) == sorted([*range(24)] * 10)
+    assert {state.to_move for state in agent.seen} == {0, 1}
+    twice = play_match(PythonPlayer("last", agent), BuiltinPlayer("random", 1), 20, game="beasty_bar", seed=2)
+    assert (twice[0] == outcomes).all() and (twice[1] == margins).all()
+
+
+def test_an_agent_in_python_against_itself() -> None:
+    """The same game from both seats: one wins exactly what the other loses."""
+    player = PythonPlayer("last", Last())
+    outcomes, margins = play_match(player, player, 20, game="beasty_bar", seed=2)
+    assert (outcomes[::2] == -outcomes[1::2]).all()
+    assert (margins[::2] == -margins[1::2]).all()
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "L", 0, Action.parse("X=P3"), Action(0, "beasty_bar_animals")], ids=lambda answer: repr(answer)
+)
+def test_an_illegal_answer_names_opponent_and_position(answer: Any) -> None:
+    class Wrong:
+        def select_action(self, state: State, legal_actions: Any) -> Any:
+            return answer if state.ply >= 3 else legal_actions[0]
+
+    batch = played(5, 5, 3)
+    with pytest.raises(ValueError) as error:
+        PythonPlayer("my agent", Wrong()).act(batch)
+    message = str(error.value)
+    assert "my agent" in message
+    assert str(batch.state(0)) in message
+    assert repr(answer) in message
+    assert " ".join(map(str, batch.state(0).legal_actions())) in message
