@@ -17,6 +17,7 @@ class GameRecord:
     """
 
     keeps_positions: bool
+    """Whether the learner's positions are kept."""
     def __init__(self, handle: GameHandle, games: int, *, keeps_positions: bool, wants_exact: bool) -> None: ...
     def __len__(self) -> int:
         """Returns the number of games."""
