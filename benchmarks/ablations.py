@@ -79,10 +79,10 @@ def configuration(changes: dict[str, Any], folder: Path, seed: int, iterations: 
         iterations: stop after so many; None: the configuration's number.
     """
     config: dict[str, Any] = yaml.safe_load((ROOT / "configs/quickstart.yaml").read_text())
-    trainer, callbacks = config["trainer"], config["trainer"]["callbacks"]
+    trainer, callbacks = config["trainer"], config["trainer"]["callbacks+"]  # the others are those of all runs
     config |= {"seed_everything": seed, "evaluate_first": False}
     config["data"]["threads"] = 1
-    config["model"]["network"]["init_args"]["width"] = WIDTH
+    config["model"]["network"] = {"class_path": "lit_trainer.ResidualMLP", "init_args": {"width": WIDTH, "blocks": 4}}
     trainer |= {"check_val_every_n_epoch": trainer["max_epochs"], "accelerator": "cpu", "enable_progress_bar": False}
     trainer["logger"] = {
         "class_path": "lightning.pytorch.loggers.CSVLogger",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from lit_trainer.checkpoints.writer import AtomicCheckpointIO
 from lit_trainer.cli.commands import overview
 from lit_trainer.cli.config_checks import fault_in
 from lit_trainer.cli.config_files import StrictParser
-from lit_trainer.cli.run_folders import FolderError, RunFolders
+from lit_trainer.cli.run_folders import FolderError, RunFolders, name_loggers
 from lit_trainer.cli.slurm import SlurmRequeue, slurm_job
 from lit_trainer.learning.data_module import SelfPlayDataModule
 from lit_trainer.learning.module import AlphaZeroModule
@@ -30,6 +31,10 @@ from lit_trainer.utils.memory import is_out_of_memory
 
 class _Parser(StrictParser, LightningArgumentParser):
     """Lightning's parser, that reads YAML strictly."""
+
+
+DEFAULTS = Path(__file__).with_name("defaults.yaml")
+"""Values that all runs share: the command line's own defaults."""
 
 
 class LitTrainerCLI(LightningCLI):
@@ -61,12 +66,16 @@ class LitTrainerCLI(LightningCLI):
         return {key: value for key, value in LightningCLI.subcommands().items() if key != "predict"}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.default_config_files = [glob.escape(str(DEFAULTS))]
         parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
+        parser.add_argument(
+            "--run_name", type=str, default="run", help="Name of the run's folder. Loggers without a name take it."
+        )
         parser.add_argument(
             "--evaluate_first",
             type=bool,
             default=False,
-            help="Before a new run learns anything, evaluate its network, so that the curve shows where it began.",
+            help="Whether to evaluate a new run's network before it learns, so that the curve shows where it began.",
         )
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
@@ -78,8 +87,10 @@ class LitTrainerCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         super().parse_arguments(parser, args)
         subcommand = self.config.get("subcommand")
-        if fault := fault_in(self.config[subcommand] if subcommand else self.config):
+        settings = self.config[subcommand] if subcommand else self.config
+        if fault := fault_in(settings):
             parser.error(fault)
+        name_loggers(settings)
 
     def _parse_ckpt_path(self) -> None:
         """Take nothing from the checkpoint: Lightning would let its saved arguments win over the YAML and flags."""

@@ -1,4 +1,4 @@
-"""The command `lit-trainer report`."""
+"""Writes a report on a trained agent: the command `lit-trainer report`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lit_trainer.checkpoints.reader import Checkpoint
-from lit_trainer.measuring.agent_analysis import holding_worth, play_shares, think
+from lit_trainer.measuring.agent_analysis import annotated_game, calibration_errors, holding_worth, play_shares, think
 from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.roster import Roster
-from lit_trainer.reporting.agent_report import (
-    _rows,
-    animals_picture,
-    annotated_game,
-    calibration_errors,
-    calibration_picture,
-    game_as_markdown,
-)
+from lit_trainer.reporting.agent_report import animals_picture, by_animal, calibration_picture, game_as_markdown
 from lit_trainer.utils.files import save_figure, write_json, write_text
 
 
@@ -31,16 +24,20 @@ def report(
     seed: int = 1,
     threads: int = 2,
 ) -> None:
-    """Write calibration and animals as pictures, figures as JSON, and one annotated game against each opponent.
+    """Writes calibration and animals as pictures, numbers as JSON, and one annotated game against each opponent.
 
     Args:
-        ckpt_path: the agent's checkpoint.
-        out: folder to write to.
-        simulations: a move; the judge of the annotated games searches 16 times as many.
-        games: against itself, for the pictures.
-        opponents: of the annotated games: ``itself`` or players' names of any kind.
-        seed: of the deals.
-        threads: in all.
+        ckpt_path: Checkpoint of the agent.
+        out: Folder to write to.
+        simulations: Simulations per move. The judge of the annotated games searches 16 times as many.
+        games: Games of the agent against itself, for the pictures.
+        opponents: Opponents of the annotated games: ``itself`` or players' names of any kind.
+        seed: Random seed. The same seed gives the same report.
+        threads: Threads in all.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: The checkpoint is damaged, or an opponent is unknown.
     """
     checkpoint = Checkpoint.read(ckpt_path)
     network = checkpoint.network
@@ -54,7 +51,7 @@ def report(
             make_evaluator(network, "torch"), simulations=searches, temperature=0.0, seed=seed, threads=threads
         )
 
-    # a game plays one line at temperature 0, but each has a deal of its own
+    # at temperature 0 a deal is always played in the same way, but each game has another deal
     thoughts = think(player(simulations), games, seed, network.game)
     save_figure(folder / "animals.png", animals_picture(thoughts))
     save_figure(folder / "calibration.png", calibration_picture(thoughts))
@@ -63,8 +60,8 @@ def report(
         "simulations": simulations,
         "games": games,
         "calibration": calibration_errors(thoughts),
-        "played_when_held": _rows(play_shares(thoughts)),
-        "worth_of_holding": _rows(holding_worth(thoughts)),
+        "played_when_held": by_animal(play_shares(thoughts)),
+        "worth_of_holding": by_animal(holding_worth(thoughts)),
         "first_player_score": float((thoughts.outcomes[:games] * 0.5 + 0.5).mean()),
     }
     text = []

@@ -8,9 +8,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+UNNAMED = "lightning_logs"
+"""Lightning's name for the runs of a logger that was given none."""
+
+
+def name_loggers(settings: Namespace) -> None:
+    """Gives the run's name to each logger that was given none.
+
+    Args:
+        settings: A subcommand's parsed settings, changed in place: ``run_name`` becomes the ``name`` of the loggers
+            under ``trainer.logger``.
+    """
+    loggers = settings.trainer.logger
+    for logger in loggers if isinstance(loggers, list) else [loggers]:
+        arguments = logger.get("init_args") if isinstance(logger, Namespace) else None
+        if arguments is not None and arguments.get("name") == UNNAMED:
+            arguments.name = settings.run_name
 
 
 class FolderError(OSError):

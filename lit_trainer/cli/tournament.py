@@ -1,16 +1,23 @@
-"""The command `lit-trainer tournament`."""
+"""Plays a tournament and writes what came of it: the command `lit-trainer tournament`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from lit_trainer.measuring.contestants import load_contestants
-from lit_trainer.measuring.tournament import FILE_NAME, _time, new_record, open_record, play, rate
-from lit_trainer.reporting.tournament_report import draw, print_tables
-from lit_trainer.utils.files import write_json
+from lit_trainer.measuring.contestants import Contestant, load_contestants
+from lit_trainer.measuring.tournament import Tournament, new_tournament, play_missing, rate, with_times
+from lit_trainer.reporting.tournament_file import resume_tournament, write_tournament
+from lit_trainer.reporting.tournament_report import print_tables, tournament_picture
+from lit_trainer.utils.files import save_figure
+
+FILE_NAME = "tournament.json"
+PICTURE_NAME = "tournament.png"
 
 
 def tournament(
@@ -23,50 +30,78 @@ def tournament(
     parallel_games: int = 512,
     device: str = "auto",
 ) -> None:
-    """Play a round robin, or go on with an interrupted one, and rate the players.
+    """Plays a round robin, or goes on with an interrupted one, and rates the players.
 
     Args:
-        agents: two or more: checkpoints' paths, PATH@N for search with N simulations a move, the game's opponents,
-            ismcts:N.
-        games: games of each pairing, half of them in either seat.
-        game: name of the game; by default the checkpoints'.
-        seed: of deals and of all choices; the same seed gives the same result.
-        out: folder for tournament.json and tournament.png. Finished pairings found there are kept.
-        threads: for trees and networks; no result depends on it.
-        parallel_games: games played side by side.
-        device: where networks lie, e.g. "cpu" or "cuda"; "auto" is the GPU if there is one.
+        agents: Two or more players' names: checkpoints' paths, PATH@N for search with N simulations per move, a run's
+            folder, the game's opponents, ismcts:N, my_package.MyAgent.
+        games: Games of each pairing, half of them from either seat.
+        game: Name of the game. By default that of the checkpoints.
+        seed: Random seed. The same seed gives the same result.
+        out: Folder for tournament.json and tournament.png. Finished pairings found there are kept.
+        threads: Threads for trees and networks. No result depends on it.
+        parallel_games: Games played side by side.
+        device: Device of the networks, such as "cpu" or "cuda". "auto" is the GPU if there is one.
 
     Raises:
-        ValueError: names the argument, the value and what would be right, before anything is played.
+        ValueError: Names the argument, the value and what would be right, before anything is played.
     """
     for name, value, lowest in (("games", games, 2), ("threads", threads, 1), ("parallel_games", parallel_games, 1)):
         if value < lowest:
             raise ValueError(f"{name}: {value} given, expected a whole number of at least {lowest}")
     if games % 2:
-        raise ValueError(f"games: {games} given, expected an even number (two seats a deal)")
+        raise ValueError(f"games: {games} given, expected an even number (each deal is played from two seats)")
     console = Console(emoji=False, highlight=False)
     placed = _device(device)
     game, contestants = load_contestants(agents, game, placed)
-    record = open_record(out / FILE_NAME, new_record(contestants, game, games, seed, placed))
-    kept = len(record["pairings"])
-    if kept:
-        console.print(f"{kept} finished pairings are kept from {out / FILE_NAME}.", soft_wrap=True, markup=False)
+    store = out / FILE_NAME
+    played = resume_tournament(store, new_tournament(contestants, game, games, seed, placed))
+    if played.pairings:
+        kept = f"{len(played.pairings)} finished pairings are kept from {store}."
+        console.print(kept, soft_wrap=True, markup=False)
     try:
-        _time(record, contestants, threads)
-        play(record, contestants, out / FILE_NAME, threads, parallel_games, console)
+        played = with_times(played, contestants, threads)
+        played = _play(played, contestants, store, threads, parallel_games, console)
     except KeyboardInterrupt:
-        done, total = len(record["pairings"]), len(contestants) * (len(contestants) - 1) // 2
+        done, total = len(resume_tournament(store, played).pairings), len(contestants) * (len(contestants) - 1) // 2
         console.print(
-            f"Interrupted: {done} of {total} pairings are kept in {out / FILE_NAME}; the same command goes on there.",
+            f"Interrupted: {done} of {total} pairings are kept in {store}; the same command goes on there.",
             soft_wrap=True,
             markup=False,
         )
         raise SystemExit(130) from None
-    record["ratings"] = rate(record)
-    write_json(out / FILE_NAME, record)
-    draw(out / "tournament.png", record)
-    print_tables(record)
-    console.print(f"Written: {out / FILE_NAME}, {out / 'tournament.png'}", soft_wrap=True, markup=False)
+    played = replace(played, ratings=rate(played))
+    write_tournament(store, played)
+    save_figure(out / PICTURE_NAME, tournament_picture(played))
+    print_tables(played)
+    console.print(f"Written: {store}, {out / PICTURE_NAME}", soft_wrap=True, markup=False)
+
+
+def _play(
+    played: Tournament,
+    contestants: Sequence[Contestant],
+    store: Path,
+    threads: int,
+    parallel_games: int,
+    console: Console,
+) -> Tournament:
+    """Returns the tournament with all matches. Each is written to the file as soon as it is finished."""
+    missing = played.missing
+    numbers = {pair: number for number, pair in enumerate(missing)}
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=played.games * len(missing))
+        games = played.games
+
+        def advance(a: int, b: int, done: float) -> None:
+            names = f"{contestants[a].name} - {contestants[b].name}"
+            progress.update(task, description=names, completed=numbers[a, b] * games + int(done))
+
+        options = {"threads": threads, "parallel_games": parallel_games}
+        for pairing in play_missing(played, contestants, **options, on_progress=advance):
+            played = played.with_pairing(pairing)
+            write_tournament(store, played)
+    return played
 
 
 def _device(device: str) -> str:

@@ -1,36 +1,45 @@
-"""Analyses how an agent plays: its values, and the place of each animal in its play."""
+"""Analyses how an agent plays: its values, the place of each animal in its play, and single games."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_trainer.measuring.calibration import Calibration, calibration
 from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.players.protocols import Player
 from sim_core import ACTIONS, GameBatch, get_game
 from sim_core.beasty_bar.rules import LETTERS
 
 OWN_TURNS = 12
-"""Each player has so many turns: one for each animal."""
+"""Turns of each player: one for each animal."""
+
+STAGES = {"turns 0 to 5": (0, 6), "turns 6 to 11": (6, 12), "turns 12 to 15": (12, 16)}
+"""Stages of the game to the first turn of each, and the first turn after it."""
+
+_BINS = 16
 
 
 @dataclass(frozen=True)
 class Thoughts:
-    """The positions of a player's games against itself, in order of play."""
+    """Holds the positions of a player's games against itself, in order of play."""
 
     plies: NDArray[np.int64]
-    """[k], 0 to 23."""
+    """Turns already taken [k], 0 to 23."""
     hands: NDArray[np.bool_]
     """The mover's hand [k, 12], the strongest animal first."""
     played: NDArray[np.int64]
-    """Which of the twelve the mover played [k]."""
+    """Which of the twelve animals the mover played [k]."""
     network_values: NDArray[np.float32]
     """The network's value for the mover [k], -1 to 1."""
     search_values: NDArray[np.float32]
-    """The search's, the exact one where the endgame is solved [k]; the network's where there is no search."""
+    """The search's value for the mover [k]: the exact one where the endgame is solved, the network's without search."""
     outcomes: NDArray[np.int8]
-    """For the mover [k]."""
+    """The game's outcome for the mover [k]."""
 
 
 def _hand_columns(game: str) -> slice:
@@ -43,16 +52,16 @@ def _hand_columns(game: str) -> slice:
 
 
 def think(player: NetworkPlayer, games: int, seed: int, game: str = "beasty_bar") -> Thoughts:
-    """Let a player play itself, and keep what it thought of every position.
+    """Lets a player play itself, and keeps what it thought of every position.
 
     Args:
-        player: searching or not.
-        games: how many.
-        seed: of the deals.
-        game: a variant of Beasty Bar.
+        player: The player, with or without search.
+        games: Number of games.
+        seed: Random seed of the deals.
+        game: A variant of Beasty Bar.
 
     Raises:
-        ValueError: the game has no hands of animals.
+        ValueError: The game has no hands of animals.
     """
     hand = _hand_columns(game)
     animal = np.array([LETTERS.index(text[0]) for text in ACTIONS])
@@ -71,7 +80,7 @@ def think(player: NetworkPlayer, games: int, seed: int, game: str = "beasty_bar"
 
 
 def play_shares(thoughts: Thoughts) -> NDArray[np.float64]:
-    """How often an animal is played when it is held, [12 animals, 12 own turns]; NaN where it never is."""
+    """Returns how often an animal is played when it is held [12 animals, 12 own turns]. NaN: it never is held."""
     shares = np.full((len(LETTERS), OWN_TURNS), np.nan)
     for turn in range(OWN_TURNS):
         now = thoughts.plies // 2 == turn
@@ -83,9 +92,10 @@ def play_shares(thoughts: Thoughts) -> NDArray[np.float64]:
 
 
 def holding_worth(thoughts: Thoughts) -> NDArray[np.float64]:
-    """What holding an animal adds to the search's value, [12 animals, 9 own turns], mean zero in each turn.
+    """Returns what holding an animal adds to the search's value [12 animals, 9 own turns], with mean zero in each turn.
 
-    Least squares of the value on the hand, over positions with four cards in hand (the last three turns have fewer).
+    It is the least-squares fit of the value by the hand, over positions with four cards in hand. The last three turns
+    have fewer cards.
     """
     worth = np.zeros((len(LETTERS), OWN_TURNS - 3))
     for turn in range(worth.shape[1]):
@@ -95,3 +105,71 @@ def holding_worth(thoughts: Thoughts) -> NDArray[np.float64]:
         found = np.linalg.lstsq(hands, thoughts.search_values[now].astype(np.float64), rcond=None)[0]
         worth[:, turn] = found - found.mean()
     return worth
+
+
+def _by_stage(thoughts: Thoughts, values: NDArray[np.float32]) -> dict[str, tuple[Any, Any]]:
+    found = {}
+    for name, (low, high) in STAGES.items():
+        now = (thoughts.plies >= low) & (thoughts.plies < high)
+        found[name] = values[now], thoughts.outcomes[now]
+    return found
+
+
+def calibration_by_stage(thoughts: Thoughts, values: NDArray[np.float32]) -> dict[str, Calibration]:
+    """Returns stage of the game to how values [k] compare with what came of them."""
+    return {name: calibration(*pair, bins=_BINS) for name, pair in _by_stage(thoughts, values).items()}
+
+
+def calibration_errors(thoughts: Thoughts) -> dict[str, dict[str, float]]:
+    """Returns the errors of network and search by stage of the game.
+
+    ``NAME_gap`` is the calibration error, ``NAME_squared_error`` the mean squared error.
+    """
+    errors: dict[str, dict[str, float]] = {name: {} for name in STAGES}
+    for kind, values in (("network", thoughts.network_values), ("search", thoughts.search_values)):
+        for stage, (predicted, outcomes) in _by_stage(thoughts, values).items():
+            errors[stage][f"{kind}_gap"] = calibration(predicted, outcomes, bins=_BINS).error
+            errors[stage][f"{kind}_squared_error"] = float(((predicted - outcomes) ** 2).mean())
+    return errors
+
+
+def annotated_game(
+    players: Sequence[Player], names: Sequence[str], judge: NetworkPlayer, seed: int, game: str = "beasty_bar"
+) -> list[dict[str, Any]]:
+    """Plays one game, and keeps what a judge thinks of each turn before it is taken.
+
+    Args:
+        players: Players of seat 0 and seat 1. Seat 0 begins.
+        names: Names of the two players.
+        judge: Searches every position from its mover's view.
+        seed: Random seed of the deal.
+        game: Name of the game.
+
+    Returns:
+        One entry for each turn: ply, player, position, action, chance (of the mover, in percent), best (the three
+        actions searched most, with their shares in percent), and whether the action is the judge's choice (`agrees`).
+        The last entry holds the final position, the scores and the winner.
+    """
+    batch = GameBatch(1, seed, game=game)
+    turns: list[dict[str, Any]] = []
+    while not batch.is_terminal[0]:
+        seat = int(batch.to_move[0])
+        found = judge.search(batch)
+        shares = found.visit_counts[0] / max(found.visit_counts[0].sum(), 1)
+        order = np.argsort(-shares, kind="stable")[:3]
+        action = int(players[seat].act(batch).actions[0])
+        turns.append(
+            {
+                "ply": int(batch.ply[0]),
+                "player": names[seat],
+                "position": str(batch.state(0)),
+                "action": ACTIONS[action],
+                "chance": round(50 * (1 + float(found.value[0])), 1),
+                "best": [[ACTIONS[k], round(100 * float(shares[k]), 1)] for k in order if shares[k] > 0],
+                "agrees": bool(action == found.actions[0]),
+            }
+        )
+        batch.step([action])
+    final = batch.state(0)
+    turns.append({"ply": 24, "position": str(final), "scores": list(final.scores()), "winner": final.winner()})
+    return turns

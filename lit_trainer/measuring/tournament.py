@@ -2,156 +2,194 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lit_trainer.measuring.contestants import Contestant
 from lit_trainer.measuring.matches import play_match
-from lit_trainer.measuring.metrics import MatchScore
-from lit_trainer.measuring.move_times import time_moves
+from lit_trainer.measuring.metrics import MatchResult, MatchScore
+from lit_trainer.measuring.move_times import MoveTime, time_moves
 from lit_trainer.measuring.positions import POSITIONS, sample_positions
 from lit_trainer.measuring.statistics import ELO, Z95, Floats, bradley_terry, pair_dispersion, rating_errors
 from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.utils.environment import environment
-from lit_trainer.utils.files import write_json
 from lit_trainer.utils.seeding import derive_seed
 from sim_core import get_game
 
-FORMAT = 1
-FILE_NAME = "tournament.json"
 PRIOR_GAMES = 1.0
-"""Drawn games made up for every pairing, so that who won all games has a finite rating too."""
+"""Drawn games made up for every pairing, so that a player who won all games has a finite rating too."""
 
 
-Record = dict[str, Any]
-"""What ``tournament.json`` holds: docs/measuring.md explains each field."""
+@dataclass(frozen=True)
+class Entry:
+    """Describes a player of a tournament."""
+
+    name: str
+    """Name to show."""
+    spec: str
+    """Name as it was given."""
+    identity: str
+    """Equal for equal players, wherever their files are."""
+    simulations: int | None = None
+    """Simulations per move of a checkpoint."""
+    iteration: int | None = None
+    """Iterations that a checkpoint's run had done."""
+    ms_per_move: MoveTime | None = None
+    """Time per move, of players that take any."""
 
 
-def new_record(contestants: list[Contestant], game: str, games: int, seed: int, device: str) -> Record:
-    """The record of a tournament of which nothing has been played."""
-    return {
-        "format": FORMAT,
-        **environment(),
-        "device": device,
-        "game": game,
-        "rules_version": get_game(game).version,
-        "games": games,
-        "seed": seed,
-        "prior_games": PRIOR_GAMES,
-        "agents": [
-            {
-                "name": one.name,
-                "spec": one.spec,
-                "identity": one.identity,
-                "simulations": one.simulations,
-                "iteration": one.iteration,
-                "ms_per_move": None,
-            }
-            for one in contestants
-        ],
-        "pairings": [],
-        "ratings": [],
-    }
+@dataclass(frozen=True)
+class Pairing:
+    """Says how two players' match went."""
+
+    a: int
+    """Number of the first player among the entries."""
+    b: int
+    """Number of the second player."""
+    result: MatchResult
+    """Result for the first player."""
+    pairs: tuple[int, ...]
+    """How many pairs of games brought the first player 0, 1/2, 1, 3/2 and 2 points."""
+    seconds: float = 0.0
+    """Seconds that the match took."""
 
 
-def open_record(path: Path, new: Record) -> Record:
-    """The record kept in a file where there is one, else the new one.
+@dataclass(frozen=True)
+class Rating:
+    """Says how strong a player is among those of a tournament."""
 
-    Raises:
-        ValueError: it is of a tournament with other settings, or no such record.
+    name: str
+    """Name of the player."""
+    elo: float
+    """Elo. 0 is the mean of all players."""
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+    """Upper end of the 95 % interval."""
+    score: float
+    """Share of the points of all its games."""
+
+
+@dataclass(frozen=True)
+class Tournament:
+    """Holds the settings of a tournament, and what has been played so far."""
+
+    game: str
+    """Name of the game."""
+    games: int
+    """Games of each pairing."""
+    seed: int
+    """Random seed of deals and of all choices."""
+    device: str
+    """Device of the networks."""
+    entries: tuple[Entry, ...]
+    """The players."""
+    prior_games: float = PRIOR_GAMES
+    """Drawn games made up for every pairing."""
+    pairings: tuple[Pairing, ...] = ()
+    """The matches that are finished."""
+    ratings: tuple[Rating, ...] = ()
+    """The players' ratings, in their order. Empty until all matches are finished."""
+    environment: Mapping[str, Any] = field(default_factory=environment, compare=False)
+    """Date, versions and machine of its beginning."""
+
+    @property
+    def rules_version(self) -> int:
+        """Returns the version of the game's rules."""
+        return get_game(self.game).version
+
+    @property
+    def missing(self) -> list[tuple[int, int]]:
+        """Returns the pairs of players that have not met, in the order in which they will."""
+        done = {(pairing.a, pairing.b) for pairing in self.pairings}
+        return [pair for pair in combinations(range(len(self.entries)), 2) if pair not in done]
+
+    def with_pairing(self, pairing: Pairing) -> Tournament:
+        """Returns the tournament with one more finished match."""
+        return replace(self, pairings=(*self.pairings, pairing))
+
+
+def new_tournament(
+    contestants: Sequence[Contestant], game: str, games: int, seed: int, device: str = "cpu"
+) -> Tournament:
+    """Returns a tournament of which nothing has been played.
+
+    Args:
+        contestants: The players.
+        game: Name of the game.
+        games: Games of each pairing, an even number: each deal is played from both seats.
+        seed: Random seed. The same seed gives the same result.
+        device: Device of the networks, which is only noted.
     """
-    if not path.exists():
-        return new
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        written = kept["format"]
-        facts = {field: kept[field] for field in ("game", "rules_version", "games", "seed", "device", "prior_games")}
-        agents = [agent["identity"] for agent in kept["agents"]]
-        _ = kept["pairings"], kept["ratings"]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(
-            f"out: {str(path)!r} is there, but is no tournament's record; expected another folder"
-        ) from None
-    advice = "expected the same to go on with it, or another --out"
-    if written != FORMAT:
-        raise ValueError(f"out: {str(path)!r} has format {written!r}, this version reads {FORMAT}; {advice}")
-    for field, value in facts.items():
-        if value != new[field]:
-            raise ValueError(f"{field}: {new[field]!r} given, but {str(path)!r} was begun with {value!r}; {advice}")
-    for old, one in zip(kept["agents"], new["agents"], strict=False):
-        if old["identity"] != one["identity"]:
-            what = "has other weights now" if old["spec"] == one["spec"] else f"stands where {old['spec']!r} stood"
-            raise ValueError(f"agents: {one['spec']!r} {what} in {str(path)!r}; {advice}")
-    if len(agents) != len(new["agents"]):
-        raise ValueError(
-            f"agents: {len(new['agents'])} given, but {str(path)!r} was begun with {len(agents)}; {advice}"
-        )
-    result: Record = kept
-    return result
+    entries = tuple(Entry(one.name, one.spec, one.identity, one.simulations, one.iteration) for one in contestants)
+    return Tournament(game, games, seed, device, entries)
 
 
-def _time(record: Record, contestants: list[Contestant], threads: int) -> None:
-    """Measure the time a move of those who think and have not been measured."""
-    positions = sample_positions(record["game"], POSITIONS, derive_seed(record["seed"], "timing"))
-    for agent, one in zip(record["agents"], contestants, strict=True):
-        if one.is_timed and agent["ms_per_move"] is None:
-            agent["ms_per_move"] = time_moves(one.player(1, threads), positions)._asdict()
+def with_times(tournament: Tournament, contestants: Sequence[Contestant], threads: int) -> Tournament:
+    """Returns the tournament with the times per move of players that take any and have not been measured."""
+    positions = sample_positions(tournament.game, POSITIONS, derive_seed(tournament.seed, "timing"))
+    entries = [
+        replace(entry, ms_per_move=time_moves(one.player(1, threads), positions))
+        if one.is_timed and entry.ms_per_move is None
+        else entry
+        for entry, one in zip(tournament.entries, contestants, strict=True)
+    ]
+    return replace(tournament, entries=tuple(entries))
 
 
-def play(
-    record: Record,
-    contestants: list[Contestant],
-    path: Path,
-    threads: int,
-    parallel_games: int,
-    console: Console | None = None,
-) -> None:
-    """Play the pairings that the record lacks; each is written to the file as soon as it is finished."""
-    done = {(pairing["a"], pairing["b"]) for pairing in record["pairings"]}
-    pairs = [pair for pair in combinations(range(len(contestants)), 2) if pair not in done]
+def play_missing(
+    tournament: Tournament,
+    contestants: Sequence[Contestant],
+    *,
+    threads: int = 1,
+    parallel_games: int = 512,
+    on_progress: Callable[[int, int, float], None] | None = None,
+) -> Iterator[Pairing]:
+    """Plays the matches that a tournament lacks, and yields each as soon as it is finished.
+
+    Args:
+        tournament: The tournament.
+        contestants: Its players, in their order.
+        threads: Threads for trees and networks. No result depends on it.
+        parallel_games: Games played side by side.
+        on_progress: Called with the two players' numbers and the games of their match played so far.
+    """
     memory = LaneMemory()
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=record["games"] * len(pairs))
-        for number, (a, b) in enumerate(pairs):
-            one, other = contestants[a], contestants[b]
-            progress.update(task, description=f"{one.name} - {other.name}", completed=number * record["games"])
-            before = number * record["games"]
+    for a, b in tournament.missing:
 
-            def advance(played: float, before: int = before) -> None:
-                progress.update(task, completed=before + int(played))
+        def advance(played: float, a: int = a, b: int = b) -> None:
+            if on_progress is not None:
+                on_progress(a, b, played)
 
-            pairing = _pairing(record, one, other, threads, parallel_games, memory, advance)
-            record["pairings"].append({"a": a, "b": b, **pairing})
-            write_json(path, record)
+        advance(0.0)
+        sides = contestants[a], contestants[b]
+        start = time.perf_counter()
+        result, pairs = _play_pairing(tournament, *sides, threads, parallel_games, memory, advance)
+        yield Pairing(a, b, result, pairs, round(time.perf_counter() - start, 3))
 
 
-def _pairing(
-    record: Record,
+def _play_pairing(
+    tournament: Tournament,
     one: Contestant,
     other: Contestant,
     threads: int,
     parallel_games: int,
     memory: LaneMemory,
     on_progress: Callable[[float], None],
-) -> Record:
-    """Play one pairing. It depends on the two players and the seed alone, not on who else takes part."""
-    seed = derive_seed(record["seed"], "tournament", record["game"], *sorted((one.identity, other.identity)))
-    start = time.perf_counter()
+) -> tuple[MatchResult, tuple[int, ...]]:
+    # the match depends on the two players and the seed alone, not on the other players
+    seed = derive_seed(tournament.seed, "tournament", tournament.game, *sorted((one.identity, other.identity)))
     outcomes, margins = play_match(
         one.player(derive_seed(seed, one.identity), threads),
         other.player(derive_seed(seed, other.identity), threads),
-        record["games"],
-        game=record["game"],
+        tournament.games,
+        game=tournament.game,
         seed=seed,
         parallel_games=parallel_games,
         memory=memory,
@@ -160,39 +198,35 @@ def _pairing(
     score = MatchScore()
     score.update(torch.from_numpy(outcomes), torch.from_numpy(margins))
     of_pairs = outcomes.astype(np.int64).reshape(-1, 2).sum(axis=1)
-    return {
-        **score.compute(),
-        "pairs": np.bincount(of_pairs + 2, minlength=5).tolist(),
-        "seconds": round(time.perf_counter() - start, 3),
-    }
+    return score.result(), tuple(np.bincount(of_pairs + 2, minlength=5).tolist())
 
 
-def rate(record: Mapping[str, Any]) -> list[Record]:
-    """Elo of every player with its 95 % interval, in the order of the agents."""
-    n, prior = len(record["agents"]), record["prior_games"]
+def rate(tournament: Tournament) -> tuple[Rating, ...]:
+    """Returns the players' Elo with 95 % intervals, in their order."""
+    n, prior = len(tournament.entries), tournament.prior_games
     points, games, variances = (np.zeros((n, n)) for _ in range(3))
-    for pairing in record["pairings"]:
-        a, b, played = pairing["a"], pairing["b"], float(record["games"])
-        made = pairing["score"] * played
+    for pairing in tournament.pairings:
+        a, b, played = pairing.a, pairing.b, float(tournament.games)
+        made = pairing.result.score * played
         points[a, b], points[b, a] = made + prior / 2, played - made + prior / 2
         games[a, b] = games[b, a] = played + prior
-        variances[a, b] = variances[b, a] = _variance(pairing["pairs"], prior)
+        variances[a, b] = variances[b, a] = _variance(pairing.pairs, prior)
     ratings = bradley_terry(points, games)
     errors: Floats = rating_errors(ratings, games, variances)
-    return [
-        {
-            "name": agent["name"],
-            "elo": ELO * float(ratings[k]),
-            "low": ELO * float(ratings[k] - Z95 * errors[k]),
-            "high": ELO * float(ratings[k] + Z95 * errors[k]),
-            "score": float((points[k].sum() - (n - 1) * prior / 2) / (games[k].sum() - (n - 1) * prior)),
-        }
-        for k, agent in enumerate(record["agents"])
-    ]
+    return tuple(
+        Rating(
+            name=entry.name,
+            elo=ELO * float(ratings[k]),
+            low=ELO * float(ratings[k] - Z95 * errors[k]),
+            high=ELO * float(ratings[k] + Z95 * errors[k]),
+            score=float((points[k].sum() - (n - 1) * prior / 2) / (games[k].sum() - (n - 1) * prior)),
+        )
+        for k, entry in enumerate(tournament.entries)
+    )
 
 
-def _variance(pairs: list[int], prior: float) -> float:
-    """Of a match's points, from how many of its pairs brought 0, 1/2, 1, 3/2 and 2."""
+def _variance(pairs: Sequence[int], prior: float) -> float:
+    """Returns the variance of a match's points, from how many of its pairs brought 0, 1/2, 1, 3/2 and 2."""
     count = sum(pairs)
     scores = np.arange(5) / 4
     mean = float(scores @ pairs) / count

@@ -1,36 +1,105 @@
-"""Keeps each opponent's score over the iterations."""
+"""Keeps each opponent's score over the iterations, once for all callbacks of a trainer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.reporting.sources import results_of
 
+_STATE = "history"  # the key in a callback's state
 
-class EvaluationHistory(Callback):
-    """Keeps each opponent's score over the iterations, across a resume too: what is shown of it is a subclass's.
 
-    Works with any module that has `evaluation`, a dict of opponent to `MatchResult`.
+class EvaluationHistory:
+    """Holds the scores of all evaluations of a run."""
+
+    def __init__(self) -> None:
+        self.scores: dict[str, dict[int, float]] = {}
+        """Opponent to iteration to score."""
+        self.before: dict[str, float] = {}
+        """Opponent to the last score from before the newest evaluation."""
+        self._recorded = False
+
+    def begin(self) -> None:
+        """Notes that a new evaluation begins. Every callback may say so; the results are recorded once."""
+        self._recorded = False
+
+    def record(self, iteration: int, results: Mapping[str, MatchResult]) -> None:
+        """Adds the results of an evaluation, unless another callback has done it.
+
+        Args:
+            iteration: Iterations done when the evaluation was played.
+            results: Opponent to the result of its match.
+        """
+        if self._recorded:
+            return
+        self._recorded = True
+        self.before = {name: list(scores.values())[-1] for name, scores in self.scores.items() if scores}
+        for name, result in results.items():
+            self.scores.setdefault(name, {})[iteration] = result.score
+
+    def restore(self, scores: Mapping[str, Mapping[int, float]]) -> None:
+        """Puts the scores of a checkpoint in the place of those held."""
+        self.scores = {name: dict(values) for name, values in scores.items()}
+
+
+class EvaluationCallback(Callback):
+    """Shows evaluations and their history, which goes on across a resume: how is a subclass's.
+
+    The first such callback on a trainer keeps the history of all of them, so a checkpoint holds it once. Works with any
+    module that has `evaluation`, a dict of opponent to `MatchResult`.
     """
 
     def __init__(self) -> None:
-        self.history: dict[str, dict[int, float]] = {}
-        """Opponent to iteration to score."""
+        self._history = EvaluationHistory()
+        self._keeps = True
+
+    @property
+    def history(self) -> dict[str, dict[int, float]]:
+        """Returns opponent to iteration to score."""
+        return self._history.scores
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Shares the history of the first of the trainer's callbacks that has one."""
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        keeper = next((found for found in callbacks if isinstance(found, EvaluationCallback)), self)
+        self._keeps = keeper is self
+        self._history = keeper._history
 
     def state_dict(self) -> dict[str, Any]:
-        return {"history": {name: dict(scores) for name, scores in self.history.items()}}
+        """Returns the history, if this callback is the one that keeps it."""
+        return {_STATE: {name: dict(scores) for name, scores in self.history.items()}} if self._keeps else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = {name: dict(scores) for name, scores in state_dict["history"].items()}
+        """Restores the history, if the state holds one."""
+        if _STATE in state_dict:
+            self._history.restore(state_dict[_STATE])
 
-    def _iteration(self, trainer: Trainer, pl_module: LightningModule) -> int:
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Restores the history from whichever callback kept it.
+
+        The keeper may be gone from the configuration, and in a checkpoint of an earlier version each callback has the
+        history.
+        """
+        names = {kind.__qualname__ for kind in (*EvaluationCallback.__subclasses__(), type(self))}
+        for key, state in checkpoint.get("callbacks", {}).items():
+            if key.split("{")[0] in names and state.get(_STATE):
+                self._history.restore(state[_STATE])
+                return
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Expects new results."""
+        self._history.begin()
+
+    def iteration(self, trainer: Trainer, pl_module: LightningModule) -> int:
+        """Returns the iteration whose weights are evaluated."""
         # within a run the weights evaluated are those at the epoch's end; outside the run's loops are not restored
-        fitting = trainer.state.fn == "fit"
-        return trainer.current_epoch + 1 if fitting else results_of(pl_module).iterations_done
+        return trainer.current_epoch + 1 if trainer.state.fn == "fit" else results_of(pl_module).iterations_done
 
-    def _record(self, iteration: int, pl_module: LightningModule) -> None:
-        for name, result in results_of(pl_module).evaluation.items():
-            self.history.setdefault(name, {})[iteration] = result.score
+    def record(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Adds the module's newest results to the history."""
+        self._history.record(self.iteration(trainer, pl_module), results_of(pl_module).evaluation)

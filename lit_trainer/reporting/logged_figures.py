@@ -10,21 +10,25 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, MLFlowLogger
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from lit_trainer.measuring.calibration import calibration, calibration_gap
-from lit_trainer.reporting.history import EvaluationHistory
-from lit_trainer.reporting.plots import calibration_plot, score_intervals, weights_over_iterations, win_rate_map
+from lit_trainer.measuring.calibration import Calibration, calibration
+from lit_trainer.reporting.heat_maps import win_rate_map
+from lit_trainer.reporting.history import EvaluationCallback
+from lit_trainer.reporting.plots import calibration_plot, score_intervals, weights_over_iterations
 from lit_trainer.reporting.sources import results_of, run_data
-
-_Bins = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 
 
 def log_figure(logger: Logger, name: str, figure: Figure, step: int) -> bool:
-    """Give a figure to a logger that can take one; return whether it could.
+    """Gives a figure to a logger that can take one, and returns whether it could.
 
-    TensorBoard's takes it as a figure, W&B's (and any other with its `log_image`) as pixels, MLflow's as an artifact
-    ``NAME/STEP.png``. Others, such as the CSV logger, take none.
+    TensorBoard's takes it as a figure, that of W&B (and any other with its `log_image`) as pixels, MLflow's as an
+    artifact ``NAME/STEP.png``. Others, such as the CSV logger, take none.
+
+    Args:
+        logger: The logger.
+        name: Name of the figure.
+        figure: The figure.
+        step: Optimizer steps done.
     """
     if isinstance(logger, MLFlowLogger):
         logger.experiment.log_figure(logger.run_id, figure, f"{name}/{step:08d}.png")
@@ -38,26 +42,26 @@ def log_figure(logger: Logger, name: str, figure: Figure, step: int) -> bool:
 
 
 def _pixels(figure: Figure) -> np.ndarray:
-    """The figure as uint8 [height, width, 4]."""
+    """Returns the figure as uint8 [height, width, 4]."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.array(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
 
 
-class EvaluationFigures(EvaluationHistory):
-    """After every evaluation: figures in each of the run's loggers that takes any, as TensorBoard's does.
+class EvaluationFigures(EvaluationCallback):
+    """Draws figures after every evaluation, into each of the run's loggers that takes any, such as TensorBoard's.
 
-    `evaluation/win_rates` (a heat map, opponent by iteration), `evaluation/scores` (the newest, with intervals),
-    `opponents/weights` (where the data module's `opponent_pool` has some) and `value/calibration` (where its `replay`
-    holds positions and the module's forward gives logits and value), the last also as the number
-    ``val/value_calibration_error``. What the figures show goes on across a resume.
+    The figures are `evaluation/win_rates` (a heat map, opponent by iteration), `evaluation/scores` (the newest, with
+    intervals), `opponents/weights` (where the data module's `opponent_pool` has `weights`) and `value/calibration`
+    (where its `window` holds positions and the module's forward gives logits and value). The calibration is also logged
+    as the number ``val/value_calibration_error``. What the figures show goes on across a resume.
 
     Args:
-        calibration_positions: positions drawn from the replay window for the calibration; 0: none.
-        calibration_bins: bins of the predicted value.
+        calibration_positions: Positions drawn from the replay window for the calibration. 0 draws none.
+        calibration_bins: Bins of the predicted value.
 
     Raises:
-        ValueError: names the argument that is out of range.
+        ValueError: Names the argument that is out of range.
     """
 
     def __init__(self, calibration_positions: int = 4096, calibration_bins: int = 10) -> None:
@@ -75,28 +79,33 @@ class EvaluationFigures(EvaluationHistory):
         self._due = False
 
     def state_dict(self) -> dict[str, Any]:
+        """Returns the weights and, if this callback keeps it, the history."""
         return super().state_dict() | {"weights": {name: dict(weights) for name, weights in self.weights.items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores the weights and the history."""
         super().load_state_dict(state_dict)
         self.weights = {name: dict(weights) for name, weights in state_dict["weights"].items()}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Notes the weights that the run begins with."""
         self._record_weights(trainer, trainer.current_epoch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Records the results, and draws outside a run."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        self._record(self._iteration(trainer, pl_module), pl_module)
-        # in a run, when the epoch ends: another callback may weigh the opponents anew after this one's turn
+        self.record(trainer, pl_module)
+        # in a run when the epoch ends, because a callback after this one may weigh the opponents anew
         self._due = trainer.state.fn == "fit"
         if not self._due:
             self._draw(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draws what is due, now that all callbacks have had their turn after the evaluation."""
         if self._due:
             self._due = False
-            self._record_weights(trainer, self._iteration(trainer, pl_module))
+            self._record_weights(trainer, self.iteration(trainer, pl_module))
             self._draw(trainer, pl_module)
 
     def _record_weights(self, trainer: Trainer, iteration: int) -> None:
@@ -104,7 +113,7 @@ class EvaluationFigures(EvaluationHistory):
             self.weights.setdefault(name, {})[iteration] = weight
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        iteration, figures = self._iteration(trainer, pl_module), {}
+        iteration, figures = self.iteration(trainer, pl_module), {}
         if self.history:
             figures["evaluation/win_rates"] = win_rate_map(self.history)
         if results := results_of(pl_module).evaluation:
@@ -112,8 +121,8 @@ class EvaluationFigures(EvaluationHistory):
         if self.weights:
             figures["opponents/weights"] = weights_over_iterations(self.weights)
         if bins := self._calibration(trainer, pl_module, iteration):
-            figures["value/calibration"] = calibration_plot(*bins, iteration)
-            error = {"val/value_calibration_error": calibration_gap(*bins), "epoch": trainer.current_epoch}
+            figures["value/calibration"] = calibration_plot(bins, iteration)
+            error = {"val/value_calibration_error": bins.error, "epoch": trainer.current_epoch}
             for logger in trainer.loggers:
                 logger.log_metrics(error, step=trainer.global_step)
         for name, figure in figures.items():
@@ -121,11 +130,11 @@ class EvaluationFigures(EvaluationHistory):
                 log_figure(logger, name, figure, trainer.global_step)
 
     @torch.no_grad()
-    def _calibration(self, trainer: Trainer, pl_module: LightningModule, iteration: int) -> _Bins | None:
+    def _calibration(self, trainer: Trainer, pl_module: LightningModule, iteration: int) -> Calibration | None:
         window = run_data(trainer).window
         if not self.calibration_positions or not window:
             return None
-        # a generator of its own: looking at a run changes nothing of what it draws
+        # a separate generator, so that looking at a run changes nothing of what it draws
         batch = window.sample(self.calibration_positions, np.random.default_rng(iteration))
         training = [module for module in pl_module.modules() if module.training]
         pl_module.eval()
@@ -134,5 +143,5 @@ class EvaluationFigures(EvaluationHistory):
             module.training = True
         predicted = values.float().cpu().numpy()
         if not np.isfinite(predicted).all():
-            return None  # a network that diverged: the losses say so, a figure ends no run
+            return None  # the network diverged: the losses say so, and a figure must not end the run
         return calibration(predicted, batch["outcome"].numpy().astype(np.int8), self.calibration_bins)

@@ -1,4 +1,4 @@
-"""The progress bar of a run: games a second while games are generated, losses while the network learns."""
+"""Shows the progress of a run: games per second while games are generated, losses while the network learns."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from lit_trainer.reporting.sources import run_data
 
 
 class SelfPlayProgressBar(RichProgressBar):
-    """Lightning's rich progress bar with one more line, for the games being played.
+    """Shows Lightning's rich progress bar with one more line, for the games being played.
 
-    Works with any data module that has a list `on_progress` of functions of (games played, games in all).
+    Works with any data module that has a list `on_progress` of functions, which take the games played so far and the
+    number of games in all.
+
+    Args:
+        **kwargs: Arguments of Lightning's `RichProgressBar`.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -35,15 +39,18 @@ class SelfPlayProgressBar(RichProgressBar):
             listeners.remove(self._show_games)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listens to the games of self-play."""
         super().on_train_start(trainer, pl_module)
         self._listen(trainer, "Self-play")
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listens to the games of the matches."""
         super().on_test_start(trainer, pl_module)
         self._listen(trainer, "Matches")
         self._started = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock of an iteration's games."""
         super().on_train_epoch_start(trainer, pl_module)
         self._started = time.perf_counter()  # games are generated at the first batch of the epoch
 
@@ -65,9 +72,11 @@ class SelfPlayProgressBar(RichProgressBar):
         self.refresh()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stops listening."""
         self._stop_listening(trainer)
         super().on_train_end(trainer, pl_module)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stops listening."""
         self._stop_listening(trainer)
         super().on_test_end(trainer, pl_module)

@@ -1,100 +1,106 @@
-"""What a tournament shows: ratings and cross table in the terminal, and both as a picture."""
+"""Shows a tournament: ratings and cross table in the terminal, and both as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from lit_trainer.measuring.statistics import Floats
-from lit_trainer.utils.files import save_figure
+from lit_trainer.measuring.tournament import Entry, Rating, Tournament
+from lit_trainer.reporting.heat_maps import draw_cross_map
+from lit_trainer.reporting.plots import draw_intervals
+from lit_trainer.reporting.tables import Column, build_table, percent, print_table
 
 
-def ranking(record: Mapping[str, Any]) -> list[int]:
-    """The agents' numbers, the best first."""
-    return sorted(range(len(record["agents"])), key=lambda k: -record["ratings"][k]["elo"])
+def ranking(tournament: Tournament) -> list[int]:
+    """Returns the players' numbers, the best first."""
+    return sorted(range(len(tournament.entries)), key=lambda k: -tournament.ratings[k].elo)
 
 
-def cross(record: Mapping[str, Any]) -> tuple[Floats, Floats]:
-    """Scores of row against column and half the widths of their intervals, in percent [n, n]; NaN where not played."""
-    n = len(record["agents"])
+def cross_scores(tournament: Tournament) -> tuple[Floats, Floats]:
+    """Returns who scored what against which player, in percent.
+
+    Returns:
+        Scores of row against column [n, n], and half the widths of their 95 % intervals [n, n], the best player first.
+        NaN: the two have not played.
+    """
+    n = len(tournament.entries)
     scores, halves = np.full((n, n), np.nan), np.full((n, n), np.nan)
-    for pairing in record["pairings"]:
-        a, b = pairing["a"], pairing["b"]
-        scores[a, b], scores[b, a] = 100 * pairing["score"], 100 * (1 - pairing["score"])
-        halves[a, b] = halves[b, a] = 50 * (pairing["high"] - pairing["low"])
-    return scores, halves
+    for pairing in tournament.pairings:
+        a, b, result = pairing.a, pairing.b, pairing.result
+        scores[a, b], scores[b, a] = 100 * result.score, 100 * (1 - result.score)
+        halves[a, b] = halves[b, a] = 50 * (result.high - result.low)
+    order = ranking(tournament)
+    return scores[np.ix_(order, order)], halves[np.ix_(order, order)]
 
 
-def ratings_table(record: Mapping[str, Any]) -> Table:
-    table = _table(f"Ratings of {record['game']} (0 is the mean of all; 95 % intervals)")
-    for column in ("", "agent", "Elo", "95 %", "score %", "ms a move"):
-        table.add_column(column, justify="left" if column == "agent" else "right", no_wrap=True)
-    for place, k in enumerate(ranking(record), start=1):
-        rating, time = record["ratings"][k], record["agents"][k]["ms_per_move"]
-        table.add_row(
-            str(place),
-            rating["name"],
-            f"{rating['elo']:+.0f}",
-            f"{rating['low']:+.0f} to {rating['high']:+.0f}",
-            f"{100 * rating['score']:.1f}",
-            f"{time['batched']:.3g}" if time else "",
-        )
-    return table
+@dataclass(frozen=True)
+class _Ranked:
+    place: int
+    entry: Entry
+    rating: Rating
 
 
-def cross_table(record: Mapping[str, Any]) -> Table:
-    table = _table(f"Scores of row against column in %, {record['games']} games each, wins and half the draws")
-    order = ranking(record)
-    scores, halves = cross(record)
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("agent", no_wrap=True)
-    for place in range(1, len(order) + 1):
-        table.add_column(str(place), justify="right", no_wrap=True)
-    for place, row in enumerate(order, start=1):
-        cells = ["" if np.isnan(scores[row, k]) else f"{scores[row, k]:.1f}\n±{halves[row, k]:.1f}" for k in order]
-        table.add_row(str(place), record["agents"][row]["name"], *cells)
-    return table
+def _ranked(tournament: Tournament) -> list[_Ranked]:
+    order = ranking(tournament)
+    return [_Ranked(place, tournament.entries[k], tournament.ratings[k]) for place, k in enumerate(order, start=1)]
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+def _time(row: _Ranked) -> str:
+    return "" if row.entry.ms_per_move is None else f"{row.entry.ms_per_move.batched:.3g}"
 
 
-def print_tables(record: Mapping[str, Any]) -> None:
-    """Print both; wider than the terminal where they must be, rather than with figures left out."""
-    console = Console(emoji=False, highlight=False)
-    for table in (ratings_table(record), cross_table(record)):
-        width = max(console.width, console.measure(table, options=console.options.update(max_width=10_000)).maximum)
-        Console(emoji=False, highlight=False, width=width).print(table)
+_PLACE = Column[_Ranked]("", lambda row: str(row.place))
+_AGENT = Column[_Ranked]("agent", lambda row: row.entry.name, left=True)
+
+RATING_COLUMNS = (
+    _PLACE,
+    _AGENT,
+    Column[_Ranked]("Elo", lambda row: f"{row.rating.elo:+.0f}"),
+    Column[_Ranked]("95 %", lambda row: f"{row.rating.low:+.0f} to {row.rating.high:+.0f}"),
+    Column[_Ranked]("score %", lambda row: percent(row.rating.score)),
+    Column[_Ranked]("ms per move", _time),
+)
+"""What is shown of each player."""
 
 
-def draw(path: Path, record: Mapping[str, Any]) -> None:
-    """Draw ratings with their intervals beside the cross table, the best on top, written whole or not at all."""
-    order = ranking(record)
-    n, names = len(order), [record["agents"][k]["name"] for k in order]
+def ratings_table(tournament: Tournament) -> Table:
+    """Returns the table of ratings, the best player first."""
+    title = f"Ratings of {tournament.game} (0 is the mean of all; 95 % intervals)"
+    return build_table(title, RATING_COLUMNS, _ranked(tournament))
+
+
+def cross_table(tournament: Tournament) -> Table:
+    """Returns the table of all scores, the best player first."""
+    scores, halves = cross_scores(tournament)
+
+    def against(other: int) -> Column[_Ranked]:
+        def text(row: _Ranked) -> str:
+            at = row.place - 1, other
+            return "" if np.isnan(scores[at]) else f"{scores[at]:.1f}\n±{halves[at]:.1f}"
+
+        return Column(str(other + 1), text)
+
+    title = f"Scores of row against column in %, {tournament.games} games each, wins and half the draws"
+    return build_table(title, [_PLACE, _AGENT, *map(against, range(len(scores)))], _ranked(tournament))
+
+
+def print_tables(tournament: Tournament) -> None:
+    """Prints ratings and cross table."""
+    for table in (ratings_table(tournament), cross_table(tournament)):
+        print_table(table)
+
+
+def tournament_picture(tournament: Tournament) -> Figure:
+    """Returns a picture of the ratings with their intervals beside the cross table, the best player on top."""
+    ranked, n = _ranked(tournament), len(tournament.entries)
     figure = Figure(figsize=(7 + 0.75 * n, 2 + 0.4 * n), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[4, 1 + 0.75 * n])
-    elo, low, high = (np.array([record["ratings"][k][field] for k in order]) for field in ("elo", "low", "high"))
-    left.errorbar(elo, range(n), xerr=(elo - low, high - elo), fmt="o", markersize=4, capsize=3)
-    left.set_yticks(range(n), names)
-    left.set(ylim=(n - 0.5, -0.5), xlabel="Elo (0 is the mean of all)", title="Ratings, 95 % intervals")
-    left.grid(alpha=0.25)
-    scores, halves = (values[np.ix_(order, order)] for values in cross(record))
-    image = right.imshow(scores, cmap="RdYlGn", vmin=0, vmax=100, aspect="auto")
-    right.set_xticks(range(n), [str(place) for place in range(1, n + 1)])
-    right.set_yticks(range(n), [str(place) for place in range(1, n + 1)])
-    right.set_title(f"Row against column, {record['games']} games each")
-    for row, column in np.argwhere(~np.isnan(scores)):
-        score = scores[row, column]
-        colour = "black" if 12 < score < 88 else "white"
-        text = f"{score:.1f}\n±{halves[row, column]:.1f}"
-        right.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
-    figure.colorbar(image, label="score in % (wins and half the draws)")
-    save_figure(path, figure)
+    elo, low, high = (np.array([getattr(row.rating, name) for row in ranked]) for name in ("elo", "low", "high"))
+    draw_intervals(left, [row.entry.name for row in ranked], elo, low, high)
+    left.set(xlabel="Elo (0 is the mean of all)", title="Ratings, 95 % intervals")
+    draw_cross_map(right, *cross_scores(tournament), tournament.games)
+    return figure

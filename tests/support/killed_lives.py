@@ -23,7 +23,8 @@ from support.lives import born, end, newest, wait_for
 
 ITERATIONS = 48
 KILLS = ["start"] * 4 + ["between"] * 10 + ["writing"] * 6
-CONFIG = Path(__file__).parents[2] / "configs" / "connect_four.yaml"
+ROOT = Path(__file__).parents[2]
+CONFIG, DEFAULTS = ROOT / "configs" / "connect_four.yaml", ROOT / "lit_trainer" / "cli" / "defaults.yaml"
 
 
 def configuration() -> dict[str, Any]:
@@ -31,10 +32,11 @@ def configuration() -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     found["evaluate_first"] = False
     trainer, data = found["trainer"], found["data"]
+    shared = yaml.safe_load(DEFAULTS.read_text())["trainer"]
     drawing = ("EvaluationReport", "EvaluationFigures", "TimeReport")
-    trainer["callbacks"] = [c for c in trainer["callbacks"] if not c["class_path"].endswith(drawing)]
-    trainer["callbacks"].append({"class_path": "callbacks.AdaptiveOpponentCallback"})
-    trainer["logger"] = [logger for logger in trainer["logger"] if "CSV" in logger["class_path"]]
+    kept = [c for c in shared["callbacks"] if not c["class_path"].endswith(drawing)]
+    trainer["callbacks"] = [*kept, *trainer.pop("callbacks+"), {"class_path": "callbacks.AdaptiveOpponentCallback"}]
+    trainer["logger"] = [logger for logger in shared["logger"] if "CSV" in logger["class_path"]]
     trainer |= {"accelerator": "cpu", "max_epochs": ITERATIONS, "check_val_every_n_epoch": 4, "log_every_n_steps": 1}
     trainer["enable_progress_bar"] = False
     for callback in trainer["callbacks"]:
@@ -53,7 +55,7 @@ def configuration() -> dict[str, Any]:
         },
     }
     data["generation"] |= {"games": 32, "simulations": 4}
-    data["evaluation"]["games"] = 8
+    data["evaluation"] |= {"games": 8}
     data |= {"steps_per_iteration": 3, "batch_size": 64, "replay": {"positions": 3000}}
     return found
 

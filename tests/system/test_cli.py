@@ -15,6 +15,7 @@ import yaml
 from support.cli_tools import CONFIGS, PROFILES, TINY, BuiltOnce, config, metrics, run, trained
 
 from lit_trainer.checkpoints.reader import Checkpoint
+from lit_trainer.cli.lightning_cli import DEFAULTS
 
 ALL = sorted(path.name for path in CONFIGS.glob("*.yaml"))
 OVERLAYS = sorted(path.name for path in PROFILES.glob("*.yaml"))
@@ -97,7 +98,11 @@ def assert_within(given: object, full: object, at: str = "") -> None:
     if isinstance(given, dict):
         assert isinstance(full, dict), at
         for key, value in given.items():
-            assert_within(value, full[key], f"{at}.{key}")
+            if key.endswith("+"):  # adds to the list of the shared defaults
+                name = key.removesuffix("+")
+                assert_within(value, full[name][-len(value) :], f"{at}.{name}")
+            else:
+                assert_within(value, full[key], f"{at}.{key}")
     elif isinstance(given, list):
         assert isinstance(full, list) and len(given) == len(full), at
         for k, (value, other) in enumerate(zip(given, full, strict=True)):
@@ -108,17 +113,21 @@ def assert_within(given: object, full: object, at: str = "") -> None:
         assert given == full, at
 
 
-def test_the_plan_of_iter600_to_1000() -> None:
-    """A value of the system's plan that drifted."""
-    plan = yaml.safe_load((CONFIGS / "iter600_to_1000.yaml").read_text())
-    entries = plan["trainer"]["callbacks"]
-    last = entries.pop()["init_args"]
-    assert (last["filename"], last["every_n_epochs"]) == ("last", 1)
-    callbacks = {entry["class_path"].split(".")[-1]: entry.get("init_args", {}) for entry in entries}
+def test_the_plan_of_iter600_to_1000(capsys: pytest.CaptureFixture[str]) -> None:
+    """A value of the system's plan that drifted, in the configuration or in the shared defaults."""
+    with pytest.raises(SystemExit):
+        run("fit", *config("iter600_to_1000.yaml"), "--print_config")
+    plan = yaml.safe_load(capsys.readouterr().out)
+    callbacks: dict[str, list[dict[str, object]]] = {}
+    for entry in plan["trainer"]["callbacks"]:
+        callbacks.setdefault(entry["class_path"].split(".")[-1], []).append(entry.get("init_args", {}))
     span = {"decay_type": "linear", "first_iteration": 600, "last_iteration": 1000}
-    assert callbacks["EntropyScheduleCallback"] == {"start_coef": 0.04, "end_coef": 0.01, **span}
-    assert callbacks["TemperatureScheduleCallback"] == {"start_temp": 1.0, "end_temp": 0.5, **span}
-    assert callbacks["ModelCheckpoint"]["every_n_epochs"] == 50
+    (entropy,), (temperature,) = callbacks["EntropyScheduleCallback"], callbacks["TemperatureScheduleCallback"]
+    assert entropy.items() >= {"start_coef": 0.04, "end_coef": 0.01, **span}.items()
+    assert temperature.items() >= {"start_temp": 1.0, "end_temp": 0.5, **span}.items()
+    kept, last = callbacks["ModelCheckpoint"]
+    assert (last["filename"], last["every_n_epochs"]) == ("last", 1)
+    assert kept["every_n_epochs"] == 50
     assert plan["trainer"]["gradient_clip_val"] == 0.5
     assert plan["trainer"]["check_val_every_n_epoch"] == 25
     assert (plan["trainer"]["max_epochs"], plan["seed_everything"]) == (1000, 42)
@@ -129,7 +138,44 @@ def test_the_plan_of_iter600_to_1000() -> None:
     assert (shares["self_play_share"], shares["past_share"], shares["max_past"]) == (0.5, 0.1, 10)
     assert len(shares["opponents"]) == 10
     assert (plan["data"]["generation"]["games"], plan["data"]["replay"]["positions"]) == (8192, 800_000)
-    assert "workers" in plan["data"]
+    assert "workers" in yaml.safe_load((CONFIGS / "iter600_to_1000.yaml").read_text())["data"]
+
+
+@pytest.mark.parametrize("way", ["replace", "add", "flag", "null"])
+def test_the_shared_defaults_can_be_replaced_or_added_to(way: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list of callbacks or loggers that Lightning's users could no longer set as they know it."""
+    key = {"replace": "callbacks", "add": "callbacks+"}.get(way)
+    trainer: dict[str, object] = {"logger": False}
+    if key:
+        trainer[key] = [{"class_path": "lightning.pytorch.callbacks.DeviceStatsMonitor"}]
+    if way == "null":
+        trainer["callbacks"] = None
+    Path("own.yaml").write_text(yaml.safe_dump({"trainer": trainer, "model": {"network": {"init_args": {"width": 8}}}}))
+    flags = ["--trainer.callbacks+=lightning.pytorch.callbacks.DeviceStatsMonitor"] if way == "flag" else []
+    with pytest.raises(SystemExit):
+        run("fit", "--config=own.yaml", *flags, "--print_config")
+    found = yaml.safe_load(capsys.readouterr().out)
+    shared = yaml.safe_load(DEFAULTS.read_text())
+    expected = [] if way in ("replace", "null") else [one["class_path"] for one in shared["trainer"]["callbacks"]]
+    expected += [] if way == "null" else ["lightning.pytorch.callbacks.DeviceStatsMonitor"]
+    assert [one["class_path"] for one in found["trainer"]["callbacks"] or []] == expected
+    assert found["trainer"]["logger"] is False
+    assert (
+        found["model"]["network"]["init_args"]["width"] == 8 and found["model"]["network"]["init_args"]["blocks"] == 4
+    )
+    assert found["trainer"]["gradient_clip_val"] == 1.0
+
+
+def test_a_configuration_says_only_what_is_special_about_it() -> None:
+    """Lines that stand in the shared defaults already, or that grow to where nobody sees the special ones."""
+    shared = yaml.safe_load(DEFAULTS.read_text())
+    for name in ALL:
+        text = (CONFIGS / name).read_text()
+        assert len([line for line in text.splitlines() if not line.lstrip().startswith("#")]) <= 36, name
+        for group, settings in shared.items():
+            given = yaml.safe_load(text).get(group, {})
+            if isinstance(settings, dict):
+                assert not {key for key, value in settings.items() if given.get(key) == value}, (name, group)
 
 
 def test_resume_at_600_takes_the_configuration_s_values(iter600: Path) -> None:

@@ -99,6 +99,36 @@ def test_dead_names_and_files_would_be_found(tmp_path: Path) -> None:
             test_every_file_that_is_named_exists(page)
 
 
+def test_design_shows_every_package() -> None:
+    """A folder that is new, or gone."""
+    text = (ROOT / "docs" / "design.md").read_text()
+    tree = re.search(r"^    lit_trainer/\n(?:    .*\n)+", text, re.MULTILINE)
+    assert tree is not None
+    shown: set[str] = set()
+    path: list[str] = []
+    for indent, name in re.findall(r"^    ( *)([\w/]+)/(?= |$)", tree[0], re.MULTILINE):
+        path = [*path[: len(indent) // 2], name]
+        shown.add("/".join(path))
+    packages = {
+        init.parent.relative_to(ROOT).as_posix()
+        for package in ("lit_trainer", "sim_core", "callbacks")
+        for init in (ROOT / package).rglob("__init__.py")
+    }
+    assert packages <= shown, packages - shown
+    assert not {folder for folder in shown if not (ROOT / folder).is_dir()}
+
+
+def test_design_names_modules_that_exist() -> None:
+    """In the way of a game, modules stand without their package."""
+    text = (ROOT / "docs" / "design.md").read_text()
+    way = text[text.index("## From the deal to the loss") : text.index("## Where to add what")]
+    names = re.findall(r"`((?:\w+\.)+\w+)`", way)
+    assert len(names) > 12
+    for name in names:
+        if not name.startswith("data."):
+            assert resolves(name if name.startswith("sim_core") else f"lit_trainer.{name}"), name
+
+
 def test_make_targets_that_are_named_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make (\w+)", (ROOT / "README.md").read_text()):

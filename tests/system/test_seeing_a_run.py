@@ -76,7 +76,8 @@ def test_a_run_and_its_resume_show_themselves() -> None:
     assert [image.step for image in second.Images("evaluation/win_rates")] == [8]
     saved = Checkpoint.read("runs/iter600_to_1000/version_1/checkpoints/last.ckpt").contents["callbacks"]
     (figures,) = (state for key, state in saved.items() if key.startswith("EvaluationFigures"))
-    assert list(figures["history"]["random"]) == [0, 2, 4]
+    (history,) = (state["history"] for state in saved.values() if "history" in state)
+    assert list(history["random"]) == [0, 2, 4]
     assert list(figures["weights"]["heuristic"]) == [0, 2, 4]
 
 

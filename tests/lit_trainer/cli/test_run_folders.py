@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from lit_trainer.cli.run_folders import RunFolders
+from lit_trainer.cli.run_folders import RunFolders, name_loggers
 
 
 def started(folder: Path, **options: Any) -> tuple[Trainer, RunFolders]:
@@ -64,3 +65,15 @@ def test_loggers_in_different_folders_keep_one_number(tmp_path: Path) -> None:
     run.claim()
     assert folders(trainer) == ["version_2", "version_2"]
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["version_2"]
+
+
+@pytest.mark.parametrize("given", [None, True, "list", "one"])
+def test_only_a_logger_without_a_name_takes_the_run_s(given: object) -> None:
+    """A folder that no configuration named, or a name of the user's own that is overwritten."""
+    unnamed, own = Namespace(save_dir="runs", name="lightning_logs"), Namespace(save_dir="runs", name="mine")
+    loggers = [Namespace(class_path="CSVLogger", init_args=arguments) for arguments in (unnamed, own)]
+    other = Namespace(class_path="WandbLogger", init_args=Namespace(name=None))
+    value = {"list": [*loggers, other, Namespace(class_path="Own")], "one": loggers[0]}.get(str(given), given)
+    name_loggers(Namespace(run_name="a", trainer=Namespace(logger=value)))
+    assert unnamed.name == ("a" if given in ("list", "one") else "lightning_logs")
+    assert (own.name, other.init_args.name) == ("mine", None)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from lit_trainer import ResidualMLP, make_evaluator
-from lit_trainer.measuring.agent_analysis import OWN_TURNS, Thoughts, holding_worth, play_shares, think
-from lit_trainer.measuring.calibration import calibration
+from lit_trainer import ResidualMLP, load_agent, make_evaluator
+from lit_trainer.measuring.agent_analysis import (
+    OWN_TURNS,
+    STAGES,
+    Thoughts,
+    annotated_game,
+    calibration_by_stage,
+    calibration_errors,
+    holding_worth,
+    play_shares,
+    think,
+)
+from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
+from sim_core import Action, State
 from sim_core.beasty_bar.rules import LETTERS
 
 
@@ -33,16 +46,6 @@ def test_a_game_plays_every_animal_once(simulations: int) -> None:
     assert (shares[~np.isnan(shares[:, -1]), -1] == 1).all()  # the last card has to be played
 
 
-def test_calibration_of_a_known_bias() -> None:
-    generator = np.random.default_rng(0)
-    truth = generator.uniform(-1, 1, 200_000)
-    outcomes = np.where(generator.uniform(-1, 1, len(truth)) < truth, 1, -1).astype(np.int8)
-    predicted, came, counts = calibration((truth / 2).astype(np.float32), outcomes, bins=8)
-    assert counts.sum() == len(truth) and (counts[:2] == 0).all() and np.isnan(predicted[0])
-    filled = counts > 0
-    np.testing.assert_allclose(came[filled], 2 * predicted[filled], atol=0.03)
-
-
 def test_the_worth_of_holding_is_found_again() -> None:
     """Values made of known worths give them back, less their mean."""
     generator = np.random.default_rng(1)
@@ -64,3 +67,36 @@ def test_games_without_animals_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^game: connect_four"):
         think(player, 2, 1, game="connect_four")
     assert len(LETTERS) == 12
+
+
+def test_annotated_games_are_games(checkpoint_path: Path) -> None:
+    """A position, an action or a seat of another turn: the record would not play through."""
+    judge = load_agent(checkpoint_path, simulations=4)._player
+    turns = annotated_game([judge, BuiltinPlayer("random", 1)], ["agent", "random"], judge, seed=5)
+    state = State.parse(turns[0]["position"])
+    for turn in turns[:-1]:
+        assert str(state) == turn["position"]
+        assert turn["player"] == ["agent", "random"][state.to_move]
+        assert 0 <= turn["chance"] <= 100
+        if turn["player"] == "agent":
+            assert turn["agrees"] and turn["action"] == turn["best"][0][0]
+        state = state.step(Action.parse(turn["action"]))
+    assert state.is_terminal and list(state.scores()) == turns[-1]["scores"]
+
+
+def test_the_errors_of_each_stage_are_those_of_its_positions() -> None:
+    """A network that is sure of the wrong side late in the game, and a search that is always right."""
+    plies = np.array([0, 5, 6, 11, 12, 15, 20])
+    outcomes = np.array([1, -1, 1, -1, 1, 1, -1], dtype=np.int8)
+    network = np.array([1, -1, 1, -1, -1, -1, -1], dtype=np.float32)
+    hands, played = np.zeros((7, 12), dtype=bool), np.zeros(7, dtype=np.int64)
+    thoughts = Thoughts(plies, hands, played, network, outcomes.astype(np.float32), outcomes)
+    errors = calibration_errors(thoughts)
+    assert list(errors) == list(STAGES)
+    for stage in list(STAGES)[:2]:
+        assert set(errors[stage].values()) == {0.0}
+    assert errors["turns 12 to 15"] == {
+        "network_gap": 2.0, "network_squared_error": 4.0, "search_gap": 0.0, "search_squared_error": 0.0
+    }  # fmt: skip
+    by_stage = calibration_by_stage(thoughts, network)
+    assert [int(bins.counts.sum()) for bins in by_stage.values()] == [2, 2, 2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,17 @@ from lit_trainer import ResidualMLP
 from lit_trainer.measuring import tournament as tournaments
 from lit_trainer.measuring.contestants import load_contestants
 from lit_trainer.measuring.matches import play_match
-from lit_trainer.reporting import tournament_report
+from lit_trainer.measuring.metrics import MatchResult
+from lit_trainer.measuring.tournament import (
+    Entry,
+    Pairing,
+    Rating,
+    Tournament,
+    new_tournament,
+    play_missing,
+    rate,
+    with_times,
+)
 from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.utils.seeding import derive_seed
 
@@ -211,25 +222,46 @@ def test_another_game(tmp_path: Path) -> None:
     record = play(tmp_path, ["random", "tactical", "ismcts:20"], "--game=connect_four")
     elo = {rating["name"]: rating["elo"] for rating in record["ratings"]}
     assert elo["random"] < elo["tactical"]
-    ranked = tournament_report.ranking(record)
-    assert record["agents"][ranked[-1]]["name"] == "random"
+    assert min(elo, key=lambda name: elo[name]) == "random"
 
 
 def test_two_players_ratings() -> None:
     """The made-up drawn game, and an interval that is finite where one side won everything."""
-    agents = [{"name": name} for name in "ab"]
-    record = {"agents": agents, "games": 100, "prior_games": 1.0}
-    won = {"a": 0, "b": 1, "score": 1.0, "pairs": [0, 0, 0, 0, 50]}
-    better, worse = tournaments.rate(record | {"pairings": [won]})
-    assert better["elo"] - worse["elo"] == pytest.approx(400 * math.log10(100.5 / 0.5))
-    assert better["score"] == 1.0 and worse["score"] == 0.0
-    assert 100 < better["high"] - better["low"] < 1500
+    two = Tournament("beasty_bar", 100, 1, "cpu", tuple(Entry(name, name, name) for name in "ab"))
+
+    def rated(games: int, score: float, pairs: tuple[int, ...]) -> tuple[Rating, ...]:
+        won = round(score * games)
+        pairing = Pairing(0, 1, MatchResult(won, 0, games - won, score, 0.0, 1.0), pairs)
+        return rate(replace(two, games=games).with_pairing(pairing))
+
+    better, worse = rated(100, 1.0, (0, 0, 0, 0, 50))
+    assert better.elo - worse.elo == pytest.approx(400 * math.log10(100.5 / 0.5))
+    assert better.score == 1.0 and worse.score == 0.0
+    assert 100 < better.high - better.low < 1500
     # independent games without draws: the delta method's error of a score's logarithmic odds
-    even = {"a": 0, "b": 1, "score": 0.5, "pairs": [1250, 0, 2500, 0, 1250]}
-    better, worse = tournaments.rate(record | {"games": 10_000, "pairings": [even]})
-    assert better["elo"] == pytest.approx(0)
+    better, worse = rated(10_000, 0.5, (1250, 0, 2500, 0, 1250))
+    assert better.elo == pytest.approx(0)
     half = 1.96 * 400 / math.log(10) * math.sqrt(1 / (10_000 * 0.25)) / 2
-    assert better["high"] == pytest.approx(half, rel=1e-3)
+    assert better.high == pytest.approx(half, rel=1e-3)
+
+
+def test_matches_are_played_in_order_and_those_finished_are_not_played_again(agents: list[str]) -> None:
+    """A match that is left out or played twice, or progress of another match."""
+    game, players = load_contestants(agents[:1] + agents[3:] + ["random"], None)
+    begun = new_tournament(players, game, games=4, seed=1)
+    assert begun.missing == [(0, 1), (0, 2), (1, 2)]
+    seen: list[tuple[int, int, float]] = []
+    whole = list(play_missing(begun, players, on_progress=lambda *said: seen.append(said)))
+    assert [(pairing.a, pairing.b) for pairing in whole] == begun.missing
+    assert list(dict.fromkeys((a, b) for a, b, _ in seen)) == begun.missing
+    assert all(0 <= played <= 4 for _, _, played in seen)
+    resumed = begun.with_pairing(whole[1])
+    assert resumed.missing == [(0, 1), (1, 2)] and begun.pairings == ()
+    rest = list(play_missing(resumed, players))
+    assert [(found.result, found.pairs) for found in rest] == [(found.result, found.pairs) for found in whole[::2]]
+    timed = with_times(begun, players, threads=1)
+    assert [entry.ms_per_move is not None for entry in timed.entries] == [False, True, False]
+    assert with_times(timed, players, threads=1).entries == timed.entries
 
 
 def test_two_networks_meet_in_lanes(checkpoint_path: Path, other: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from lit_trainer.__main__ import main
-from sim_core import Action, State
 
 
 def test_the_command_writes_pictures_numbers_and_games(checkpoint_path: Path, tmp_path: Path) -> None:
@@ -24,25 +23,6 @@ def test_the_command_writes_pictures_numbers_and_games(checkpoint_path: Path, tm
     text = (out / "games.md").read_text()
     assert text.count("## Against") == 2 and text.count("| 24 |") == 2
     assert not list(out.glob(".*"))
-
-
-def test_annotated_games_are_games(checkpoint_path: Path) -> None:
-    """A position, an action or a seat of another turn: the record would not play through."""
-    from lit_trainer import load_agent
-    from lit_trainer.players.engine_players import BuiltinPlayer
-    from lit_trainer.reporting.agent_report import annotated_game
-
-    judge = load_agent(checkpoint_path, simulations=4)._player
-    turns = annotated_game([judge, BuiltinPlayer("random", 1)], ["agent", "random"], judge, seed=5)
-    state = State.parse(turns[0]["position"])
-    for turn in turns[:-1]:
-        assert str(state) == turn["position"]
-        assert turn["player"] == ["agent", "random"][state.to_move]
-        assert 0 <= turn["chance"] <= 100
-        if turn["player"] == "agent":
-            assert turn["agrees"] and turn["action"] == turn["best"][0][0]
-        state = state.step(Action.parse(turn["action"]))
-    assert state.is_terminal and list(state.scores()) == turns[-1]["scores"]
 
 
 def test_a_missing_checkpoint_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What the figures show, against histories whose picture is known, and when they are drawn."""
+"""The figures of a run: when they are drawn, which loggers take them, and what goes on across a resume."""
 
 from __future__ import annotations
 
@@ -15,60 +15,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lit_trainer.measuring.calibration import calibration, calibration_gap
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.reporting.logged_figures import EvaluationFigures, log_figure
-from lit_trainer.reporting.plots import calibration_plot, score_intervals, weights_over_iterations, win_rate_map
-
-
-def test_the_calibration_error_weighs_bins_by_their_positions() -> None:
-    """Three right at 0.5 (gap 0), one wrong at -0.5 (gap 0.5 + 1): an unweighted mean would be 0.75."""
-    values = np.float32([0.5, 0.5, 0.5, 0.5, -0.5])
-    outcomes = np.int8([1, 1, 1, -1, 1])
-    bins = calibration(values, outcomes, bins=4)
-    assert bins[2].tolist() == [0, 1, 0, 4]
-    assert calibration_gap(*bins) == pytest.approx((4 * 0.0 + 1 * 1.5) / 5)
-
-
-def test_the_heat_map_holds_each_score_at_its_place() -> None:
-    """Rows in another order than their labels, or a gap filled with the next score."""
-    figure = win_rate_map({"easy": {0: 0.25, 5: 0.75}, "hard": {5: 0.5, 10: 1.0}})
-    axes = figure.axes[0]
-    shown = np.ma.filled(axes.images[0].get_array(), np.nan)
-    assert np.array_equal(shown, [[25, 75, np.nan], [np.nan, 50, 100]], equal_nan=True)
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "5", "10"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["easy", "hard"]
-
-
-def test_the_heat_map_of_a_long_run_stays_readable() -> None:
-    figure = win_rate_map({"easy": {25 * k: 0.5 for k in range(100)}})
-    assert 5 <= len(figure.axes[0].get_xticklabels()) <= 12
-    assert not figure.axes[0].texts
-
-
-def test_the_intervals_are_those_of_the_result() -> None:
-    figure = score_intervals({"easy": MatchResult(6, 2, 2, 0.7, 0.4, 0.9)}, iteration=3)
-    (bars,) = figure.axes[0].containers
-    points, _, (segments,) = bars.lines
-    assert points.get_xdata().tolist() == [pytest.approx(70)]
-    assert segments.get_segments()[0][:, 0].tolist() == [pytest.approx(40), pytest.approx(90)]
-
-
-def test_the_weights_are_stacked_and_one_who_left_is_gone() -> None:
-    figure = weights_over_iterations({"a": {0: 0.5, 2: 0.25}, "b": {0: 0.5, 2: 0.25}, "c": {2: 0.5}})
-    tops = []
-    for layer in figure.axes[0].collections:
-        corners = layer.get_paths()[0].vertices
-        tops.append([corners[corners[:, 0] == k, 1].max() for k in (0, 2)])
-    assert tops == [[0.5, 0.25], [1.0, 0.5], [1.0, 1.0]]
-
-
-def test_the_calibration_is_drawn_where_positions_are() -> None:
-    bins = calibration(np.float32([-0.9, -0.9, 0.6, 0.8]), np.int8([-1, 1, 1, 1]), bins=4)
-    above, below = calibration_plot(*bins, iteration=1).axes
-    drawn = above.lines[1].get_xydata()
-    assert drawn.tolist() == [[pytest.approx(-0.9), 0.0], [pytest.approx(0.7), 1.0]]
-    assert [bar.get_height() for bar in below.patches] == [2, 2]
 
 
 class Recorder(Logger):
