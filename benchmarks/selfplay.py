@@ -80,7 +80,7 @@ def main(
         for kind in kinds:
             MEMORY.setdefault(kind, LaneMemory())
             options = {"simulations": simulations, "threads": threads, "parallel": parallel}
-            stats[kind].append(play(network, kind, plan, seed, **options).stats)
+            stats[kind].append(play(network, kind, plan, seed, **options).stats.to_log())
     count = sum(parameter.numel() for parameter in network.parameters())
     table = Table(
         title=f"Self-play, {sum(plan.values())} games, {parallel} at a time, {simulations} simulations, "

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
@@ -31,16 +31,10 @@ from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.opponent_pool import OpponentPool
-from lit_trainer.self_play.games import GeneratedGames
-from lit_trainer.self_play.generator import play_games
-from lit_trainer.self_play.lanes import LaneMemory
+from lit_trainer.self_play.generator import Generator, LocalGenerator
 from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
-from lit_trainer.self_play.stats import results_to_log
+from lit_trainer.self_play.stats import SelfPlayStats
 from lit_trainer.utils.memory import add_memory_advice
-from lit_trainer.utils.seeding import derive_seed
-
-if TYPE_CHECKING:
-    from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator
 
 log = logging.getLogger(__name__)
 
@@ -104,17 +98,16 @@ class SelfPlayDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.steps_per_iteration = steps_per_iteration
         self.seed = seed
-        self._memory = LaneMemory()
         self._games_tested = 0
-        self._generator: AsynchronousGenerator | None = None
+        self._generator: Generator | None = None
         self._stop = CommonStop()
         self._matches = EvaluationMatches(game, self.roster, seed, self._stop)
         self._resumed = False
         self.window = ReplayWindow(replay.positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
         """Called while games are generated, or played in a test, with the games played so far and their total."""
-        self.generation_stats: dict[str, float] = {}
-        """Of the newest iteration, over all processes: games a second, the forward pass's share of the time, ..."""
+        self.generation_stats = SelfPlayStats()
+        """Statistics of the newest iteration's games, over all processes."""
 
     # -- what it needs of the trainer ------------------------------------------------------------------------------
 
@@ -147,47 +140,29 @@ class SelfPlayDataModule(LightningDataModule):
 
     # -- training --------------------------------------------------------------------------------------------------
 
-    def _play(self, iteration: int) -> GeneratedGames:
-        """An iteration's games, played here and now with the current weights."""
-        pool, network = self.opponent_pool, self._network
-        plan = pool.plan(self.generation.games)
-        return play_games(
-            self.generation,
-            network,
-            plan,
-            temperature=self.temperature,
-            seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
-            opponents=pool.players_of(plan, network, self.temperature),
-            memory=self._memory,
-            on_progress=self._while_playing,
-        )
+    def _new_generator(self, iteration: int) -> Generator:
+        pool, rank = self.opponent_pool, self._process[0]
+        if self.workers is None:
+            return LocalGenerator(
+                lambda: self.generation,
+                self._network,
+                pool,
+                temperature=lambda: self.temperature,
+                seed=self.seed,
+                rank=rank,
+                on_progress=self._while_playing,
+            )
+        from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator  # POSIX systems only
 
-    def _take_from_workers(self, iteration: int) -> GeneratedGames:
-        """An iteration's games, from workers that go on playing with the current weights."""
-        if self._generator is None:
-            self._generator = self._start_workers(iteration)
-        return self._generator.collect(
-            iteration, self._network, self.opponent_pool, self.temperature, self._while_playing
-        )
-
-    def _start_workers(self, iteration: int) -> AsynchronousGenerator:
-        from lit_trainer.self_play.workers.asynchronous import (  # POSIX systems only
-            AsynchronousGenerator,
-        )
-
-        assert self.trainer is not None and self.workers is not None
         generator = AsynchronousGenerator(
-            self._network,
-            self.opponent_pool,
             self.generation,
-            games_per_iteration=self.generation.games,
-            workers=self.workers.count,
-            device=self.workers.device_for(self.trainer.strategy.root_device),
-            max_staleness=self.workers.max_staleness,
-            timeout=self.workers.timeout,
+            self._network,
+            pool,
+            self.workers,
+            temperature=lambda: self.temperature,
             seed=self.seed,
-            rank=self._process[0],
-            start_iteration=iteration,
+            rank=rank,
+            on_progress=self._while_playing,
         )
         if self._resumed:
             rank_zero_info(
@@ -204,25 +179,25 @@ class SelfPlayDataModule(LightningDataModule):
             report(min(games, total), total)
 
     def _before_batch(self) -> None:
-        self._check_workers()
+        self._check_generator()
         self._stop.agree()
 
-    def _check_workers(self) -> None:
+    def _check_generator(self) -> None:
         if self._generator is not None:
             self._generator.check()
 
-    def _stop_workers(self) -> None:
+    def _close_generator(self) -> None:
         if self._generator is not None:
             self._generator.close()
             self._generator = None
 
     def teardown(self, stage: str) -> None:
         """End the workers."""
-        self._stop_workers()
+        self._close_generator()
 
     def on_exception(self, exception: BaseException) -> None:
         """End the workers: Lightning calls this in place of `teardown` after an error, Ctrl-C or SIGTERM."""
-        self._stop_workers()
+        self._close_generator()
         advice = f"lower data.batch_size (now {self.batch_size}), data.replay.positions or the network's size"
         add_memory_advice(exception, "while the network learned", advice)
 
@@ -231,10 +206,11 @@ class SelfPlayDataModule(LightningDataModule):
         pool = self.opponent_pool
         if pool.needs_snapshot(iteration):
             pool.add_snapshot(iteration, self._network)
-        play = self._take_from_workers if self.workers else self._play
-        games = self._stop.together(partial(play, iteration))
+        if self._generator is None:
+            self._generator = self._new_generator(iteration)
+        games = self._stop.together(partial(self._generator.generate, iteration))
         self.window.add(games)
-        stats = games.stats | results_to_log(games.results) | {"replay_positions": float(len(self.window))}
+        stats = games.stats + SelfPlayStats(replay_positions=len(self.window))
         # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
         self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 
@@ -262,7 +238,7 @@ class SelfPlayDataModule(LightningDataModule):
         return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, rank, world)
 
     def _play_evaluation(self, match: Match) -> PlayedMatch:
-        self._check_workers()
+        self._check_generator()
         return self._matches.play(
             self._network, match, self.evaluation.games, self._conditions, on_progress=lambda _: self._stop.heed()
         )
