@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lit_trainer.checkpoints.writer import AtomicCheckpointIO
 from lit_trainer.cli.commands import overview
 from lit_trainer.cli.config_checks import fault_in
 from lit_trainer.cli.config_files import StrictParser
+from lit_trainer.cli.moved_settings import moved_settings
 from lit_trainer.cli.run_folders import FolderError, RunFolders, name_loggers
 from lit_trainer.cli.slurm import SlurmRequeue, slurm_job
 from lit_trainer.learning.data_module import SelfPlayDataModule
@@ -85,6 +87,9 @@ class LitTrainerCLI(LightningCLI):
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        given = sys.argv[1:] if args is None else args
+        if isinstance(given, list) and (moved := moved_settings(given)):
+            parser.error(moved)
         super().parse_arguments(parser, args)
         subcommand = self.config.get("subcommand")
         settings = self.config[subcommand] if subcommand else self.config

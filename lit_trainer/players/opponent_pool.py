@@ -16,7 +16,7 @@ from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.roster import Roster
 from lit_trainer.players.specs import SELF_PLAY, past_name
 from lit_trainer.utils.checks import time_limit
-from sim_core import OPPONENTS
+from sim_core import DEFAULT_OPPONENTS
 
 
 def _share(name: str, value: float) -> float:
@@ -49,7 +49,7 @@ class OpponentPool:
     Args:
         opponents: Players' names: built-in ones, ``ismcts:N``, FILE.ckpt, FILE.ckpt@SIMULATIONS, a run's folder,
             package.module.Agent(argument=value), or keys of `agents` and `checkpoints`. A file plays under its name
-            without folder and suffix, an agent under its class's name. None: Beasty Bar's ten built-in opponents.
+            without folder and suffix, an agent under its class's name. None: `sim_core.DEFAULT_OPPONENTS`.
         self_play_share: Share of games that the learner plays against itself, 0 to 1.
         past_share: Share of games against past checkpoints, 0 to 1. Self-play gets it until there is one.
         max_past: Number of past checkpoints to keep; the oldest goes first.
@@ -84,7 +84,7 @@ class OpponentPool:
         time_limit("agent_time_limit", agent_time_limit)
         self.roster = Roster(agents, checkpoints, agent_time_limit)
         """All opponents that this run can name, also those of `agents` and `checkpoints` that it does not play."""
-        self.opponents = self.roster.enlist(OPPONENTS if opponents is None else opponents, "opponents")
+        self.opponents = self.roster.enlist(DEFAULT_OPPONENTS if opponents is None else opponents, "opponents")
         """Short names of the opponents that the learner plays."""
         self.self_play_share = _share("self_play_share", self_play_share)
         self.past_share = _share("past_share", past_share)

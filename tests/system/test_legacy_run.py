@@ -15,6 +15,7 @@ from support.cli_tools import ROOT, metrics, run
 
 from lit_trainer import OpponentPool, ResidualMLP, load_agent
 from lit_trainer.checkpoints.reader import Checkpoint
+from lit_trainer.cli.moved_settings import MOVED
 from lit_trainer.measuring.contestants import load_contestants
 from lit_trainer.play.thinkers import make_thinker
 from lit_trainer.players.frozen import FrozenCheckpoint
@@ -51,6 +52,23 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     Path("legacy.yaml").write_text(yaml.safe_dump(settings_of_today()))
     return "--config=legacy.yaml"
+
+
+def test_its_old_settings_are_named_in_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One name in each try, of twenty, and a folder that each try leaves."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        run("fit", f"--config={LEGACY / 'config.yaml'}", "--data.evaluation_search.c_puct", "1.0")
+    message = capsys.readouterr().err
+    assert stopped.value.code == 2 and "Traceback" not in message and message.count("error: ") == 1
+    old = yaml.safe_load((LEGACY / "config.yaml").read_text())["data"]
+    kept = {"game", "opponent_pool", "steps_per_iteration", "batch_size", "temperature"}
+    for name in {f"data.{name}" for name in old if name not in kept}:
+        assert f"{name} is now {MOVED[name]}" in message, name
+    assert "data.evaluation_search.c_puct is now data.evaluation.search.c_puct" in message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_run_goes_on(config: str) -> None:

@@ -16,7 +16,7 @@ from jsonargparse import ArgumentParser
 from lit_trainer.networks.residual_mlp import ResidualMLP
 from lit_trainer.players.adaptive_pool import RULES, AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool
-from sim_core import OPPONENTS
+from sim_core import DEFAULT_OPPONENTS
 
 RATE = st.floats(0, 1)
 
@@ -78,12 +78,12 @@ def test_losing_more_to_one_never_lowers_its_weight(rates: list[float], k: int, 
 
 def test_extremes() -> None:
     pool = AdaptiveOpponentPool()
-    assert pool.opponents == OPPONENTS
-    assert set(pool.weights.values()) == {0.1}
-    pool.update_weights_from_win_rates(dict.fromkeys(OPPONENTS, 1.0))
-    assert list(pool.weights.values()) == pytest.approx([0.1] * 10)
-    pool.update_weights_from_win_rates(dict.fromkeys(OPPONENTS, 1.0) | {"skunk": 0.0})
-    assert pool.weights["skunk"] == pytest.approx(0.55)
+    assert pool.opponents == DEFAULT_OPPONENTS
+    assert set(pool.weights.values()) == {1 / len(DEFAULT_OPPONENTS)}
+    pool.update_weights_from_win_rates(dict.fromkeys(DEFAULT_OPPONENTS, 1.0))
+    assert list(pool.weights.values()) == pytest.approx([1 / len(DEFAULT_OPPONENTS)] * len(DEFAULT_OPPONENTS))
+    pool.update_weights_from_win_rates(dict.fromkeys(DEFAULT_OPPONENTS, 1.0) | {"skunk": 0.0})
+    assert pool.weights["skunk"] == pytest.approx(1 - 0.05 * (len(DEFAULT_OPPONENTS) - 1))
     assert {round(w, 9) for name, w in pool.weights.items() if name != "skunk"} == {0.05}
 
 
