@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from lit_trainer.players.roster import pickled
 from support.process_tools import alive, cpu_seconds, needs_proc, sleeps, wait_for
 from support.worker_games import GAME, Driven, openings, player, self_play
 
 from lit_trainer import OpponentPool, ResidualMLP, SelfPlayDataModule, WorkerSettings
 from lit_trainer.players.python_player import PythonOpponent
+from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.stats import SelfPlayStats
 from sim_core import GameBatch
 

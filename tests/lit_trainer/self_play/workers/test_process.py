@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lit_trainer.players.roster import pickled
 from support.process_tools import alive, needs_proc, wait_for
 from support.worker_games import player, self_play
 
 from lit_trainer import OpponentPool, ResidualMLP
+from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.self_play.workers.chunks import ChunkPlanner
