@@ -17,7 +17,7 @@ from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import hidden_loss, margin_loss
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.networks.base import AuxiliaryHeads
-from lit_trainer.networks.kernels import computes_as_residual_mlp
+from lit_trainer.networks.residual_mlp import computes_as_residual_mlp
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.self_play.games import GeneratedGames, OpponentGames, generate_games_batched_by_opponent, join_games
