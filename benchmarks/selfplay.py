@@ -64,7 +64,7 @@ def main(
         width: of the residual MLP.
         blocks: of the residual MLP.
         kinds: evaluators.
-        opponents: half of the games against the ten built-in opponents, as in iter600_to_1000.
+        opponents: half of the games against the built-in opponents, as in iter600_to_1000.
         runs: the median of these is shown.
     """
     torch.manual_seed(0)

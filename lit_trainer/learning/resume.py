@@ -13,7 +13,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_trainer.checkpoints.reader import Checkpoint, windows_in
 from lit_trainer.learning.replay import check_window_state
-from lit_trainer.players.opponent_pool import check_pool_state
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +127,10 @@ def check_resumable(checkpoint: Checkpoint, module: LightningModule, data: Light
         return
     if not isinstance(state, Mapping) or "opponent_pool" not in state:
         raise ValueError(f"{type(data).__qualname__}: it holds no opponent_pool")
-    check_pool_state(state["opponent_pool"], module.network.state_dict())  # type: ignore[union-attr]
+    data.opponent_pool.check_state(  # type: ignore[attr-defined]
+        state["opponent_pool"],
+        module.network.state_dict(),  # type: ignore[union-attr]
+    )
     game = data.game  # type: ignore[attr-defined]
     for window in windows_in(state):
         check_window_state(window, game)

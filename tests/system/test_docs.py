@@ -15,6 +15,8 @@ import yaml
 from support.cli_tools import ROOT, config, run
 from support.doc_commands import PAGES
 
+from sim_core import OPPONENTS
+
 
 def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
@@ -171,6 +173,14 @@ def test_the_observation_page_is_what_the_layout_tables_say() -> None:
     """A layout that changed: run `python docs/generate.py`."""
     generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert generated["PAGE"].read_text() == generated["observation_page"]()
+
+
+def test_the_table_of_opponents_is_the_engines() -> None:
+    """An opponent that changed or is new: run `python docs/generate.py`."""
+    generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    page = generated["OPPONENTS_PAGE"].read_text()
+    assert page == generated["opponents_page"]()
+    assert all(f"\n| `{name}` | " in page for name in OPPONENTS)
 
 
 def test_adding_a_game_shows_connect_four_as_it_is() -> None:

@@ -13,7 +13,7 @@ from support.cli_tools import ROOT
 PACKAGES = ("lit_trainer", "sim_core", "callbacks")
 
 _WORDS = """
-abandons accepts accumulates adapts adds advances aligns allocates allows announces answers appends applies asks
+abandons absorbs accepts accumulates adapts adds advances aligns allocates allows announces answers appends applies asks
 asserts assigns attaches averages backs begins binds blends blocks breaks brings broadcasts builds caches calculates
 calibrates calls cancels catches changes charges checks chooses cleans clears clips closes collects combines
 compares completes composes computes concatenates configures connects continues converts copies corrects counts
@@ -21,7 +21,7 @@ covers creates cuts deals decays decides decodes defines delegates deletes deliv
 detaches detects determines disables discards divides does downloads draws drives drops enables encodes ends ensures
 enters estimates evaluates exits expands expects explains exports extends extracts feeds fetches fills filters finds
 finishes fits flattens flushes follows forces forgets forks formats forwards frees freezes gathers generates gets
-gives groups handles hands has hashes hides holds identifies ignores implements imports improves includes increases
+gives goes groups handles hands has hashes hides holds identifies ignores implements imports improves includes increases
 indexes initialises initializes inserts installs interpolates interrupts is iterates joins keeps kills labels
 launches leaves lets limits links lists loads locates locks logs looks loses lowers maintains makes maps marks masks
 matches measures merges mirrors mixes moves names normalises normalizes notes notices numbers offers opens orders
