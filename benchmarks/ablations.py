@@ -1,8 +1,8 @@
 """What each part of the recipe is worth: ``python benchmarks/ablations.py --folder FOLDER``.
 
 Trains `configs/quickstart.yaml` with one thing changed at a time, several seeds of each, by the command line a user
-has; then measures every player against the ten opponents on one set of deals. What is done is not done again: stopped,
-it goes on where it was, and seeds or variants can be added later. docs/experiments.md has the figures.
+has; then measures every player against the built-in opponents on one set of deals. What is done is not done again:
+stopped, it goes on where it was, and seeds or variants can be added later. docs/experiments.md has the figures.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ POPULATION = {
     },
     "adaptive": True,
 }
-"""Half of the games against the ten, by weights that follow twelve evaluations; the base for other ways to weigh."""
+"""Half of the games against built-in opponents, weighted by twelve evaluations; the base for other ways to weigh."""
 POOL = "data.opponent_pool.init_args"
 
 BASE = {"EntropyScheduleCallback.start_coef": 0.02}
@@ -156,7 +156,7 @@ def measure(checkpoint: Path, folder: Path, games: int, simulations: Sequence[in
 
 
 def figures(scores: dict[str, dict[str, float]]) -> list[float]:
-    """Of the policy alone and with search, in percent: the hardest heuristic's, and the mean over the ten."""
+    """Of the policy alone and with search, in percent: the hardest heuristic's, and the mean over all built-in ones."""
     row = []
     for of_one in scores.values():
         row += [100 * min(of_one.values()), 100 * statistics.mean(of_one.values())]
@@ -192,7 +192,7 @@ def main(
     if unknown := [name for name in only or () if name not in VARIANTS]:
         raise SystemExit(f"only: {unknown[0]!r} given, expected some of {', '.join(VARIANTS)}")
     columns = [
-        f"{who}: {what}" for who in ("policy", f"{simulations} simulations") for what in ("hardest", "mean of ten")
+        f"{who}: {what}" for who in ("policy", f"{simulations} simulations") for what in ("hardest", "mean of all")
     ]
     found: dict[str, list[list[float]]] = {name: [] for name in only or VARIANTS}
     for seed in range(1, seeds + 1):  # seed by seed, so that a run cut short compares what it has

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from lit_trainer import ResidualMLP, make_evaluator
 from lit_trainer.networks.evaluators import EVALUATORS
-from lit_trainer.networks.kernels import kernels_for, weights_of
+from lit_trainer.networks.kernels import kernels_for
+from lit_trainer.networks.residual_mlp import weights_of
 
 Call = Callable[[], object]
 ROOFLINE = "matrix products alone, torch.mm"

@@ -64,7 +64,7 @@ def main(
         width: of the residual MLP.
         blocks: of the residual MLP.
         kinds: evaluators.
-        opponents: half of the games against the ten built-in opponents, as in iter600_to_1000.
+        opponents: half of the games against the built-in opponents, as in iter600_to_1000.
         runs: the median of these is shown.
     """
     torch.manual_seed(0)
@@ -80,7 +80,7 @@ def main(
         for kind in kinds:
             MEMORY.setdefault(kind, LaneMemory())
             options = {"simulations": simulations, "threads": threads, "parallel": parallel}
-            stats[kind].append(play(network, kind, plan, seed, **options).stats)
+            stats[kind].append(play(network, kind, plan, seed, **options).stats.to_log())
     count = sum(parameter.numel() for parameter in network.parameters())
     table = Table(
         title=f"Self-play, {sum(plan.values())} games, {parallel} at a time, {simulations} simulations, "

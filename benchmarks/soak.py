@@ -137,7 +137,7 @@ def check_turn(batch: GameBatch, before: Rows, after: Rows) -> None:
 
 
 def games(games: int = 10_000_000, batch_size: int = 100_000, seed: int = 1) -> None:
-    """Play and check games, each batch between another two of the ten opponents.
+    """Play and check games, each batch between another two of the built-in opponents.
 
     Args:
         games: how many.

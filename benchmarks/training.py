@@ -31,7 +31,7 @@ class Clock(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.iterations.append(time.perf_counter() - self._started)
-        self.stats.append(dict(trainer.datamodule.generation_stats))  # type: ignore[attr-defined]
+        self.stats.append(trainer.datamodule.generation_stats.to_log())  # type: ignore[attr-defined]
 
     @property
     def learning(self) -> float:

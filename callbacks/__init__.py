@@ -1,4 +1,4 @@
-"""Lightning callbacks for any project: schedules of any attribute, adaptive opponents, gradients watched."""
+"""Lightning callbacks for any project: schedules of any attribute, adaptive opponents, checks of gradients."""
 
 from callbacks.adaptive_opponents import AdaptiveOpponentCallback
 from callbacks.entropy import EntropyScheduleCallback

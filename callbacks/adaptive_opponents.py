@@ -1,4 +1,4 @@
-"""Reweights a pool of opponents by the win rates of the validation that has just ended."""
+"""Reweights a pool of opponents by the win rates of the last validation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,8 @@ _DATALOADER_SUFFIX = "/dataloader_idx_"
 class AdaptiveOpponentCallback(Callback):
     """Hands the win rates of each validation to a pool of opponents, which draws its opponents accordingly.
 
-    Any rates by name will do, and anything that shares out work by them: opponents, tasks, levels of a curriculum.
+    The rates may be of anything that has a name, and the pool may share out anything by them: opponents, tasks,
+    levels of a curriculum.
 
     After a validation during `fit` (not after the sanity check, nor after `trainer.validate`), every metric
     logged in this validation whose name starts with `metric_prefix` goes to
@@ -24,9 +25,9 @@ class AdaptiveOpponentCallback(Callback):
     object with that method. Where it has `weights`, a mapping from name to share, the new ones are logged as
     `opponents/weight/<name>`.
 
-    The weights are the pool's own state, so this callback saves nothing: whoever owns the pool puts it in a
-    checkpoint (a data module in its `state_dict`). A pool that nobody saves starts anew in a resumed run and
-    has its weights back after the first validation, if they follow from the last win rates alone.
+    The weights are state of the pool, so this callback saves nothing. The owner of the pool puts it in a
+    checkpoint (a data module in its `state_dict`). A pool that is not saved starts anew in a resumed run. It has
+    its weights back after the first validation, if they depend on the last win rates alone.
 
     In distributed training every process updates its own pool. Log the win rates as torchmetrics metrics, or
     with `sync_dist=True`, so that all see the same numbers. With several validation loaders log each under
@@ -34,8 +35,8 @@ class AdaptiveOpponentCallback(Callback):
 
     Args:
         pool: Dotted path of the pool, from `trainer` or `pl_module`.
-        metric_prefix: What the names of the win rates start with; the opponent's name follows.
-        log_prefix: What the names of the logged weights start with; tells two pools apart.
+        metric_prefix: Start of the names of the win rates. The opponent's name follows.
+        log_prefix: Start of the names of the logged weights. Give two pools different ones.
 
     Raises:
         ValueError: The path or a prefix is malformed.
@@ -73,12 +74,10 @@ class AdaptiveOpponentCallback(Callback):
     ) -> None:
         super().__init__()
         if not metric_prefix:
-            raise ValueError(
-                "metric_prefix='' would take every metric for a win rate: give what their names start with."
-            )
+            raise ValueError("metric_prefix='' would take every metric for a win rate: give the start of their names.")
         if not log_prefix:
             raise ValueError(
-                "log_prefix='' would log the weights under the opponents' bare names: give what they start with."
+                "log_prefix='' would log the weights under the opponents' bare names: give the start of their names."
             )
         self.pool = pool
         self.metric_prefix = metric_prefix
@@ -91,7 +90,7 @@ class AdaptiveOpponentCallback(Callback):
         return f"{type(self).__qualname__}[pool={self.pool},metric_prefix={self.metric_prefix}]"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Finds the pool, so that what is wrong is said before training starts."""
+        """Finds the pool, so that training does not start with a wrong path."""
         if stage != "fit":
             return
         pool = self._target.get(trainer, pl_module)
@@ -102,7 +101,7 @@ class AdaptiveOpponentCallback(Callback):
             )
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # callback_metrics keeps what earlier validations logged; only what is replaced from here on is fresh.
+        # callback_metrics keeps what earlier validations logged. Only what is replaced from here on is fresh.
         self._metrics_before = dict(trainer.callback_metrics)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -135,7 +134,7 @@ class AdaptiveOpponentCallback(Callback):
         return win_rates
 
     def _log_weights(self, trainer: Trainer, pool: Any) -> None:
-        # Straight to the loggers: on_validation_end is a hook in which Lightning refuses self.log.
+        # Log to the loggers directly, because Lightning refuses self.log in on_validation_end.
         weights = getattr(pool, "weights", None)
         if not trainer.is_global_zero or not isinstance(weights, Mapping):
             return

@@ -23,23 +23,23 @@ class GradNormCallback(Callback):
     """Logs the norm of the gradients as they arrive and as the optimizer consumes them.
 
     `train/grad_norm_pre_clip` is measured in `on_before_optimizer_step`: unscaled and not clipped.
-    `train/grad_norm_post_clip` is measured on the very gradients the optimizer steps with, after clipping by
-    norm, by value or by an overridden `configure_gradient_clipping`; it is not computed from a limit.
+    `train/grad_norm_post_clip` is measured on the gradients that the optimizer steps with, after clipping by
+    norm, by value or by an overridden `configure_gradient_clipping`. It is not computed from a limit.
 
-    - Logged once per batch in which an optimizer steps: of the sum, when gradients are accumulated.
+    - Both are logged once per batch in which an optimizer steps. Accumulated gradients are measured as their sum.
     - With more than one optimizer the names end in its index: `train/grad_norm_pre_clip/0`.
     - If one optimizer steps several times in a batch, its last step counts.
-    - Under manual optimization, clipping done before `optimizer.step()` is done before both measurements.
-    - A norm of gradients that are not finite is logged as it is. If mixed precision then skips the step,
-      nothing is consumed and the post-clip norm is NaN.
+    - Under manual optimization, clipping before `optimizer.step()` happens before both measurements.
+    - The norm of gradients that are not finite is logged as it is. If mixed precision then skips the step,
+      the post-clip norm is NaN, because no gradient is used.
 
     Args:
-        norm_type: The p of the p-norm, above 0; `math.inf` (`.inf` in YAML) for the largest absolute value.
+        norm_type: The p of the p-norm, above 0. Use `math.inf` (`.inf` in YAML) for the largest absolute value.
 
     Raises:
         ValueError: `norm_type` is not a number above 0.
         MisconfigurationException: When training is set up with a strategy that shards gradients (FSDP,
-            DeepSpeed, model parallel): a process would measure its shard alone.
+            DeepSpeed, model parallel): a process would measure only its own shard.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -73,7 +73,7 @@ class GradNormCallback(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._norms.clear()
-        # Every batch, since an optimizer may be replaced while training.
+        # Look in every batch, because an optimizer may be replaced during training.
         for optimizer in map(_unwrap, trainer.optimizers):
             if optimizer not in self._handles:
                 hook = partial(self._before_step, trainer)
@@ -83,13 +83,13 @@ class GradNormCallback(Callback):
         optimizer = _unwrap(optimizer)
         norm = self._measure(trainer, optimizer)
         self._norms[_name(_PRE_CLIP, trainer, optimizer)] = norm
-        # Stands only if the step is skipped: without it Lightning would log the last step's norm again.
+        # Remains only if the step is skipped. Without it Lightning would log the last step's norm again.
         self._norms[_name(_POST_CLIP, trainer, optimizer)] = torch.full_like(norm, math.nan)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # Not logged where measured: a module may step in a hook in which Lightning refuses to log.
+        # Log here and not where it is measured: a module may step in a hook in which Lightning refuses to log.
         for name, norm in self._norms.items():
             pl_module.log(name, norm, on_step=True, on_epoch=False, batch_size=1)
         self._norms.clear()
@@ -98,7 +98,7 @@ class GradNormCallback(Callback):
         self._remove_hooks()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        # Lightning calls no teardown after an exception.
+        # Lightning does not call teardown after an exception.
         self._remove_hooks()
 
     def _remove_hooks(self) -> None:
@@ -130,12 +130,12 @@ class GradNormCallback(Callback):
 
     @torch.no_grad()
     def _measure(self, trainer: Trainer, optimizer: Optimizer) -> torch.Tensor:
-        """The norm of all the optimizer's gradients together, the way `clip_grad_norm_` computes it."""
+        """Returns the norm of all the optimizer's gradients together, as `clip_grad_norm_` computes it."""
         parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
         gradients = [_dense(parameter.grad) for parameter in parameters if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients, self.norm_type)
         scaler = getattr(trainer.precision_plugin, "scaler", None)
-        # Only a fused optimizer gets gradients that still carry the loss scale: it divides it out itself.
+        # Only a fused optimizer gets gradients that still carry the loss scale, because it divides by the scale itself.
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             norm = norm / scaler.get_scale()
         return norm

@@ -1,4 +1,4 @@
-"""Stops a run, or leaves out the step, where the loss or a gradient is NaN or infinite."""
+"""Stops a run, or skips the step, where the loss or a gradient is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ Action = Literal["stop", "skip"]
 
 _SHARDING_STRATEGIES = (DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy)
 _KEPT = 16
-"""Batches since the last step that are kept at most, where gradients are accumulated."""
+"""Most batches since the last step that are kept, where gradients are accumulated."""
 _FILES = 5
-"""Files that one run writes at most."""
+"""Most files that one run writes."""
 _NAMED = 5
-"""Parameters that a message names at most."""
+"""Most parameters that a message names."""
 
 
 class NonFiniteError(ArithmeticError):
-    """The loss or a gradient is NaN or infinite; the message says which, at which step, and where the batch lies."""
+    """Says that the loss or a gradient is NaN or infinite: which one, at which step, and where the batch was saved."""
 
 
 class NonFiniteCallback(Callback):
-    """Checks loss and gradients before every optimizer step, so that no weight is ever spoilt by a NaN.
+    """Checks loss and gradients before every optimizer step, so that a NaN never spoils a weight.
 
-    What led to it is written to a file, for `torch.load`: the batches since the last step, their losses, the names of
-    parameters whose gradients are not finite, epoch, step, and the module's weights, which the step has not touched.
+    It writes what led to the NaN to a file, for `torch.load`: the batches since the last step, their losses, the names
+    of parameters whose gradients are not finite, epoch, step, and the module's weights before the step.
 
     - Works under automatic and manual optimization, with accumulated gradients and with several processes, which
       agree on what to do.
-    - Where a gradient scaler is at work (16-bit mixed precision), the loss alone is checked: the scaler itself skips
-      steps with infinite gradients, as it must to find its scale.
-    - The check waits for the device once a step.
+    - With a gradient scaler (16-bit mixed precision) only the loss is checked: the scaler skips steps with infinite
+      gradients itself, because that is how it finds its scale.
+    - The check waits for the device once per step.
 
     Args:
-        action: `"stop"` raises NonFiniteError. `"skip"` leaves the step out, as if the batch had not been there, and
-            logs how often as `train/skipped_steps`.
-        max_skipped: Steps in a row that `"skip"` leaves out before it stops the run all the same.
-        dirpath: Folder of the file; None for the run's log folder.
+        action: `"stop"` raises NonFiniteError. `"skip"` skips the step, as if the batch did not exist, and logs the
+            number of skipped steps as `train/skipped_steps`.
+        max_skipped: Most steps in a row that `"skip"` skips. One more stops the run.
+        dirpath: Folder of the file. None: the run's log folder.
 
     Raises:
         ValueError: An argument is wrong; the message names it.
         MisconfigurationException: When training is set up with a strategy that shards gradients (FSDP, DeepSpeed,
-            model parallel): they cannot be checked, or left out, one process at a time.
+            model parallel): one process cannot check or skip its shard alone.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -75,7 +75,7 @@ class NonFiniteCallback(Callback):
         self.max_skipped = max_skipped
         self.dirpath = dirpath
         self.skipped = 0
-        """Steps left out so far, those before a resume included."""
+        """Steps skipped so far, including those before a resume."""
         self._in_a_row = 0
         self._written = 0
         self._batches: deque[tuple[int, Any]] = deque(maxlen=_KEPT)
@@ -83,7 +83,7 @@ class NonFiniteCallback(Callback):
         self._stepped = False
 
     def state_dict(self) -> dict[str, Any]:
-        # nothing to say where nothing was skipped, so that a resume may leave this callback out
+        # Empty where nothing was skipped, so that a resume may leave this callback out.
         return {"skipped": self.skipped} if self.skipped else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -93,21 +93,21 @@ class NonFiniteCallback(Callback):
         if stage == "fit" and isinstance(trainer.strategy, _SHARDING_STRATEGIES):
             raise MisconfigurationException(
                 f"NonFiniteCallback cannot be used with {type(trainer.strategy).__name__}: each process holds"
-                " a shard of the gradients alone."
+                " only a shard of the gradients."
             )
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._batches.append((batch_idx, batch))
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: torch.Tensor) -> None:
-        # only kept: to look at it here would wait for the device twice a step
+        # Only kept: looking at it here would wait for the device twice per step.
         self._losses.append(loss.detach())
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         self._stepped = True
         finite = self._is_finite(trainer, optimizer)
         if trainer.world_size > 1:
-            # what each decides must be the same: a loss is each process's own
+            # All processes must decide the same, but each has its own loss.
             finite = trainer.strategy.reduce_boolean_decision(finite)
         if finite:
             self._in_a_row = 0
@@ -117,12 +117,12 @@ class NonFiniteCallback(Callback):
         if self.action == "stop":
             raise NonFiniteError(f"{fault} Resume from the last checkpoint, with a lower learning rate for example.")
         if self._in_a_row > self.max_skipped:
-            raise NonFiniteError(f"{fault} As many as max_skipped={self.max_skipped} were left out in a row before it.")
+            raise NonFiniteError(f"{fault} max_skipped={self.max_skipped} steps in a row were skipped before it.")
         self.skipped += 1
-        rank_zero_warn(f"{fault} Steps left out so far: {self.skipped}.")
+        rank_zero_warn(f"{fault} Steps skipped so far: {self.skipped}.")
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                parameter.grad = None  # optimizers pass over parameters without one
+                parameter.grad = None  # optimizers pass over parameters without a gradient
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -148,7 +148,7 @@ class NonFiniteCallback(Callback):
 
     @torch.no_grad()
     def _is_finite(self, trainer: Trainer, optimizer: Optimizer) -> bool:
-        """Whether losses and gradients are, with one look at the device where they are."""
+        """Returns whether losses and gradients are finite. Waits for the device once where they are."""
         looked_at = [loss.float().sum() for loss in self._losses]
         gradients = []
         if getattr(trainer.precision_plugin, "scaler", None) is None:
@@ -159,11 +159,11 @@ class NonFiniteCallback(Callback):
         device = looked_at[-1].device
         if bool(torch.stack([value.to(device) for value in looked_at]).isfinite().all()):
             return True
-        # a norm, as a sum of squares, may overflow where all gradients are finite
+        # A norm is a sum of squares, so it may overflow where all gradients are finite.
         return all(bool(values.isfinite().all()) for values in (*self._losses, *gradients))
 
     def _describe(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> str:
-        """Say what is not finite, once it is on the disk."""
+        """Returns what is not finite and where it was saved, after saving it."""
         losses = [float(loss.float().sum()) for loss in self._losses]
         names = {id(parameter): name for name, parameter in pl_module.named_parameters()}
         bad = [names.get(id(p), "?") for p, gradient in _gradients(optimizer) if not bool(gradient.isfinite().all())]
@@ -177,7 +177,7 @@ class NonFiniteCallback(Callback):
         return f"{where}: {what}; {self._write(trainer, pl_module, losses, bad)}"
 
     def _write(self, trainer: Trainer, pl_module: LightningModule, losses: list[float], bad: list[str]) -> str:
-        """Write the file; returns where it is, or why it is not there: the fault itself must be said all the same."""
+        """Writes the file. Returns where it is, or why there is none, because the message must come in any case."""
         if self._written >= _FILES:
             return f"no more than {_FILES} files are written. The step has not been made."
         folder = Path(self.dirpath or trainer.log_dir or trainer.default_root_dir)
@@ -201,7 +201,7 @@ class NonFiniteCallback(Callback):
 
 
 def _gradients(optimizer: Optimizer) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Parameters with their gradients, sparse ones as their values."""
+    """Returns the parameters with their gradients. A sparse gradient is returned as its values."""
     parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
     found = [(parameter, parameter.grad) for parameter in parameters if parameter.grad is not None]
     return [(p, gradient.coalesce().values() if gradient.is_sparse else gradient) for p, gradient in found]

@@ -1,12 +1,18 @@
-"""Writes docs/observation.md from the games' layout tables: `python docs/generate.py`."""
+"""Writes what pages show of the engine's tables: `python docs/generate.py`.
+
+That is docs/observation.md, and the table of opponents in docs/opponents.md.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from sim_core import games, get_game
+from sim_core.beasty_bar.opponents import TABLE
 
 PAGE = Path(__file__).with_name("observation.md")
+OPPONENTS_PAGE = Path(__file__).with_name("opponents.md")
+OPPONENTS_HEAD = "| name | score of an action |\n|---|---|\n"
 HEAD = """# Observations
 
 What the player to move may know, as float32 numbers: `batch.observe()` is an array [n, size], `state.observe()` one row
@@ -39,5 +45,14 @@ def observation_page() -> str:
     return "\n".join(parts)
 
 
+def opponents_page() -> str:
+    """Returns docs/opponents.md with its table of opponents written anew; all else stays as it is."""
+    before, head, rest = OPPONENTS_PAGE.read_text().partition(OPPONENTS_HEAD)
+    _, blank, after = rest.partition("\n\n")
+    rows = [f"| `{row.name}` | {row.scoring} |" for row in TABLE]
+    return before + head + "\n".join(rows) + blank + after
+
+
 if __name__ == "__main__":
     PAGE.write_text(observation_page())
+    OPPONENTS_PAGE.write_text(opponents_page())

@@ -7,7 +7,7 @@ one engine. Names without a game's name stand for Beasty Bar for two players.
 import sim_core.connect_four  # noqa: F401  registers the game
 from sim_core.batch import GameBatch, c_state_to_python, select_random_action
 from sim_core.beasty_bar.game import OBSERVATION_LAYOUT
-from sim_core.beasty_bar.opponents import OPPONENTS
+from sim_core.beasty_bar.opponents import DEFAULT_OPPONENTS, OPPONENTS
 from sim_core.beasty_bar.rules import ACTIONS, SPECIES
 from sim_core.game import games, get_game
 from sim_core.game_record import GameRecord
@@ -24,6 +24,7 @@ OBSERVATION_SIZE: int = get_game("beasty_bar").observation_size
 
 __all__ = [
     "ACTIONS",
+    "DEFAULT_OPPONENTS",
     "OBSERVATION_LAYOUT",
     "OBSERVATION_SIZE",
     "OPPONENTS",

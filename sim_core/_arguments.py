@@ -1,4 +1,4 @@
-"""Checks of what comes from Python, so that C gets only what it may index by; each error names the argument."""
+"""Checks what comes from Python, because C may index by it unchecked. Each error names the argument."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def integer(name: str, value: Any, low: int, high: int, expected: str | None = None) -> int:
-    """`value` as an int from `low` to `high`, or a ValueError."""
+    """Returns `value` as an int from `low` to `high`, or raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
         shown = repr(value) if not isinstance(value, int) or value.bit_length() < 128 else "a huge integer"
         raise ValueError(f"{name}: {shown[:100]} given, expected {expected or f'an integer from {low} to {high}'}")
@@ -17,22 +17,22 @@ def integer(name: str, value: Any, low: int, high: int, expected: str | None = N
 
 
 def seed(value: Any) -> int:
-    """`value` as a seed, or a ValueError."""
+    """Returns `value` as a seed, or raises ValueError."""
     return integer("seed", value, 0, 2**64 - 1, "an integer from 0 to 2**64 - 1")
 
 
 def array(name: str, values: Any) -> NDArray[Any]:
-    """`values` as a plain array (of a subclass its base, whose shape and type cannot lie), or a ValueError."""
+    """Returns `values` as a plain array, or raises ValueError. A subclass could lie about its shape and type."""
     try:
         return np.asarray(values)
     except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{name}: {type(values).__name__} given that is no array: {error}") from None
+        raise ValueError(f"{name}: {type(values).__name__} given, expected an array: {error}") from None
 
 
 def integers(name: str, values: Any, n: int | None, low: int, high: int) -> NDArray[np.int64]:
-    """`values` as a contiguous, aligned int64 array [n] within `low` to `high`, or a ValueError.
+    """Returns `values` as a contiguous, aligned int64 array [n] within `low` to `high`, or raises ValueError.
 
-    One integer stands for `n` of them; with `n` None any number of rows is taken, but not one integer.
+    One integer is repeated `n` times. With `n` None any number of rows is allowed, but a single integer is not.
     """
     found = array(name, values)
     if found.shape == (0,) and isinstance(values, (list, tuple)):
@@ -50,7 +50,7 @@ def integers(name: str, values: Any, n: int | None, low: int, high: int) -> NDAr
 
 
 def output(name: str, out: Any, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """A caller's buffer as a plain array over the same memory, checked, or a new one where `out` is None."""
+    """Returns the caller's buffer, checked, as a plain array over the same memory. None: a new array."""
     if out is None:
         return np.empty(shape, dtype=dtype)
     found = np.asarray(out) if isinstance(out, np.ndarray) else None

@@ -1,4 +1,4 @@
-"""Static division of rows over threads; the work itself releases the GIL."""
+"""Divides rows evenly over threads. The work itself releases the GIL."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    # a forked child has the pools but none of their threads
+    # a forked child inherits the pools, but not their threads
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def check_threads(threads: int) -> int:
-    """The number of threads, or a ValueError."""
+    """Returns the number of threads, or raises ValueError."""
     if not isinstance(threads, int) or not 1 <= threads <= 1024:
         raise ValueError(f"threads: {threads!r} given, expected 1 to 1024")
     return threads
 
 
 def for_chunks(work: Callable[[int, int], T], n: int, threads: int) -> list[T]:
-    """Call ``work(low, high)`` on `threads` equal parts of ``range(n)``; what each returned, or the first error."""
+    """Calls ``work(low, high)`` on `threads` equal parts of ``range(n)``, and returns the results in order.
+
+    Raises:
+        Exception: The error of the first part that raised one.
+    """
     check_threads(threads)
     if threads == 1 or n < 2 * threads:
         return [work(0, n)]

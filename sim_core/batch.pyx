@@ -1,4 +1,4 @@
-"""Batches of games: many states of one game side by side, stepped, observed and played without the GIL."""
+"""Holds batches of games: many states of one game side by side, stepped, observed and played without the GIL."""
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
@@ -15,27 +15,27 @@ cdef object MAX_GAMES = 100_000_000
 
 
 cdef int select_random_action_nogil(const Game *game, const void *state, Stream *stream) noexcept nogil:
-    """A uniformly random legal action, or -1 where the game is over."""
+    """Returns a uniformly random legal action, or -1 if the game is over."""
     cdef int16_t actions[256]
     cdef int count = game.legal_actions(state, actions)
     return actions[next_below(stream, count)] if count else -1
 
 
 cdef class GameBatch:
-    """`n` games of one kind, dealt from `seed`: game i draws from the counter-based stream (seed, streams[i]).
+    """Holds `n` games of one kind, dealt from a seed: game i draws from the counter-based stream (seed, streams[i]).
 
     Args:
-        n: how many games, 0 to 100,000,000.
-        seed: 0 to 2**64 - 1.
-        game: a registered game's name.
-        first_player: who starts, an integer or integers [n].
-        streams: stream numbers [n], by default 0 to n - 1; games with one number have one deal.
+        n: Number of games, 0 to 100,000,000.
+        seed: Random seed, 0 to 2**64 - 1. The same seed gives the same deals.
+        game: Name of a registered game.
+        first_player: Player who begins, 0 or 1: one integer, or integers [n].
+        streams: Stream numbers [n], by default 0 to n - 1. Games with the same number have the same deal.
 
     Raises:
-        ValueError: names the argument, what was given and what is expected.
+        ValueError: Names the argument, what was given and what is expected.
     """
 
-    # not __init__, so that no batch exists whose pointers are not set, and none is dealt anew while it is played
+    # not __init__, because no batch may exist whose pointers are not set, or be dealt anew while it is played
     def __cinit__(self, n, seed=0, *, game="beasty_bar", first_player=0, streams=None):
         cdef Py_ssize_t i
         n = _arguments.integer("n", n, 0, MAX_GAMES, f"a number of games, 0 to {MAX_GAMES:,}")
@@ -62,7 +62,7 @@ cdef class GameBatch:
 
     @classmethod
     def from_states(cls, states, seed=0, *, streams=None):
-        """A batch of the given `State`s, all of one game; `streams` as for `from_packed`."""
+        """Returns a batch of the given `State`s, all of one game. `seed` and `streams` are as in `from_packed`."""
         from sim_core.state import State
 
         try:
@@ -81,13 +81,16 @@ cdef class GameBatch:
 
     @classmethod
     def from_packed(cls, packed, *, game="beasty_bar", seed=0, streams=None):
-        """A batch of packed states, uint8 [n, state_size], as `packed()` and the replay window hold them.
+        """Returns a batch of packed states, as `packed()` and the replay window hold them.
 
-        `streams` are the games' stream numbers [n], by default 0 to n - 1: equal positions with equal numbers are
-        searched alike.
+        Args:
+            packed: States, uint8 [n, state_size].
+            game: Name of the game.
+            seed: Random seed of the games' streams, 0 to 2**64 - 1.
+            streams: Stream numbers [n], by default 0 to n - 1. Equal positions with equal numbers are searched alike.
 
         Raises:
-            ValueError: the array is of another type or shape, or a row is no position of the game.
+            ValueError: The array is of another type or shape, or a row is no position of the game.
         """
         cdef GameHandle handle = get_game(game)
         array = _arguments.array("packed", packed)
@@ -114,7 +117,7 @@ cdef class GameBatch:
         return batch
 
     def take(self, rows):
-        """A new batch with copies of the given games, which keep their streams."""
+        """Returns a new batch with copies of the games in `rows`, which keep their streams."""
         cdef const int64_t[::1] index = _arguments.integers("rows", rows, None, 0, self.n - 1)
         cdef GameBatch batch = GameBatch.__new__(GameBatch, 0)
         batch._allocate(self.handle, len(index), self.seed)
@@ -138,7 +141,7 @@ cdef class GameBatch:
 
     @property
     def to_move(self):
-        """Player to move, int8 [n]."""
+        """Returns the players to move, int8 [n]."""
         out = np.empty(self.n, dtype=np.int8)
         cdef int8_t[::1] view = out
         cdef Py_ssize_t i
@@ -148,7 +151,7 @@ cdef class GameBatch:
 
     @property
     def ply(self):
-        """Turns taken, int16 [n]."""
+        """Returns the numbers of turns taken, int16 [n]."""
         out = np.empty(self.n, dtype=np.int16)
         cdef int16_t[::1] view = out
         cdef Py_ssize_t i
@@ -158,7 +161,7 @@ cdef class GameBatch:
 
     @property
     def is_terminal(self):
-        """Whether each game is over, bool [n]."""
+        """Returns whether each game is over, bool [n]."""
         out = np.empty(self.n, dtype=np.uint8)
         cdef uint8_t[::1] view = out
         cdef Py_ssize_t i
@@ -168,7 +171,7 @@ cdef class GameBatch:
 
     @property
     def is_solvable(self):
-        """Whether each game can be solved exactly, bool [n]."""
+        """Returns whether each game can be solved exactly, bool [n]."""
         out = np.empty(self.n, dtype=np.uint8)
         cdef uint8_t[::1] view = out
         cdef Py_ssize_t i
@@ -177,7 +180,7 @@ cdef class GameBatch:
         return out.view(np.bool_)
 
     def scores(self):
-        """Both players' scores, int32 [n, 2]."""
+        """Returns both players' scores, int32 [n, 2]."""
         out = np.empty((self.n, 2), dtype=np.int32)
         cdef int32_t[:, ::1] view = out
         cdef Py_ssize_t i
@@ -186,7 +189,7 @@ cdef class GameBatch:
         return out
 
     def outcomes(self):
-        """Who wins as the games stand, for player 0: -1, 0 or 1, int8 [n]."""
+        """Returns the outcomes for player 0 as the games stand, int8 [n]: -1, 0 or 1."""
         out = np.empty(self.n, dtype=np.int8)
         cdef int8_t[::1] view = out
         cdef Py_ssize_t i
@@ -195,18 +198,22 @@ cdef class GameBatch:
         return out
 
     def packed(self):
-        """A copy of the states, uint8 [n, state_size]."""
+        """Returns a copy of the states, uint8 [n, state_size]."""
         return np.array(self.states)
 
     def state(self, i):
-        """Game i as a `State`."""
+        """Returns game i as a `State`."""
         from sim_core.state import State
 
         cdef Py_ssize_t index = _arguments.integer("i", i, 0, self.n - 1)
         return State((<char *>self.at(index))[: self.game.state_size], self.handle.name)
 
     def legal_mask(self, out=None):
-        """Which actions are legal, bool [n, num_actions]; none where a game is over."""
+        """Returns which actions are legal, bool [n, num_actions]. None are where a game is over.
+
+        Args:
+            out: Array to write into and return. None: a new array.
+        """
         shape = (self.n, self.game.num_actions)
         cdef uint8_t[:, ::1] view
         found = _arguments.output("out", out, shape, np.bool_)
@@ -226,7 +233,11 @@ cdef class GameBatch:
         return out
 
     def observe(self, out=None):
-        """What each player to move may know, float32 [n, observation_size]."""
+        """Returns what each player to move may know, float32 [n, observation_size].
+
+        Args:
+            out: Array to write into and return. None: a new array.
+        """
         found = _arguments.output("out", out, (self.n, self.game.observation_size), np.float32)
         cdef float[:, ::1] view = found
         cdef Py_ssize_t i
@@ -236,9 +247,9 @@ cdef class GameBatch:
         return found if out is None else out
 
     def hidden_targets(self):
-        """What each player to move cannot see, int8 [n, hidden_size]: 1 or 0, -1 where there is nothing to guess.
+        """Returns what each player to move cannot see, int8 [n, hidden_size]: 1 or 0, -1 where nothing is to be guessed.
 
-        Never part of an observation; to learn from.
+        Networks may learn from it. It is never part of an observation.
         """
         out = np.empty((self.n, self.game.hidden_size), dtype=np.int8)
         cdef int8_t[:, ::1] view = out
@@ -250,10 +261,13 @@ cdef class GameBatch:
         return out
 
     def step(self, actions):
-        """Play one action in each game, ids [n]; -1 leaves a game as it is.
+        """Plays one action in each game.
+
+        Args:
+            actions: Ids of the actions [n]. -1 leaves a game as it is.
 
         Raises:
-            ValueError: an action is not legal; then no game has changed.
+            ValueError: An action is not legal. Then no game has changed.
         """
         cdef const int64_t[::1] ids = _arguments.integers("actions", actions, self.n, -1, self.game.num_actions - 1)
         cdef int16_t legal[256]
@@ -281,12 +295,19 @@ cdef class GameBatch:
                     self.game.step(self.at(i), <int>ids[i])
 
     def opponent_actions(self, name, seed=0, rows=None):
-        """The built-in opponent's action in each game (or those in `rows`), int16 [m]; -1 where the game is over.
+        """Returns the actions of a built-in opponent, int16 [m]. -1 where the game is over.
 
-        Random choices come from the stream (seed, the game's stream number, ply), whatever the batch.
+        Args:
+            name: Name of the opponent.
+            seed: Random seed of its choices. They come from the stream (seed, the game's stream number, ply), so
+                the other games of the batch change none.
+            rows: Games to play in [m]. None: all.
+
+        Raises:
+            ValueError: The game has no such opponent, or there is no such row.
         """
         if not isinstance(name, str) or name not in self.handle.opponents:
-            raise ValueError(f"name: {name!r} is no opponent of {self.handle.name}; known are "
+            raise ValueError(f"name: {name!r} given, {self.handle.name} has no such opponent; expected one of "
                              + ", ".join(self.handle.opponents))
         cdef int opponent = self.handle.opponents.index(name)
         index = np.arange(self.n) if rows is None else _arguments.integers("rows", rows, None, 0, self.n - 1)
@@ -305,9 +326,9 @@ cdef class GameBatch:
         return out
 
     def uniforms(self, seed=0):
-        """One number in (0, 1) a game for sampling its next action, float64 [n], whatever the batch.
+        """Returns one uniform number in (0, 1) per game for sampling its next action, float64 [n].
 
-        It comes from the stream (seed, the game's stream number, ply).
+        It comes from the stream (seed, the game's stream number, ply), so the other games of the batch do not matter.
         """
         out = np.empty(self.n, dtype=np.float64)
         cdef double[::1] view = out
@@ -320,7 +341,7 @@ cdef class GameBatch:
         return out
 
     def play_random(self, threads=1):
-        """Play every game to its end with uniformly random actions, each from its own stream."""
+        """Plays every game to its end with uniformly random actions, each game from its own stream."""
         _threads.for_chunks(self._play_random_chunk, self.n, threads)
 
     def _play_random_chunk(self, Py_ssize_t low, Py_ssize_t high):
@@ -345,7 +366,7 @@ cdef class GameBatch:
 
 # `i` stays unannotated: Cython would turn a float into an int unasked
 def select_random_action(batch: GameBatch, i) -> int:
-    """A uniformly random legal action of game `i`, drawn from that game's stream."""
+    """Returns a uniformly random legal action of game `i`, drawn from that game's stream."""
     if not isinstance(batch, GameBatch):
         raise ValueError(f"batch: {type(batch).__name__} given, expected GameBatch")
     if not isinstance(i, (int, np.integer)):
@@ -354,7 +375,7 @@ def select_random_action(batch: GameBatch, i) -> int:
 
 
 def c_state_to_python(batch: GameBatch, i):
-    """Game `i` as a `State`, for an agent written in Python; later steps of the batch do not change it."""
+    """Returns game `i` as a `State`, for an agent written in Python. Later steps of the batch do not change it."""
     if not isinstance(batch, GameBatch):
         raise ValueError(f"batch: {type(batch).__name__} given, expected GameBatch")
     return batch.state(i)

@@ -1,6 +1,0 @@
-ACTIONS: tuple[str, ...]
-OPPONENTS: tuple[str, ...]
-OBSERVATION_LAYOUT: tuple[tuple[str, int], ...]
-
-def parse(text: str) -> bytes: ...
-def format(state: bytes) -> str: ...

@@ -1,7 +1,7 @@
-"""Connect four as a `Game`: rules on bitboards, observation, notation and two opponents, in this one file.
+"""Offers connect four as a `Game`, in this one file: rules on bitboards, observation, notation and two opponents.
 
-Seven columns of six cells. The players drop stones in turn; four in a row (across, up or slanting) win, a full board
-is a draw. Nothing is hidden and nothing is drawn by chance. docs/adding_a_game.md goes through this file.
+The board has seven columns of six cells. The players take turns to drop stones. Four in a row (across, up or diagonal)
+win, and a full board is a draw. Nothing is hidden, and no chance is involved. docs/adding_a_game.md explains this file.
 """
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memset
@@ -14,28 +14,23 @@ cdef enum:
     COLUMNS = 7
     ROWS = 6
     CELLS = COLUMNS * ROWS
-    STRIDE = ROWS + 1       # bits a column: its cells from the bottom up and one that stays empty
-    SOLVABLE_CELLS = 8      # with so few cells left a position is solved exactly
+    STRIDE = ROWS + 1       # bits per column: its cells from the bottom up, and one that stays empty
+    SOLVABLE_CELLS = 8      # with this many cells left, or fewer, a position is solved exactly
     OBSERVATION_SIZE = 2 * CELLS + COLUMNS + 1
-
-
-cdef enum:
-    RANDOM = 0
-    TACTICAL = 1
-    NUM_OPPONENTS = 2
 
 
 cdef struct FourState:
     uint64_t stones[2]      # cell (column, row) is bit column * STRIDE + row, row 0 at the bottom
-    uint8_t to_move
-    uint8_t ply
-    uint8_t unused[6]       # zero: equal positions are equal bytes
+    uint8_t to_move         # player, 0 or 1
+    uint8_t ply             # stones on the board
+    uint8_t unused[6]       # zero, so that equal positions are equal bytes
 
 
 ACTIONS = tuple([str(column + 1) for column in range(COLUMNS)])
-OPPONENTS = ("random", "tactical")
+OPPONENTS = ("random", "tactical")  # an opponent's number is its place here
+cdef int TACTICAL = OPPONENTS.index("tactical")
 
-# What the player to move may know, in the order it is written. "own" is the mover, "other" the opponent.
+# What the player to move may know, in the order of the observation. "own" is the mover, "other" the opponent.
 OBSERVATION_LAYOUT = (
     ("own stones, column by column, each from the bottom up", CELLS),
     ("other's stones, column by column, each from the bottom up", CELLS),
@@ -53,7 +48,7 @@ cdef inline uint64_t cell(int column, int row) noexcept nogil:
 
 
 cdef inline bint has_four(uint64_t stones) noexcept nogil:
-    """Whether four of the stones stand in a row: shifted by 1 up, by STRIDE across, by STRIDE -+ 1 slanting."""
+    """Returns whether four stones are in a row: shifted by 1 up, by STRIDE across, by STRIDE -+ 1 diagonally."""
     cdef uint64_t up = stones & (stones >> 1)
     cdef uint64_t across = stones & (stones >> STRIDE)
     cdef uint64_t falling = stones & (stones >> (STRIDE - 1))
@@ -77,7 +72,7 @@ cdef inline bint is_open(const FourState *s, int column) noexcept nogil:
 
 
 cdef inline uint64_t drop(const FourState *s, int column) noexcept nogil:
-    """The cell that a stone dropped into an open column comes to lie in."""
+    """Returns the cell that a stone falls into when it is dropped into an open column."""
     cdef uint64_t taken = s.stones[0] | s.stones[1]
     cdef uint64_t bits = cell(column + 1, 0) - cell(column, 0)
     return (taken + cell(column, 0)) & bits & ~taken    # the carry runs up to the first empty cell
@@ -100,9 +95,9 @@ cdef int result_for(const FourState *s, int player) noexcept nogil:
     return has_four(s.stones[player]) - has_four(s.stones[1 - player])
 
 
-# The functions of `Game`, over an opaque state.
+# The functions that `Game` asks for, over an opaque state.
 cdef bint is_valid(const void *state) noexcept nogil:
-    """Whether the stones lie on the board, one a cell, and are as many as the ply says; they may float."""
+    """Returns whether the stones are on the board, one per cell, and as many as the ply. They may float."""
     cdef const FourState *s = <const FourState *>state
     cdef uint64_t board = 0
     cdef int k
@@ -181,7 +176,7 @@ cdef bint is_solvable(const void *state) noexcept nogil:
 
 
 cdef int solve(const void *state, int alpha, int beta, int16_t *best) noexcept nogil:
-    """Alpha-beta to the end of the game."""
+    """Solves by alpha-beta to the end of the game."""
     cdef const FourState *s = <const FourState *>state
     cdef FourState child
     cdef int16_t columns[COLUMNS]
@@ -202,7 +197,7 @@ cdef int solve(const void *state, int alpha, int beta, int16_t *best) noexcept n
 
 
 cdef int completing(const FourState *s, int player, const int16_t *columns, int count, int16_t *found) noexcept nogil:
-    """The columns in which a stone of that player makes four in a row."""
+    """Fills the columns in which a player's stone makes four in a row. Returns their number."""
     cdef int k, matches = 0
     for k in range(count):
         if has_four(s.stones[player] | drop(s, columns[k])):
@@ -212,7 +207,7 @@ cdef int completing(const FourState *s, int player, const int16_t *columns, int 
 
 
 cdef int opponent_action(int opponent, const void *state, Stream *stream) noexcept nogil:
-    """Tactical wins where it can, else blocks a win of the other's, else plays anything, as random always does."""
+    """Returns an opponent's action. Tactical wins if it can, else blocks a win, else plays at random like random."""
     cdef const FourState *s = <const FourState *>state
     cdef int16_t legal[COLUMNS]
     cdef int16_t found[COLUMNS]
@@ -229,10 +224,10 @@ cdef int opponent_action(int opponent, const void *state, Stream *stream) noexce
 
 
 def parse(text) -> bytes:
-    """``ROWS TO_MOVE PLY`` (docs/notation.md) as a packed state.
+    """Parses ``ROWS TO_MOVE PLY`` (docs/notation.md) into a packed state.
 
     Raises:
-        ValueError: names the field (board, to_move, ply) and what is wrong with it.
+        ValueError: Names the field (board, to_move, ply) and what is wrong with it.
     """
     if not isinstance(text, str):
         raise ValueError(f"position: {type(text).__name__} given, expected text")
@@ -265,7 +260,7 @@ def parse(text) -> bytes:
 
 
 def _cells(text):
-    """The board's rows, top first, a character a cell ('.' is empty)."""
+    """Returns the board's rows, top first, one character per cell. '.' is empty."""
     rows = text.split("/")
     if len(rows) != ROWS:
         raise ValueError(f"board: {len(rows)} rows in {text[:200]!r}, expected {ROWS}, top first, between slashes")
@@ -290,7 +285,7 @@ def _number(field, text, highest) -> int:
 
 
 def format(bytes state not None) -> str:
-    """The text of a packed state."""
+    """Returns the text of a packed state."""
     if len(state) != sizeof(FourState):
         raise ValueError(f"state: {len(state)} bytes given, expected {sizeof(FourState)}")
     cdef const FourState *s = <const FourState *><const char *>state
@@ -315,7 +310,6 @@ CONNECT_FOUR.max_legal = COLUMNS
 CONNECT_FOUR.max_plies = CELLS
 CONNECT_FOUR.observation_size = OBSERVATION_SIZE
 CONNECT_FOUR.observation_version = 1
-CONNECT_FOUR.num_opponents = NUM_OPPONENTS
 CONNECT_FOUR.is_valid = is_valid
 CONNECT_FOUR.initial = initial
 CONNECT_FOUR.legal_actions = legal_actions

@@ -1,6 +1,6 @@
-"""The interface that every game fills: a struct of C functions over an opaque, memcpy-able state.
+"""Declares the interface that every game fills: C functions over an opaque state that memcpy can copy.
 
-Batches, search and replay know games only through it; a second game is one more file that fills a `Game`.
+Batches, search and replay know games only through it. A new game is one more file that fills a `Game`.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 
@@ -9,17 +9,16 @@ from sim_core.rng cimport Stream
 
 cdef struct Game:
     const char *name
-    int version             # raised when the rules or the meaning of an action id change
+    int version             # raised whenever the rules or the meaning of an action id change
     int state_size          # bytes of a state, at most 1,024; a state holds no pointer
     int num_actions         # at most 256
     int max_legal           # the most legal actions any position has
     int max_plies           # the most turns any game has
     int observation_size    # float32 numbers in an observation
     int observation_version # raised when the layout of the observation changes
-    int num_opponents
-    int hidden_size         # questions that `hidden_targets` answers; 0: none
-    int margin_scale        # the scores' difference is learned as a multiple of this, about its usual size; 0: 1
-    # Whether bytes from outside are a state; every other function may index by what a state holds.
+    int hidden_size         # number of questions that `hidden_targets` answers; 0: none
+    int margin_scale        # usual size of the scores' difference, which networks learn in this unit; 0 stands for 1
+    # Whether bytes from outside are a state. All other functions trust a state, and may index by what it holds.
     bint (*is_valid)(const void *state) noexcept nogil
     void (*initial)(void *state, Stream *stream, int first_player) noexcept nogil
     int (*legal_actions)(const void *state, int16_t *actions) noexcept nogil   # returns how many
@@ -30,23 +29,23 @@ cdef struct Game:
     int (*outcome)(const void *state, int player) noexcept nogil               # of the position as an end: -1, 0, 1
     void (*scores)(const void *state, int32_t *scores) noexcept nogil          # two numbers, one a player
     void (*observe)(const void *state, float *observation) noexcept nogil      # what the player to move may know
-    # What only the player to move knows, as a number (his hand, say). NULL: everything is public.
+    # What only the player to move knows, as a number, e.g. the own hand. NULL: everything is public.
     uint64_t (*private_key)(const void *state) noexcept nogil
-    # What the mover cannot see, for learning to guess it: an answer (0 or 1) to each of `hidden_size` questions, -1 where
-    # the mover can tell or it does not arise. NULL: there is none.
+    # What the mover cannot see, so that networks can learn to guess it: an answer, 0 or 1, to each of `hidden_size`
+    # questions. -1: the mover knows, or the question does not arise. NULL: nothing is hidden.
     void (*hidden_targets)(const void *state, int8_t *answers) noexcept nogil
     void (*determinize)(void *state, Stream *stream) noexcept nogil            # resample what the mover cannot see
     bint (*is_solvable)(const void *state) noexcept nogil                      # `solve` may be called
-    # Exact value for the player to move within (alpha, beta), fail-soft, and a best action (NULL: not wanted).
+    # Exact value for the player to move within (alpha, beta), fail-soft. `best` gets a best action unless it is NULL.
     int (*solve)(const void *state, int alpha, int beta, int16_t *best) noexcept nogil
-    # The same of a whole position: its value, and a flag for each legal action, whether it keeps the value. May be NULL;
-    # callers ask `optimal_actions` (endgame_roots.pxd), which can do without.
+    # The position's value, and for each legal action whether it keeps that value. NULL: callers use `optimal_actions`
+    # (tree_search/solved_roots.pxd), which works without it.
     int (*solve_actions)(const void *state, const int16_t *actions, int count, uint8_t *optimal) noexcept nogil
     int (*opponent_action)(int opponent, const void *state, Stream *stream) noexcept nogil
 
 
 cdef class GameHandle:
-    """A registered game as Python sees it: its facts, and its rules over states given as bytes."""
+    """Offers a registered game to Python: its facts, and its rules over states given as bytes."""
     cdef const Game *game
     cdef readonly str name
     cdef readonly tuple actions

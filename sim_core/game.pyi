@@ -4,40 +4,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 class GameHandle:
-    """A registered game as Python sees it: its facts, and its rules over states given as bytes."""
+    """Offers a registered game to Python: its facts, and its rules over states given as bytes."""
 
     name: str
+    """Name under which the game is registered."""
     version: int
+    """Version of rules and action ids. Checkpoints of another version are refused."""
     observation_version: int
+    """Version of the observation's layout. Checkpoints of another version are refused."""
     state_size: int
+    """Bytes of a packed state."""
     num_actions: int
+    """Number of action ids, A."""
     max_legal: int
+    """Most legal actions that any position has."""
     max_plies: int
+    """Most turns that any game has."""
     observation_size: int
+    """Numbers in an observation."""
     hidden_size: int
+    """Number of questions that `hidden_targets` answers. 0: nothing is hidden."""
     margin_scale: int
+    """Unit, about its usual size, in which the difference of scores is learned."""
     actions: tuple[str, ...]
+    """Text of each action, by id."""
     opponents: tuple[str, ...]
+    """Names of the built-in opponents, by number."""
     observation_layout: tuple[tuple[str, int], ...]
+    """Meaning and size of each part of an observation, in order."""
     action_ids: dict[str, int]
+    """Id of each action, by text."""
     parse: Callable[[str], bytes]
+    """Parses a position's text into a packed state."""
     format: Callable[[bytes], str]
+    """Returns the text of a packed state."""
 
-    def is_valid(self, state: bytes) -> bool: ...
-    def initial(self, seed: int, first_player: int = 0, stream_number: int = 0) -> bytes: ...
-    def legal_actions(self, state: bytes) -> tuple[int, ...]: ...
-    def step(self, state: bytes, action: int) -> bytes: ...
-    def determinize(self, state: bytes, seed: int) -> bytes: ...
-    def to_move(self, state: bytes) -> int: ...
-    def ply(self, state: bytes) -> int: ...
-    def is_terminal(self, state: bytes) -> bool: ...
-    def outcome(self, state: bytes, player: int) -> int: ...
-    def scores(self, state: bytes) -> tuple[int, int]: ...
-    def observe(self, state: bytes) -> NDArray[np.float32]: ...
-    def hidden_targets(self, state: bytes) -> NDArray[np.int8]: ...
-    def is_solvable(self, state: bytes) -> bool: ...
-    def solve(self, state: bytes, alpha: int = -1, beta: int = 1) -> tuple[int, int]: ...
-    def optimal_actions(self, state: bytes) -> tuple[int, tuple[int, ...]]: ...
+    def is_valid(self, state: bytes) -> bool:
+        """Returns whether the bytes are a packed state. Every other method refuses bytes that are not."""
+    def initial(self, seed: int, first_player: int = 0, stream_number: int = 0) -> bytes:
+        """Returns the deal of stream `stream_number` of a seed, with this player to begin."""
+    def legal_actions(self, state: bytes) -> tuple[int, ...]:
+        """Returns the ids of the legal actions in increasing order. There are none when the game is over."""
+    def step(self, state: bytes, action: int) -> bytes:
+        """Returns the state after the mover's whole turn. Raises ValueError if the action is not legal."""
+    def determinize(self, state: bytes, seed: int) -> bytes:
+        """Returns a random state, drawn uniformly from those that look the same to the player to move."""
+    def to_move(self, state: bytes) -> int:
+        """Returns the player to move, 0 or 1."""
+    def ply(self, state: bytes) -> int:
+        """Returns the number of turns taken."""
+    def is_terminal(self, state: bytes) -> bool:
+        """Returns whether the game is over."""
+    def outcome(self, state: bytes, player: int) -> int:
+        """Returns the outcome for `player` as the game stands: -1, 0 or 1."""
+    def scores(self, state: bytes) -> tuple[int, int]:
+        """Returns both players' scores as the game stands."""
+    def observe(self, state: bytes) -> NDArray[np.float32]:
+        """Returns what the player to move may know, float32 [observation_size]."""
+    def hidden_targets(self, state: bytes) -> NDArray[np.int8]:
+        """Returns what the mover cannot see, int8 [hidden_size]: 1 or 0, -1 where there is nothing to guess."""
+    def is_solvable(self, state: bytes) -> bool:
+        """Returns whether `solve` can solve the position."""
+    def solve(self, state: bytes, alpha: int = -1, beta: int = 1) -> tuple[int, int]:
+        """Returns the value for the player to move, -1, 0 or 1, and the id of a best action.
 
-def games() -> tuple[str, ...]: ...
-def get_game(name: str) -> GameHandle: ...
+        With a narrower window, a value at or below alpha, or at or above beta, only bounds the true value from that
+        side. The action is a best one where the value is exact or at least beta.
+        """
+    def optimal_actions(self, state: bytes) -> tuple[int, tuple[int, ...]]:
+        """Returns the value for the player to move, and the ids of all actions that keep it, in increasing order."""
+
+def games() -> tuple[str, ...]:
+    """Returns the names of the registered games, sorted."""
+def get_game(name: str) -> GameHandle:
+    """Returns the game with this name. Raises ValueError naming all games."""

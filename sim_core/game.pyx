@@ -1,4 +1,4 @@
-"""The registry of games, and one state's rules for Python: every function takes and returns states as bytes."""
+"""Registers games, and offers one state's rules to Python: every function takes and returns states as bytes."""
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 
 import numpy as np
@@ -18,38 +18,47 @@ cdef class GameHandle:
 
     @property
     def version(self) -> int:
+        """Returns the version of rules and action ids. Checkpoints of another version are refused."""
         return self.game.version
 
     @property
     def observation_version(self) -> int:
+        """Returns the version of the observation's layout. Checkpoints of another version are refused."""
         return self.game.observation_version
 
     @property
     def state_size(self) -> int:
+        """Returns the bytes of a packed state."""
         return self.game.state_size
 
     @property
     def num_actions(self) -> int:
+        """Returns the number of action ids, A."""
         return self.game.num_actions
 
     @property
     def max_legal(self) -> int:
+        """Returns the most legal actions that any position has."""
         return self.game.max_legal
 
     @property
     def max_plies(self) -> int:
+        """Returns the most turns that any game has."""
         return self.game.max_plies
 
     @property
     def observation_size(self) -> int:
+        """Returns the numbers in an observation."""
         return self.game.observation_size
 
     @property
     def hidden_size(self) -> int:
+        """Returns the number of questions that `hidden_targets` answers. 0: nothing is hidden."""
         return self.game.hidden_size
 
     @property
     def margin_scale(self) -> int:
+        """Returns the unit, about its usual size, in which the difference of scores is learned."""
         return max(self.game.margin_scale, 1)
 
     def __repr__(self):
@@ -67,10 +76,11 @@ cdef class GameHandle:
         return view
 
     def is_valid(self, bytes state not None) -> bool:
-        """Whether the bytes are a packed state; every other method refuses those that are not."""
+        """Returns whether the bytes are a packed state. Every other method refuses bytes that are not."""
         return len(state) == self.game.state_size and bool(self.game.is_valid(<const uint8_t *>state))
 
     def initial(self, seed, first_player=0, stream_number=0) -> bytes:
+        """Returns the deal of stream `stream_number` of a seed, with this player to begin."""
         cdef int first = _arguments.integer("first_player", first_player, 0, 1, "0 or 1")
         cdef uint64_t key = _arguments.seed(seed)
         cdef uint64_t number = _arguments.integer("stream_number", stream_number, 0, 2**63 - 1)
@@ -81,12 +91,14 @@ cdef class GameHandle:
         return bytes(out)
 
     def legal_actions(self, bytes state not None) -> tuple:
+        """Returns the ids of the legal actions in increasing order. There are none when the game is over."""
         cdef const uint8_t *view = self._view(state)
         cdef int16_t actions[256]
         cdef int count = self.game.legal_actions(view, actions)
         return tuple([actions[k] for k in range(count)])
 
     def step(self, bytes state not None, action) -> bytes:
+        """Returns the state after the mover's whole turn. Raises ValueError if the action is not legal."""
         legal = self.legal_actions(state)
         cdef int number = _arguments.integer("action", action, -2**31, 2**31 - 1, f"an id below {len(self.actions)}")
         if number not in legal:
@@ -99,6 +111,7 @@ cdef class GameHandle:
         return bytes(out)
 
     def determinize(self, bytes state not None, seed) -> bytes:
+        """Returns a random state, drawn uniformly from those that look the same to the player to move."""
         cdef uint64_t key = _arguments.seed(seed)
         self._view(state)
         out = bytearray(state)
@@ -108,31 +121,37 @@ cdef class GameHandle:
         return bytes(out)
 
     def to_move(self, bytes state not None) -> int:
+        """Returns the player to move, 0 or 1."""
         return self.game.to_move(self._view(state))
 
     def ply(self, bytes state not None) -> int:
+        """Returns the number of turns taken."""
         return self.game.ply(self._view(state))
 
     def is_terminal(self, bytes state not None) -> bool:
+        """Returns whether the game is over."""
         return bool(self.game.is_terminal(self._view(state)))
 
     def outcome(self, bytes state not None, player) -> int:
+        """Returns the outcome for `player` as the game stands: -1, 0 or 1."""
         cdef int whose = _arguments.integer("player", player, 0, 1, "0 or 1")
         return self.game.outcome(self._view(state), whose)
 
     def scores(self, bytes state not None) -> tuple:
+        """Returns both players' scores as the game stands."""
         cdef int32_t scores[2]
         self.game.scores(self._view(state), scores)
         return scores[0], scores[1]
 
     def observe(self, bytes state not None):
+        """Returns what the player to move may know, float32 [observation_size]."""
         out = np.empty(self.game.observation_size, dtype=np.float32)
         cdef float[::1] view = out
         self.game.observe(self._view(state), &view[0])
         return out
 
     def hidden_targets(self, bytes state not None):
-        """Answers int8 [hidden_size] to what the mover cannot see: 1 or 0; -1 where there is nothing to guess."""
+        """Returns what the mover cannot see, int8 [hidden_size]: 1 or 0, -1 where there is nothing to guess."""
         out = np.empty(self.game.hidden_size, dtype=np.int8)
         cdef int8_t[::1] view = out
         cdef const uint8_t *at = self._view(state)
@@ -141,13 +160,14 @@ cdef class GameHandle:
         return out
 
     def is_solvable(self, bytes state not None) -> bool:
+        """Returns whether `solve` can solve the position."""
         return bool(self.game.is_solvable(self._view(state)))
 
     def solve(self, bytes state not None, alpha=-1, beta=1) -> tuple:
-        """(value for the player to move in {-1, 0, 1}, id of a best action).
+        """Returns the value for the player to move, -1, 0 or 1, and the id of a best action.
 
-        With a narrower window: a value at most alpha, or at least beta, only bounds the true one from that side; the
-        action is a best one where the value is exact or at least beta.
+        With a narrower window, a value at or below alpha, or at or above beta, only bounds the true value from that
+        side. The action is a best one where the value is exact or at least beta.
         """
         cdef int low = _arguments.integer("alpha", alpha, -1, 0, "-1 or 0")
         cdef int high = _arguments.integer("beta", beta, low + 1, 1, "above alpha, at most 1")
@@ -157,7 +177,7 @@ cdef class GameHandle:
         return value, best
 
     def optimal_actions(self, bytes state not None) -> tuple:
-        """(value for the player to move, ids of all actions that keep it, increasing)."""
+        """Returns the value for the player to move, and the ids of all actions that keep it, in increasing order."""
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
         cdef SolvedRoot root
@@ -183,7 +203,7 @@ cdef GameHandle register_game(
     name = game.name.decode()
     if game.is_valid == NULL:
         raise ValueError(f"is_valid: missing for {name}")
-    # what the buffers on the stacks of search and batch hold
+    # search and batch keep buffers of these sizes on their stacks
     for fact, value, highest in (
         ("num_actions", game.num_actions, 256), ("max_legal", game.max_legal, game.num_actions),
         ("state_size", game.state_size, 1024),
@@ -196,8 +216,8 @@ cdef GameHandle register_game(
         raise ValueError(f"name: a game {name} is registered already")
     if len(actions) != game.num_actions:
         raise ValueError(f"actions: {len(actions)} texts for {game.num_actions} actions of {name}")
-    if len(opponents) != game.num_opponents:
-        raise ValueError(f"opponents: {len(opponents)} names for {game.num_opponents} opponents of {name}")
+    if "random" not in opponents or len(set(opponents)) != len(opponents):
+        raise ValueError(f"opponents: {opponents} given for {name}, expected names with 'random' among them, none twice")
     if sum([size for _, size in observation_layout]) != game.observation_size:
         raise ValueError(f"observation_layout: sizes do not sum to {game.observation_size} for {name}")
     handle.game = game
@@ -213,13 +233,13 @@ cdef GameHandle register_game(
 
 
 def games() -> tuple:
-    """Names of the registered games, sorted."""
+    """Returns the names of the registered games, sorted."""
     return tuple(sorted(_GAMES))
 
 
 def get_game(name: str) -> GameHandle:
-    """The game of that name. Raises ValueError naming the games there are."""
+    """Returns the game with this name. Raises ValueError naming all games."""
     try:
         return _GAMES[name]
     except (KeyError, TypeError):
-        raise ValueError(f"game: {name!r} is not known; known are {', '.join(games())}") from None
+        raise ValueError(f"game: {name!r} given, expected one of {', '.join(games())}") from None

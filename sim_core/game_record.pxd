@@ -18,7 +18,7 @@ cdef class GameRecord:
     cdef float[:, ::1] kept_values          # [m, max_plies], of the search; NaN where there was none
     cdef int8_t[:, ::1] kept_exact          # [m, max_plies], exact for player 0, or NOT_SOLVED
     cdef int32_t[::1] kept                  # [m], positions kept of each game
-    cdef int8_t[::1] solved                 # [m], exact value for player 0 of the first solvable position, or NOT_SOLVED
+    cdef int8_t[::1] solved                 # [m], of the first solvable position for player 0, or NOT_SOLVED
     cdef int8_t[::1] ends                   # [m], outcomes for player 0
     cdef int32_t[:, ::1] final_scores       # [m, 2]
 

@@ -17,6 +17,7 @@ class GameRecord:
     """
 
     keeps_positions: bool
+    """Whether the learner's positions are kept."""
     def __init__(self, handle: GameHandle, games: int, *, keeps_positions: bool, wants_exact: bool) -> None: ...
     def __len__(self) -> int:
         """Returns the number of games."""
@@ -43,7 +44,7 @@ class GameRecord:
 
     @property
     def position_outcomes(self) -> NDArray[np.int8]:
-        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings.value_target`."""
+        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings`."""
 
     @property
     def position_margins(self) -> NDArray[np.int32]:

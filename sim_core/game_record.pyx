@@ -106,7 +106,7 @@ cdef class GameRecord:
 
     @property
     def position_outcomes(self):
-        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings.value_target`."""
+        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings`."""
         ends, solved, own = np.asarray(self.ends), np.asarray(self.solved), np.asarray(self.kept_exact)
         exact = np.where(solved == NOT_SOLVED, ends, solved)[:, None]
         outcomes = self._signs() * np.where(own == NOT_SOLVED, exact, own)

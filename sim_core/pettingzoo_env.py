@@ -1,4 +1,4 @@
-"""Beasty Bar as a PettingZoo AEC environment (extra ``pettingzoo``); nothing else of sim_core imports PettingZoo."""
+"""Offers Beasty Bar as a PettingZoo AEC environment. Only this module needs PettingZoo (extra ``pettingzoo``)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Observation = dict[str, NDArray[Any]]
 
 
 class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
-    """One game of Beasty Bar, agents "player_0" and "player_1" in turns.
+    """Plays one game of Beasty Bar. The agents "player_0" and "player_1" take turns.
 
     An observation is ``{"observation": float32 [186], "action_mask": int8 [33]}``: what the player to move may know
-    (`sim_core.OBSERVATION_LAYOUT`) and which actions are legal, by id. `observe` of the agent whose turn it is not
-    shows nothing: zeros, since the numbers are those of the player to move. Rewards are 0 until the game's end, then
-    +1 and -1, or 0 for a draw.
+    (`sim_core.OBSERVATION_LAYOUT`), and which actions are legal, by id. `observe` returns zeros for the agent who is
+    not to move, because an observation is written from the mover's view. Rewards are 0 until the game ends, then +1
+    and -1, or 0 for a draw.
 
     Args:
-        game: "beasty_bar" (scored by points) or "beasty_bar_animals".
-        first_player: who begins, 0 or 1.
-        render_mode: "ansi" (`render` returns the position in the project's notation) or None.
+        game: Game to play: "beasty_bar" (scored by points) or "beasty_bar_animals".
+        first_player: Player who begins, 0 or 1.
+        render_mode: "ansi" makes `render` return the position in the project's notation. None: nothing is rendered.
 
     Raises:
-        ValueError: names the argument.
+        ValueError: Names the argument, the value and what would be right.
     """
 
     metadata = {"name": "beasty_bar_v1", "render_modes": ["ansi"], "is_parallelizable": False, "render_fps": 1}  # noqa: RUF012
@@ -53,7 +53,7 @@ class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
         self.observation_spaces = {
             agent: spaces.Dict(
                 {
-                    # leads are from -3 to 3, in units of 12 points
+                    # a lead is at most 36 points, in units of 12
                     "observation": spaces.Box(-3.0, 3.0, (rules.observation_size,), np.float32),
                     "action_mask": spaces.Box(0, 1, (rules.num_actions,), np.int8),
                 }
@@ -70,9 +70,11 @@ class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Deal: ``State.initial(seed)``, or without a seed the next of the deals that follow from the last one given.
+        """Deals a new game.
 
-        `options` is PettingZoo's and not looked at.
+        Args:
+            seed: Seed of the deal, as in ``State.initial(seed)``. None: the next deal that follows from the last seed.
+            options: Ignored. PettingZoo's interface has it.
         """
         deal = int(self._random.integers(2**63)) if seed is None else seed
         self._position = State.initial(deal, self.first_player, game=self.game)
@@ -95,10 +97,13 @@ class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
         return {"observation": self._position.observe(), "action_mask": mask}
 
     def step(self, action: int | None) -> None:
-        """Play the action of that id for the agent whose turn it is; None where the game is over for it.
+        """Plays an action for the agent whose turn it is.
+
+        Args:
+            action: Id of the action. None where the game is over for that agent.
 
         Raises:
-            ValueError: the action is not legal.
+            ValueError: The action is not legal.
         """
         agent = self.agent_selection
         if self.terminations[agent] or self.truncations[agent]:
@@ -117,7 +122,7 @@ class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
         self._accumulate_rewards()
 
     def render(self) -> str | None:
-        """The position in the project's notation; None without a render mode."""
+        """Returns the position in the project's notation. None without a render mode."""
         return str(self._position) if self.render_mode == "ansi" else None
 
     def close(self) -> None:
@@ -125,10 +130,10 @@ class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
 
 
 def raw_env(**options: Any) -> BeastyBarEnv:
-    """The environment without wrappers: `BeastyBarEnv` with these arguments."""
+    """Returns the environment without wrappers, a `BeastyBarEnv` with these arguments."""
     return BeastyBarEnv(**options)
 
 
 def env(**options: Any) -> Any:
-    """`BeastyBarEnv` with these arguments, in PettingZoo's wrapper that checks the order of calls."""
+    """Returns a `BeastyBarEnv` with these arguments, in PettingZoo's wrapper that checks the order of calls."""
     return wrappers.OrderEnforcingWrapper(BeastyBarEnv(**options))

@@ -1,13 +1,14 @@
-"""Counter-based random streams: SplitMix64 (Steele, Lea and Flood 2014) keyed by a hash of (seed, purpose, ids).
+"""Draws random numbers from counter-based streams: SplitMix64 (Steele, Lea and Flood 2014), keyed by a hash.
 
-A stream is two integers, so every game, search and opponent owns one, and no result depends on threads or order.
+The key is a hash of (seed, purpose, ids). A stream is only two integers, so every game, search and opponent has one,
+and no result depends on threads or order.
 """
 from libc.math cimport cos, log, pow, sqrt
 from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef enum:
-    # What a stream is for; part of its key, so that dealing, playing and searching never share random numbers.
+    # What a stream is for. It is part of the key, so that dealing, playing and searching never share random numbers.
     PURPOSE_DEAL = 1
     PURPOSE_OPPONENT = 2
     PURPOSE_SEARCH = 3
@@ -17,8 +18,8 @@ cdef enum:
 
 
 cdef struct Stream:
-    uint64_t key
-    uint64_t counter
+    uint64_t key        # hash of seed, purpose and ids
+    uint64_t counter    # numbers drawn so far
 
 
 cdef inline uint64_t mix64(uint64_t z) noexcept nogil:
@@ -28,7 +29,7 @@ cdef inline uint64_t mix64(uint64_t z) noexcept nogil:
 
 
 cdef inline Stream make_stream(uint64_t seed, uint64_t purpose, uint64_t a, uint64_t b) noexcept nogil:
-    """Stream number (a, b) of a seed, for one purpose."""
+    """Returns stream number (a, b) of a seed, for one purpose."""
     cdef Stream stream
     cdef uint64_t key = mix64(seed + <uint64_t>0x9E3779B97F4A7C15)
     key = mix64(key ^ (purpose * <uint64_t>0xD1342543DE82EF95))
@@ -44,7 +45,7 @@ cdef inline uint64_t next_u64(Stream *stream) noexcept nogil:
 
 
 cdef inline uint32_t next_below(Stream *stream, uint32_t n) noexcept nogil:
-    """Uniform in 0 to n - 1, without modulo bias (Lemire 2019)."""
+    """Draws uniformly from 0 to n - 1, without modulo bias (Lemire 2019)."""
     cdef uint64_t product = (next_u64(stream) >> 32) * n
     cdef uint32_t low = <uint32_t>product
     cdef uint32_t threshold
@@ -57,18 +58,18 @@ cdef inline uint32_t next_below(Stream *stream, uint32_t n) noexcept nogil:
 
 
 cdef inline double next_double(Stream *stream) noexcept nogil:
-    """Uniform in the open interval (0, 1)."""
+    """Draws uniformly from the open interval (0, 1)."""
     return ((next_u64(stream) >> 12) + 0.5) * (1.0 / 4503599627370496.0)
 
 
 cdef inline double next_normal(Stream *stream) noexcept nogil:
-    """Standard normal (Box and Muller 1958)."""
+    """Draws a standard normal variate (Box and Muller 1958)."""
     cdef double u = next_double(stream)
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * next_double(stream))
 
 
 cdef inline double next_gamma(Stream *stream, double shape) noexcept nogil:
-    """Gamma variate of unit scale (Marsaglia and Tsang 2000)."""
+    """Draws a gamma variate of unit scale (Marsaglia and Tsang 2000)."""
     cdef double d, c, x, v, u, boost = 1.0
     if shape < 1.0:
         boost = pow(next_double(stream), 1.0 / shape)

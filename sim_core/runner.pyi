@@ -9,11 +9,31 @@ from sim_core.runner_settings import RunnerSettings
 from sim_core.tree_search.leaves import LeafBatch
 
 class GameRunner:
-    """Plays the games of a schedule to their ends."""
+    """Plays the games of a schedule to their ends.
+
+    Args:
+        leaves: Slots, trees and buffers. The next runner can use them again.
+        settings: `RunnerSettings`. The trees must have room for its simulations.
+        temperature: Temperature at which the learner's moves are sampled from its policy. 0 plays the best action.
+            A Gumbel root ignores it and plays what halving settles on: there `gumbel_scale` takes its place.
+        seed: Random seed of the deals. Game i is dealt from the stream (seed, streams[i]).
+        learner_seed: Random seed of searches and sampled moves.
+        streams: Stream numbers, int64 [m]. Games with the same number have the same deal.
+        first_player: Player who begins, 0 or 1 [m].
+        controllers: Who plays which seat, int [m, 2]. 0 is the learner, k is opponent number k - 1.
+        opponents: (name, seed) of each built-in opponent. (None, 0) is one outside the engine: `play` takes its moves.
+        record: Whether to keep the learner's positions and policy targets.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
+    """
 
     leaves: LeafBatch
+    """Slots, trees and buffers that the runner plays in."""
     finished: int
+    """Number of games that are over."""
     record: GameRecord
+    """How the games ended, and the learner's positions where they are kept."""
     def __init__(
         self,
         leaves: LeafBatch,
@@ -28,15 +48,50 @@ class GameRunner:
         opponents: Sequence[tuple[str | None, int]] = (),
         record: bool = False,
     ) -> None: ...
-    def advance(self, threads: int = 1) -> int: ...
+    def advance(self, threads: int = 1) -> int:
+        """Takes the network's answers, and plays on until every game waits for one or is over.
+
+        A slot whose game has ended takes the next game at the next call, so 0 leaves may wait before `is_done`.
+
+        Args:
+            threads: Threads to play with.
+
+        Returns:
+            Number of leaves that wait for the network.
+
+        Raises:
+            ValueError: The leaves of the last call have not been evaluated, or the answer holds NaN or infinity.
+        """
     @property
-    def is_done(self) -> bool: ...
-    def outside(self, opponent: int) -> tuple[NDArray[np.int64], int]: ...
-    def positions(self, slots: ArrayLike) -> GameBatch: ...
-    def play(self, slots: ArrayLike, actions: ArrayLike) -> None: ...
+    def is_done(self) -> bool:
+        """Returns whether all games are over."""
+    def outside(self, opponent: int) -> tuple[NDArray[np.int64], int]:
+        """Finds the games that wait for an opponent outside the engine.
+
+        Args:
+            opponent: Number of the opponent.
+
+        Returns:
+            The slots in which it is to move, int64 [k], and the number of slots that hold a game against it.
+        """
+    def positions(self, slots: ArrayLike) -> GameBatch:
+        """Returns the games in these slots as a `GameBatch`, with their stream numbers."""
+    def play(self, slots: ArrayLike, actions: ArrayLike) -> None:
+        """Plays the moves of opponents outside the engine.
+
+        Args:
+            slots: Slots in which such an opponent is to move [k], each once.
+            actions: Ids of its actions [k].
+
+        Raises:
+            ValueError: An action is not legal, or no outside opponent is to move in a slot. Then no game has changed.
+        """
     @property
-    def seconds(self) -> dict[str, float]: ...
+    def seconds(self) -> dict[str, float]:
+        """Returns the seconds spent in: forward (the network), tree, opponents (built-in ones), encoding."""
     @property
-    def simulations_done(self) -> int: ...
+    def simulations_done(self) -> int:
+        """Returns the number of simulations that the learner's searches have made."""
     @property
-    def progress(self) -> float: ...
+    def progress(self) -> float:
+        """Returns the games played so far. A running game counts as the part of it that is played."""

@@ -1,7 +1,7 @@
 """Plays a schedule of games in slots that never wait for one another: every network call takes one leaf of each.
 
-A slot searches for its learner's moves, plays built-in opponents' and solved moves on the spot, and takes the next game
-of the schedule when its own is over. So the network's batches stay full, and no Python runs between two calls.
+A slot searches for the learner's moves, plays solved moves and those of built-in opponents at once, and takes the next
+game of the schedule when its game is over. So the network's batches stay full, and no Python runs between two calls.
 """
 from libc.math cimport INFINITY, NAN, pow
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
@@ -23,12 +23,12 @@ from sim_core.runner_settings import RunnerSettings
 from sim_core.tree_search.trees cimport Trees
 
 cdef enum:
-    EMPTY = 0       # no game, or one that is over
-    TO_MOVE = 1     # its next move is to be made
+    EMPTY = 0       # no game, or a game that is over
+    TO_MOVE = 1     # the next move is to be made
     ROOT = 2        # the position itself waits for the network
-    LEAF = 3        # a leaf of its search waits for the network
-    OUTSIDE = 4     # an opponent outside this module is to move
-    LEARNER = 0     # the controller that searches; others are 1 + their place among the opponents
+    LEAF = 3        # a leaf of the search waits for the network
+    OUTSIDE = 4     # an opponent outside the engine is to move
+    LEARNER = 0     # the controller that searches; opponent number k is controller k + 1
 
 
 cdef inline double now() noexcept nogil:
@@ -41,20 +41,20 @@ cdef class GameRunner:
     """Plays the games of a schedule to their ends.
 
     Args:
-        leaves: slots, trees and buffers; used again by the next runner.
-        settings: `RunnerSettings`; its simulations are at most those the trees have room for.
-        temperature: of the policy its moves are sampled from; 0 plays the best. (A Gumbel root plays what halving
-            settles on: there `gumbel_scale` is the temperature.)
-        seed: of deals; game i is dealt from the stream (seed, streams[i]).
-        learner_seed: of searches and sampled moves.
-        streams: stream numbers int64 [m]; games with one number have one deal.
-        first_player: who starts, 0 or 1 [m].
-        controllers: who plays which seat, int [m, 2]: 0 the learner, k the opponent number k - 1.
-        opponents: (name, seed) of built-in opponents; (None, 0) of one outside, whose moves `play` brings.
-        record: whether to keep the learner's positions and policy targets.
+        leaves: Slots, trees and buffers. The next runner can use them again.
+        settings: `RunnerSettings`. The trees must have room for its simulations.
+        temperature: Temperature at which the learner's moves are sampled from its policy. 0 plays the best action.
+            A Gumbel root ignores it and plays what halving settles on: there `gumbel_scale` takes its place.
+        seed: Random seed of the deals. Game i is dealt from the stream (seed, streams[i]).
+        learner_seed: Random seed of searches and sampled moves.
+        streams: Stream numbers, int64 [m]. Games with the same number have the same deal.
+        first_player: Player who begins, 0 or 1 [m].
+        controllers: Who plays which seat, int [m, 2]. 0 is the learner, k is opponent number k - 1.
+        opponents: (name, seed) of each built-in opponent. (None, 0) is one outside the engine: `play` takes its moves.
+        record: Whether to keep the learner's positions and policy targets.
 
     Raises:
-        ValueError: names the argument that is out of range.
+        ValueError: Names the argument, the value and what would be right.
     """
     cdef readonly LeafBatch leaves
     cdef Trees trees
@@ -67,13 +67,13 @@ cdef class GameRunner:
     cdef const int64_t[::1] streams
     cdef const int64_t[::1] first_player
     cdef const int64_t[:, ::1] controllers
-    cdef int64_t[::1] builtin           # [opponents], number among the game's opponents; -1: outside
+    cdef int64_t[::1] builtin           # [opponents], number among the game's opponents; -1: outside the engine
     cdef uint64_t[::1] opponent_seeds   # [opponents]
     cdef uint8_t[:, ::1] states         # [slots, state_size]
     cdef int64_t[::1] numbers           # [slots], the game in a slot
     cdef uint8_t[::1] phase             # [slots]
     cdef double[::1] opponent_seconds   # [slots]
-    cdef int64_t[::1] searched          # [slots], moves searched for
+    cdef int64_t[::1] searched          # [slots], number of searches
     cdef readonly Py_ssize_t finished
 
     def __cinit__(
@@ -106,7 +106,7 @@ cdef class GameRunner:
         self.controllers = np.array(seats).reshape(m, 2)
         for name, _ in opponents:
             if name is not None and name not in handle.opponents:
-                raise ValueError(f"opponents: {name!r} is no opponent of {handle.name}")
+                raise ValueError(f"opponents: {name!r} given, {handle.name} has no such opponent")
         self.builtin = np.array(
             [-1 if name is None else handle.opponents.index(name) for name, _ in opponents], dtype=np.int64
         )
@@ -125,12 +125,18 @@ cdef class GameRunner:
     # -- one step: every slot goes on until it needs an answer --------------------------------------------------------
 
     def advance(self, threads=1) -> int:
-        """Take over the evaluations, go on until every game waits for an answer or is over; returns the leaves.
+        """Takes the network's answers, and plays on until every game waits for one or is over.
 
-        A slot whose game has ended takes the next one at the next call; there may be none waiting before `is_done`.
+        A slot whose game has ended takes the next game at the next call, so 0 leaves may wait before `is_done`.
+
+        Args:
+            threads: Threads to play with.
+
+        Returns:
+            Number of leaves that wait for the network.
 
         Raises:
-            ValueError: the leaves of the last call have not been evaluated, or the answer holds NaN or infinity.
+            ValueError: The leaves of the last call have not been evaluated, or the answer holds NaN or infinity.
         """
         cdef Py_ssize_t slot
         for slot in range(self.slots):
@@ -149,7 +155,7 @@ cdef class GameRunner:
 
     @property
     def is_done(self) -> bool:
-        """Whether all games are over."""
+        """Returns whether all games are over."""
         return self.finished == self.games
 
     cdef void _deal(self, Py_ssize_t slot) noexcept:
@@ -173,7 +179,7 @@ cdef class GameRunner:
         return bad
 
     cdef bint _answer(self, Py_ssize_t slot) noexcept nogil:
-        """Take over the network's answer, if one was waited for; False where it is not finite."""
+        """Takes the network's answer if the slot waits for one. Returns False if the answer is not finite."""
         cdef const float *logits
         if self.phase[slot] != ROOT and self.phase[slot] != LEAF:
             return True
@@ -190,7 +196,7 @@ cdef class GameRunner:
         return True
 
     cdef void _move(self, Py_ssize_t slot) noexcept nogil:
-        """Make the next move, or say what it waits for."""
+        """Makes the next move, or notes what the slot waits for."""
         cdef const uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
         cdef int controller
@@ -209,7 +215,7 @@ cdef class GameRunner:
             self.trees.begin(slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH))
 
     cdef inline Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
-        """The stream of this game's ply, whatever the slot and the schedule's order."""
+        """Returns the stream of this game's ply, which depends on neither the slot nor the schedule's order."""
         return make_stream(
             seed, purpose, <uint64_t>self.streams[self.numbers[slot]], self.game.ply(&self.states[slot, 0])
         )
@@ -230,7 +236,7 @@ cdef class GameRunner:
     # -- the learner's moves -----------------------------------------------------------------------------------------
 
     cdef bint _play_searched(self, Py_ssize_t slot) noexcept nogil:
-        """The move searched for; False where the search's values or policy are not finite."""
+        """Plays the move that was searched for. Returns False if the search's values or policy are not finite."""
         cdef int32_t counts[256]
         cdef float policy[256]
         cdef float value
@@ -242,11 +248,11 @@ cdef class GameRunner:
         return True
 
     cdef bint _play_solved(self, Py_ssize_t slot, const float *logits) noexcept nogil:
-        """One of the actions that keep the exact value, by the network's prior where it was asked; False where that is
-        not finite. At temperature 0 it is the one hardest to answer.
+        """Plays an action that keeps the exact value. Returns False if the network's prior is not finite.
 
-        Only positions to learn from ask the network: their target leaves its preference among equally good actions as
-        it is, so that lost positions, where all are equally good, do not drift to a uniform policy.
+        The network's prior chooses among such actions where it was asked. At temperature 0 the hardest one to answer
+        is played. Only positions to learn from ask the network: their target keeps its preference among equally good
+        actions, because lost positions, where all are equally good, would drift to a uniform policy otherwise.
         """
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
@@ -271,7 +277,7 @@ cdef class GameRunner:
         return True
 
     cdef bint _play_policy(self, Py_ssize_t slot, const float *logits) noexcept nogil:
-        """Without search: the network's policy, which then is no target to learn from."""
+        """Plays from the network's raw policy, which is no target to learn from."""
         cdef float policy[256]
         if not self.trees.network_policy(slot, logits, policy):
             return False
@@ -279,7 +285,7 @@ cdef class GameRunner:
         return True
 
     cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value) noexcept nogil:
-        """Keep the position where wanted, and step by the action; -1: one sampled from the policy."""
+        """Records the position and plays the action. -1: an action sampled from the policy."""
         cdef uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
         cdef Stream stream
@@ -293,7 +299,14 @@ cdef class GameRunner:
     # -- opponents outside -------------------------------------------------------------------------------------------
 
     def outside(self, opponent):
-        """(slots int64 [k] in which that outside opponent is to move, how many slots hold a game against it)."""
+        """Finds the games that wait for an opponent outside the engine.
+
+        Args:
+            opponent: Number of the opponent.
+
+        Returns:
+            The slots in which it is to move, int64 [k], and the number of slots that hold a game against it.
+        """
         phase, numbers = np.asarray(self.phase), np.asarray(self.numbers)
         playing = np.flatnonzero(phase != EMPTY)
         seats = np.asarray(self.controllers)[numbers[playing]]
@@ -303,7 +316,7 @@ cdef class GameRunner:
         return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
 
     def positions(self, slots):
-        """The games in these slots as a `GameBatch`, with their stream numbers."""
+        """Returns the games in these slots as a `GameBatch`, with their stream numbers."""
         rows = np.asarray(_arguments.integers("slots", slots, None, 0, self.slots - 1))
         return GameBatch.from_packed(
             np.asarray(self.states)[rows], game=self.leaves.trees.handle.name, seed=self.seed,
@@ -311,16 +324,20 @@ cdef class GameRunner:
         )
 
     def play(self, slots, actions):
-        """Play an outside opponent's action ids in these slots.
+        """Plays the moves of opponents outside the engine.
+
+        Args:
+            slots: Slots in which such an opponent is to move [k], each once.
+            actions: Ids of its actions [k].
 
         Raises:
-            ValueError: an action is not legal, or no outside opponent is to move in a slot; then no game has changed.
+            ValueError: An action is not legal, or no outside opponent is to move in a slot. Then no game has changed.
         """
         cdef const int64_t[::1] rows = _arguments.integers("slots", slots, None, 0, self.slots - 1)
         given = np.asarray(rows)
-        # a tree begun in another slot would lose its root
+        # a move in a slot that waits for the network would leave its tree with the root of another position
         if (np.asarray(self.phase)[given] != OUTSIDE).any() or len(np.unique(given)) != len(given):
-            raise ValueError(f"slots: {given} given, expected those of `outside`, each once")
+            raise ValueError(f"slots: {given} given, expected slots that `outside` returned, each once")
         batch = self.positions(rows)
         batch.step(_arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1))
         cdef const uint8_t[:, ::1] after = batch.packed()
@@ -333,18 +350,18 @@ cdef class GameRunner:
 
     @property
     def seconds(self) -> dict:
-        """Where the time went: the network's forward pass, trees, built-in opponents, encoding."""
+        """Returns the seconds spent in: forward (the network), tree, opponents (built-in ones), encoding."""
         opponents = float(np.asarray(self.opponent_seconds).sum())
         return self.leaves.seconds | {"opponents": opponents, "tree": self.leaves.seconds["tree"] - opponents}
 
     @property
     def simulations_done(self) -> int:
-        """Of the learner's searches."""
+        """Returns the number of simulations that the learner's searches have made."""
         return int(np.asarray(self.searched).sum()) * self.simulations
 
     @property
     def progress(self) -> float:
-        """Games played so far, in part-games."""
+        """Returns the games played so far. A running game counts as the part of it that is played."""
         cdef Py_ssize_t slot
         cdef double played = self.finished
         for slot in range(self.slots):
@@ -354,7 +371,7 @@ cdef class GameRunner:
 
 
 cdef int sample(const float *policy, int num_actions, double temperature, Stream *stream) noexcept nogil:
-    """An action drawn by policy ** (1 / temperature); at temperature 0 the first best one."""
+    """Draws an action from policy ** (1 / temperature). Temperature 0 takes the first best action."""
     cdef double weights[256]
     cdef double total = 0.0, left
     cdef int k, best = 0, last = -1
@@ -373,4 +390,4 @@ cdef int sample(const float *policy, int num_actions, double temperature, Stream
             left -= weights[k]
             if left < 0.0:
                 return k
-    return last     # rounding left a rest
+    return last     # rounding left a remainder

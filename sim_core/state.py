@@ -1,4 +1,4 @@
-"""`State` and `Action`: one position and one action as immutable Python values over the engine."""
+"""Offers one position (`State`) and one action (`Action`) as immutable Python values over the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ def _variant(game: str) -> str:
 
 
 class Action:
-    """One action of a game: its canonical text and its id, which never depends on where a card lies in the hand.
+    """Holds one action of a game as its id, which never depends on where a card lies in the hand.
+
+    Args:
+        id: Id of the action, 0 to the number of actions minus 1.
+        game: Name of a registered game.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
 
     >>> Action.parse("X=K1").id, str(Action(3))
     (27, 'S')
@@ -41,7 +48,7 @@ class Action:
 
     @classmethod
     def parse(cls, text: str, game: str = "beasty_bar") -> Action:
-        """The action of that text (docs/notation.md). Raises ValueError where there is none."""
+        """Returns the action with this text (docs/notation.md). Raises ValueError if there is none."""
         handle = get_game(game)
         try:
             return cls(handle.action_ids[text], game)
@@ -67,11 +74,14 @@ class Action:
 
 
 class State:
-    """A position: an immutable value; `step` returns a new one and shares nothing mutable with it.
+    """Holds a position that never changes: `step` returns a new one.
 
     Args:
-        data: the engine's packed state, as `GameBatch.packed` holds it in a row.
-        game: a registered game's name.
+        data: The engine's packed state, one row of `GameBatch.packed`.
+        game: Name of a registered game.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
 
     >>> state = State.parse("hc - - X/- -/- 0 0")
     >>> [str(action) for action in state.legal_actions()]
@@ -102,14 +112,23 @@ class State:
 
     @classmethod
     def initial(cls, seed: int, first_player: int = 0, *, game: str = "beasty_bar") -> State:
-        """The deal of that seed: game 0 of ``GameBatch(1, seed)``."""
+        """Returns the deal of a seed, which is game 0 of ``GameBatch(1, seed)``.
+
+        Args:
+            seed: Random seed, 0 to 2**64 - 1.
+            first_player: Player who begins, 0 or 1.
+            game: Name of a registered game.
+
+        Raises:
+            ValueError: Names the argument, the value and what would be right.
+        """
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
             raise ValueError(f"seed: {seed!r} given, expected an integer from 0 to 2**64 - 1")
         return cls(get_game(game).initial(seed, first_player), game)
 
     @classmethod
     def parse(cls, text: str, *, game: str = "beasty_bar") -> State:
-        """The position of that text (docs/notation.md). Raises ValueError naming the field and its fault."""
+        """Returns the position with this text (docs/notation.md). Raises ValueError naming the field and its fault."""
         return cls(get_game(game).parse(text), game)
 
     @property
@@ -132,55 +151,58 @@ class State:
         return State, (self.data, self.game)
 
     def legal_actions(self) -> tuple[Action, ...]:
-        """The legal actions in order of id; none where the game is over."""
+        """Returns the legal actions in order of id. There are none when the game is over."""
         return tuple(Action(k, self.game) for k in self._rules.legal_actions(self.data))
 
     def step(self, action: Action) -> State:
-        """The position after the mover's whole turn. Raises ValueError where the action is not legal."""
+        """Returns the position after the mover's whole turn. Raises ValueError if the action is not legal."""
         if not isinstance(action, Action) or action.game != self.game:
             raise ValueError(f"action: {action!r} given, expected an Action of {self.game}")
         return State(self._rules.step(self.data, action.id), self.game)
 
     def determinize(self, seed: int) -> State:
-        """A position drawn uniformly from those the player to move cannot tell from this one."""
+        """Returns a random position, drawn uniformly from those that look the same to the player to move."""
         return State(self._rules.determinize(self.data, seed), self.game)
 
     def observe(self) -> NDArray[np.float32]:
-        """What the player to move may know, float32 [observation_size]."""
+        """Returns what the player to move may know, float32 [observation_size]."""
         observation: NDArray[np.float32] = self._rules.observe(self.data)
         return observation
 
     @property
     def is_terminal(self) -> bool:
+        """Returns whether the game is over."""
         return bool(self._rules.is_terminal(self.data))
 
     @property
     def is_solvable(self) -> bool:
-        """Whether `solve_endgame` applies; in Beasty Bar: nothing is hidden any more."""
+        """Returns whether `solve_endgame` can solve this position. In Beasty Bar nothing may be hidden any more."""
         return bool(self._rules.is_solvable(self.data))
 
     @property
     def to_move(self) -> int:
+        """Returns the player to move, 0 or 1."""
         return int(self._rules.to_move(self.data))
 
     @property
     def ply(self) -> int:
+        """Returns the number of turns taken."""
         return int(self._rules.ply(self.data))
 
     def scores(self, scoring: str | None = None) -> tuple[int, int]:
-        """Both players' scores as the position stands.
+        """Returns both players' scores as the position stands.
 
         Args:
-            scoring: for Beasty Bar, "points" or "animals" in the bar; None is the game's own scoring.
+            scoring: Beasty Bar's scoring: "points" or "animals" in the bar. None: the game's own scoring.
 
         Raises:
-            ValueError: the game has no such scoring.
+            ValueError: The game has no such scoring.
         """
         scores: tuple[int, int] = self._score(scoring)[0]
         return scores
 
     def winner(self, scoring: str | None = None) -> int | None:
-        """Who wins as the position stands, with the scoring's tie-break; None is a draw. Arguments as of `scores`."""
+        """Returns the winner as the position stands, None for a draw. `scoring` is as in `scores`."""
         winner: int | None = self._score(scoring)[1]
         return winner
 
@@ -189,15 +211,15 @@ class State:
             winners = {1: 0, 0: None, -1: 1}
             return self._rules.scores(self.data), winners[self._rules.outcome(self.data, 0)]
         if not self.game.startswith("beasty_bar"):
-            raise ValueError(f"scoring: {scoring!r} given, but {self.game} is scored in one way only; leave it out")
+            raise ValueError(f"scoring: {scoring!r} given, but {self.game} has only one scoring, expected none")
         return score_as(self.data, scoring)
 
 
 def solve_endgame(state: State) -> tuple[int, Action]:
-    """Exact value for the player to move, in {-1, 0, 1}, and a best action.
+    """Returns the exact value for the player to move, -1, 0 or 1, and a best action.
 
     Raises:
-        ValueError: the position is not solvable yet (Beasty Bar: a deck still holds cards), or the game is over.
+        ValueError: The position cannot be solved yet (Beasty Bar: a deck still holds cards), or the game is over.
     """
     value, best = get_game(state.game).solve(state.data)
     return int(value), Action(best, state.game)

@@ -11,9 +11,7 @@ import torch
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.checkpoints.safetensors import metadata_of, weights_as_safetensors
 from lit_trainer.measuring.positions import POSITIONS, sample_positions
-from lit_trainer.networks import kernels as inference
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.networks.residual_mlp import ResidualMLP
 from lit_trainer.networks.transformer import TransformerNetwork
 from lit_trainer.reporting.measurement_report import read_record
 from lit_trainer.reporting.model_card import CARD, ONNX, SAFETENSORS, Exported, model_card
@@ -63,12 +61,12 @@ def network_as_onnx(network: PolicyValueNetwork, metadata: Mapping[str, str]) ->
         ModuleNotFoundError: without the packages of the extra ``onnx``.
     """
     try:
-        from lit_trainer.networks.onnx_graph import serialized
+        from lit_trainer.networks.onnx_graph import residual_mlp_graph
         from lit_trainer.networks.onnx_transformer import serialized_transformer
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{error}; {NEEDS}") from None
-    if isinstance(network, ResidualMLP) and inference.computes_as_residual_mlp(network):
-        return serialized(inference.weights_of(network), int8=False, metadata=metadata)
+    if (graph := residual_mlp_graph(network, int8=False, metadata=metadata)) is not None:
+        return graph
     if type(network) is TransformerNetwork:
         return serialized_transformer(network, metadata)
     raise ValueError(

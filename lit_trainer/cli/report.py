@@ -31,7 +31,8 @@ def report(
         out: Folder to write to.
         simulations: Simulations per move. The judge of the annotated games searches 16 times as many.
         games: Games of the agent against itself, for the pictures.
-        opponents: Opponents of the annotated games: ``itself`` or players' names of any kind.
+        opponents: Opponents of the annotated games: itself, a built-in opponent, ismcts:N, FILE.ckpt@SIMULATIONS, a
+            run's folder, or package.module.Agent(argument=value).
         seed: Random seed. The same seed gives the same report.
         threads: Threads in all.
 

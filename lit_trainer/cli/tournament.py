@@ -33,8 +33,8 @@ def tournament(
     """Plays a round robin, or goes on with an interrupted one, and rates the players.
 
     Args:
-        agents: Two or more players' names: checkpoints' paths, PATH@N for search with N simulations per move, a run's
-            folder, the game's opponents, ismcts:N, my_package.MyAgent.
+        agents: Two or more players: FILE.ckpt, FILE.ckpt@SIMULATIONS, a run's folder, a built-in opponent, ismcts:N, or
+            package.module.Agent(argument=value).
         games: Games of each pairing, half of them from either seat.
         game: Name of the game. By default that of the checkpoints.
         seed: Random seed. The same seed gives the same result.

@@ -1,1 +1,1 @@
-"""What Lightning trains with: the module, its loss, the data module, replay, resuming and stopping."""
+"""Trains with Lightning: the module and its loss, the data module, the replay window, resuming and stopping."""

@@ -1,4 +1,4 @@
-"""The data of a run: self-play for training, matches against known opponents for validation and test."""
+"""Provides a run's data: self-play for training, matches against known opponents for validation and test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from lit_trainer.checkpoints.reader import windows_in
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
-from lit_trainer.learning.distributed import gather_stats, gather_windows, own_window
+from lit_trainer.learning.distributed import gather_stats, own_window, windows_to_save
 from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, PlayedMatch
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.learning.settings import (
@@ -31,16 +31,10 @@ from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.opponent_pool import OpponentPool
-from lit_trainer.self_play.games import GeneratedGames
-from lit_trainer.self_play.generator import play_games
-from lit_trainer.self_play.lanes import LaneMemory
+from lit_trainer.self_play.generator import Generator, make_generator
 from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
-from lit_trainer.self_play.stats import results_to_log
+from lit_trainer.self_play.stats import SelfPlayStats
 from lit_trainer.utils.memory import add_memory_advice
-from lit_trainer.utils.seeding import derive_seed
-
-if TYPE_CHECKING:
-    from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator
 
 log = logging.getLogger(__name__)
 
@@ -104,19 +98,16 @@ class SelfPlayDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.steps_per_iteration = steps_per_iteration
         self.seed = seed
-        self._memory = LaneMemory()
         self._games_tested = 0
-        self._generator: AsynchronousGenerator | None = None
+        self._generator: Generator | None = None
         self._stop = CommonStop()
         self._matches = EvaluationMatches(game, self.roster, seed, self._stop)
         self._resumed = False
         self.window = ReplayWindow(replay.positions, game)
         self.on_progress: list[Callable[[float, int], None]] = []
-        """Called while games are generated, or played in a test, with the games played so far and their total."""
-        self.generation_stats: dict[str, float] = {}
-        """Of the newest iteration, over all processes: games a second, the forward pass's share of the time, ..."""
-
-    # -- what it needs of the trainer ------------------------------------------------------------------------------
+        """Listeners, called with the games played so far and their total, in self-play and in tests."""
+        self.generation_stats = SelfPlayStats()
+        """Statistics of the newest iteration's games, over all processes."""
 
     @property
     def _network(self) -> PolicyValueNetwork:
@@ -127,7 +118,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     @property
     def _process(self) -> tuple[int, int]:
-        """This process's rank and how many there are."""
+        """Returns this process's rank and the number of processes."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _iteration(self) -> int:
@@ -135,61 +126,28 @@ class SelfPlayDataModule(LightningDataModule):
         return int(self.trainer.current_epoch)
 
     def check_game(self, network: PolicyValueNetwork) -> None:
-        """Raise ValueError where network and data are not of one game."""
+        """Raises ValueError if the network is of another game, or the evaluator does not support it."""
         if network.game != self.game:
             raise ValueError(f"game: the data plays {self.game}, the network is for {network.game}")
         make_evaluator(network, self.generation.evaluator)  # names what it does not support, or what is not installed
 
     def setup(self, stage: str) -> None:
-        """Check that network and data are of one game, before anything is played."""
+        """Checks that network and data fit, before anything is played."""
         self.check_game(self._network)
         self._stop.attach(self.trainer)
 
-    # -- training --------------------------------------------------------------------------------------------------
-
-    def _play(self, iteration: int) -> GeneratedGames:
-        """An iteration's games, played here and now with the current weights."""
-        pool, network = self.opponent_pool, self._network
-        plan = pool.plan(self.generation.games)
-        return play_games(
-            self.generation,
-            network,
-            plan,
-            temperature=self.temperature,
-            seed=derive_seed(self.seed, "self-play", iteration, self._process[0]),
-            opponents=pool.players_of(plan, network, self.temperature),
-            memory=self._memory,
-            on_progress=self._while_playing,
-        )
-
-    def _take_from_workers(self, iteration: int) -> GeneratedGames:
-        """An iteration's games, from workers that go on playing with the current weights."""
-        if self._generator is None:
-            self._generator = self._start_workers(iteration)
-        return self._generator.collect(
-            iteration, self._network, self.opponent_pool, self.temperature, self._while_playing
-        )
-
-    def _start_workers(self, iteration: int) -> AsynchronousGenerator:
-        from lit_trainer.self_play.workers.asynchronous import (  # POSIX systems only
-            AsynchronousGenerator,
-        )
-
-        assert self.trainer is not None and self.workers is not None
-        generator = AsynchronousGenerator(
+    def _new_generator(self, iteration: int) -> Generator:
+        generator = make_generator(
+            lambda: self.generation,
             self._network,
             self.opponent_pool,
-            self.generation,
-            games_per_iteration=self.generation.games,
-            workers=self.workers.count,
-            device=self.workers.device_for(self.trainer.strategy.root_device),
-            max_staleness=self.workers.max_staleness,
-            timeout=self.workers.timeout,
+            self.workers,
+            temperature=lambda: self.temperature,
             seed=self.seed,
             rank=self._process[0],
-            start_iteration=iteration,
+            on_progress=self._while_playing,
         )
-        if self._resumed:
+        if self._resumed and generator.games_ahead:
             rank_zero_info(
                 f"Asynchronous generation goes on at iteration {iteration}: games that were on their way when the "
                 f"checkpoint was written (at most {generator.games_ahead}) are not in it; new ones are played instead."
@@ -197,48 +155,50 @@ class SelfPlayDataModule(LightningDataModule):
         return generator
 
     def _while_playing(self, games: float, total: int | None = None) -> None:
-        """Called a few times a second while games are played or waited for."""
+        """Tells the listeners how far the games are. It is called several times a second."""
         self._stop.heed()
         total = self.generation.games if total is None else total
         for report in self.on_progress:
             report(min(games, total), total)
 
     def _before_batch(self) -> None:
-        self._check_workers()
+        self._check_generator()
         self._stop.agree()
 
-    def _check_workers(self) -> None:
+    def _check_generator(self) -> None:
         if self._generator is not None:
             self._generator.check()
 
-    def _stop_workers(self) -> None:
+    def _close_generator(self) -> None:
         if self._generator is not None:
             self._generator.close()
             self._generator = None
 
     def teardown(self, stage: str) -> None:
-        """End the workers."""
-        self._stop_workers()
+        """Ends the workers."""
+        self._close_generator()
 
     def on_exception(self, exception: BaseException) -> None:
-        """End the workers: Lightning calls this in place of `teardown` after an error, Ctrl-C or SIGTERM."""
-        self._stop_workers()
+        """Ends the workers. Lightning calls this in place of `teardown` after an error, Ctrl-C or SIGTERM."""
+        self._close_generator()
         advice = f"lower data.batch_size (now {self.batch_size}), data.replay.positions or the network's size"
         add_memory_advice(exception, "while the network learned", advice)
 
     def refill(self, iteration: int) -> None:
-        """Put the positions of an iteration's games into the window, played with the current weights."""
+        """Adds an iteration's positions to the window, from games that are played with the current weights."""
         pool = self.opponent_pool
         if pool.needs_snapshot(iteration):
             pool.add_snapshot(iteration, self._network)
-        play = self._take_from_workers if self.workers else self._play
-        games = self._stop.together(partial(play, iteration))
+        if self._generator is None:
+            self._generator = self._new_generator(iteration)
+        games = self._stop.together(partial(self._generator.generate, iteration))
         self.window.add(games)
-        stats = games.stats | results_to_log(games.results) | {"replay_positions": float(len(self.window))}
+        stats = games.stats + SelfPlayStats(replay_positions=len(self.window))
         # here, since in hooks of an epoch's end the first process's progress bar asks the others for metrics
         self.generation_stats = stats if self._process[1] == 1 else gather_stats(stats)
 
     def train_dataloader(self) -> DataLoader[Any]:
+        """Returns the loader of training batches, each of which is drawn from the replay window."""
         self._stop.listen()
         dataset = SelfPlayDataset(
             self.window,
@@ -253,16 +213,13 @@ class SelfPlayDataModule(LightningDataModule):
         )
         return _loader(dataset)
 
-    # -- evaluation ------------------------------------------------------------------------------------------------
-
     @property
     def _conditions(self) -> Conditions:
-        rank, world = self._process
         generation = self.generation
-        return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, rank, world)
+        return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, *self._process)
 
     def _play_evaluation(self, match: Match) -> PlayedMatch:
-        self._check_workers()
+        self._check_generator()
         return self._matches.play(
             self._network, match, self.evaluation.games, self._conditions, on_progress=lambda _: self._stop.heed()
         )
@@ -287,7 +244,7 @@ class SelfPlayDataModule(LightningDataModule):
 
     @property
     def test_matches(self) -> tuple[Match, ...]:
-        """The matches of `test`, in the order of its loaders."""
+        """Returns the matches of `test`, in the order of its loaders."""
         return tuple(Match(number, name) for number in self.test.simulations for name in self.test.opponents or ())
 
     def test_facts(self) -> dict[str, Any]:
@@ -314,28 +271,19 @@ class SelfPlayDataModule(LightningDataModule):
         self._matches.move_times, self._games_tested = MoveTimes(), 0
         return [_loader(EvaluationDataset(match, partial(self._play_test, match))) for match in self.test_matches]
 
-    # -- checkpoints -----------------------------------------------------------------------------------------------
-
     def state_dict(self) -> dict[str, Any]:
-        """Pool and, where wanted, replay window: on the first process all processes' windows, so all must ask.
+        """Returns the pool and, if `replay.save` is set, the windows of all processes. All processes must call it.
 
-        Settings are not state: on a resume the YAML's hold.
+        Settings are not part of it, because a resumed run takes them from its configuration.
         """
         state: dict[str, Any] = {"opponent_pool": self.opponent_pool.state_dict()}
         if self.replay.save:
-            state |= self._replay_state()
+            device = None if self.trainer is None else self.trainer.strategy.root_device
+            state |= windows_to_save(self.window.state_dict(), self._process[1], device)
         return state
 
-    def _replay_state(self) -> dict[str, Any]:
-        window = self.window.state_dict()
-        if self._process[1] == 1:
-            return {"replay": window}
-        assert self.trainer is not None
-        windows = gather_windows(window, self.trainer.strategy.root_device)
-        # Lightning writes what the first process returns, and drops what the others do
-        return {} if windows is None else {"replay": windows.pop(0), "replay_of_rank": windows}
-
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Loads the pool and this process's window, see `own_window`."""
         self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
         if windows := windows_in(state_dict):

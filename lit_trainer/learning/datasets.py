@@ -1,4 +1,4 @@
-"""The data sets that Lightning's loaders iterate over: self-play for training, matches for evaluation."""
+"""Feeds Lightning's loaders: batches of self-play positions for training, matches for evaluation."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ class EvaluationDataset(IterableDataset[dict[str, Any]]):
 
 
 class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
-    """One pass is one iteration: play, put the positions into the replay window, stream ready batches.
+    """Plays an iteration's games at the start of each pass, then yields batches drawn from the replay window.
 
-    Its length is known, so Lightning takes no batch before the weights are those of the iteration.
+    Its length is known, because Lightning would otherwise take a batch before the weights are those of the iteration.
 
     Args:
-        replay: the window; `refill` adds to it.
-        refill: plays the games of an iteration with the current weights.
-        iteration: tells the current iteration, asked at the start of each pass.
-        steps_per_iteration: batches a pass.
-        batch_size: positions a batch.
-        seed: of the sampling.
-        rank: this process's number; processes play and sample differently.
-        check: called before each batch; what it raises ends the pass.
-        auxiliary: with the targets of a network's auxiliary heads.
+        replay: Replay window, to which `refill` adds positions.
+        refill: Plays the games of an iteration with the current weights.
+        iteration: Returns the current iteration. It is called at the start of each pass.
+        steps_per_iteration: Batches per pass.
+        batch_size: Positions per batch.
+        seed: Random seed of the sampling.
+        rank: Number of this process. Processes play and sample differently.
+        check: Called before each batch. What it raises ends the pass.
+        auxiliary: Whether batches hold the targets of a network's auxiliary heads.
     """
 
     def __init__(

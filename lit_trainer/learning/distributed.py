@@ -1,4 +1,4 @@
-"""What the processes of one run put together: replay windows for a checkpoint, statistics of self-play for the log."""
+"""Brings together what the processes of a run hold: replay windows for a checkpoint, statistics for the log."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ import torch.distributed as dist
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from lit_trainer.self_play.stats import SelfPlayStats
+
 _PIECE = 1 << 23
-"""Bytes of each process that are on their way at a time: the first holds as many times this as there are processes."""
+"""Bytes that each process sends at a time. The first process holds this number once per process."""
 
 
 def messages_device(device: torch.device) -> torch.device:
-    """Where tensors that processes send each other must lie: on the strategy's device for NCCL, else in main memory."""
+    """Returns the device of tensors that processes send each other: the strategy's for NCCL, else the CPU."""
     return device if dist.get_backend() == "nccl" else torch.device("cpu")
 
 
 def gather_windows(window: Mapping[str, Any], device: torch.device) -> dict[int, dict[str, Any]] | None:
-    """Every process's replay window, by rank, on the first process; None on the others. All must call it.
+    """Returns the replay windows of all processes by rank. All processes must call it, and only the first gets them.
 
     Args:
-        window: of this process, as `ReplayWindow.state_dict` gives it: tensors and plain values.
-        device: the strategy's; windows travel through it where the processes talk by NCCL, which knows no other memory.
+        window: Window of this process, as `ReplayWindow.state_dict` returns it: tensors and plain values.
+        device: Device of the strategy. Windows travel through it where processes use NCCL, which sends only from there.
+
+    Returns:
+        Rank to window in the first process, None in the others.
     """
     device = messages_device(device)
     rank, world = dist.get_rank(), dist.get_world_size()
@@ -51,6 +56,23 @@ def gather_windows(window: Mapping[str, Any], device: torch.device) -> dict[int,
     return {k: _from_bytes(received[k], layout) | values for k, (layout, values) in enumerate(heads)}
 
 
+def windows_to_save(window: dict[str, Any], world: int, device: torch.device | None) -> dict[str, Any]:
+    """Returns what a checkpoint holds of the replay windows. All processes must call it.
+
+    Lightning writes what the first process returns, so the others return nothing.
+
+    Args:
+        window: Window of this process, as `ReplayWindow.state_dict` returns it.
+        world: Number of processes.
+        device: Device of the strategy, needed only with several processes.
+    """
+    if world == 1:
+        return {"replay": window}
+    assert device is not None
+    windows = gather_windows(window, device)
+    return {} if windows is None else {"replay": windows.pop(0), "replay_of_rank": windows}
+
+
 def _nbytes(shape: tuple[int, ...], dtype: torch.dtype) -> int:
     return int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
@@ -70,15 +92,15 @@ def _from_bytes(data: Tensor, layout: Mapping[str, tuple[tuple[int, ...], torch.
 
 
 def share_out_windows(windows: Sequence[Mapping[str, Any]], rank: int, world: int) -> dict[str, Any]:
-    """One process's part of the windows that another number of processes saved.
+    """Returns one process's share of windows that another number of processes saved.
 
-    The positions of all windows are put in one order, by their distance from their window's newest, and dealt out in
-    turn: each process gets as many (within one) of every age, and none is lost or doubled.
+    The positions of all windows are ordered by their distance from their window's newest position and dealt out in
+    turn. So each process gets the same number of every age, within one, and no position is lost or doubled.
 
     Args:
-        windows: by rank of the run that saved them, as `ReplayWindow.state_dict` gives them.
-        rank: of the process that asks.
-        world: processes among which they are shared out.
+        windows: Windows by rank of the run that saved them, as `ReplayWindow.state_dict` returns them.
+        rank: Number of the process that asks.
+        world: Number of processes that share the windows.
     """
     counts = [len(window["outcomes"]) for window in windows]
     distance = np.concatenate([np.arange(count)[::-1] for count in counts])
@@ -96,12 +118,12 @@ def share_out_windows(windows: Sequence[Mapping[str, Any]], rank: int, world: in
 
 
 def own_window(windows: Sequence[Mapping[str, Any]], rank: int, world: int) -> Mapping[str, Any]:
-    """This process's window, or its share where another number of processes saved them, which is said.
+    """Returns this process's window, or its share where another number of processes saved them, and says so.
 
     Args:
-        windows: by rank of the run that saved them, as `ReplayWindow.state_dict` gives them.
-        rank: of the process that asks.
-        world: processes there are now.
+        windows: Windows by rank of the run that saved them, as `ReplayWindow.state_dict` returns them.
+        rank: Number of this process.
+        world: Number of processes of this run.
     """
     if "margins" not in windows[0]:
         rank_zero_info(
@@ -117,42 +139,12 @@ def own_window(windows: Sequence[Mapping[str, Any]], rank: int, world: int) -> M
     return share_out_windows(windows, rank, world)
 
 
-def gather_stats(stats: Mapping[str, float]) -> dict[str, float]:
-    """Statistics of self-play over all processes, the same on each. All must call it."""
-    gathered: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(gathered, dict(stats))
-    return combine_stats(gathered)
+def gather_stats(stats: SelfPlayStats) -> SelfPlayStats:
+    """Returns the statistics of all processes' games, the same on each process. All must call it.
 
-
-def combine_stats(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Several processes' statistics of self-play as one, by name:
-
-    - ``score/NAME``: over all games against that opponent, by ``games/NAME``;
-    - ``games``, ``games/NAME``, ``positions``, ``dropped_games``, ``replay_positions``, ``*_per_second``: sums;
-    - ``seconds``: the longest;
-    - all others, as ``*_share``: means.
-
-    A process may lack a name: it met no game of that opponent.
-
-    >>> combine_stats([{"games/random": 3.0, "score/random": 1.0}, {"games/random": 1.0, "score/random": 0.0}])
-    {'games/random': 4.0, 'score/random': 0.75}
+    Args:
+        stats: Statistics of this process's games.
     """
-    combined: dict[str, float] = {}
-    for name in dict.fromkeys(name for part in parts for name in part):
-        having = [part for part in parts if name in part]
-        values = [part[name] for part in having]
-        if name.startswith("score/"):
-            games = [part[name.replace("score/", "games/", 1)] for part in having]
-            combined[name] = sum(v * n for v, n in zip(values, games, strict=True)) / sum(games)
-        elif _is_summed(name):
-            combined[name] = sum(values)
-        elif name == "seconds":
-            combined[name] = max(values)
-        else:
-            combined[name] = sum(values) / len(values)
-    return combined
-
-
-def _is_summed(name: str) -> bool:
-    counted = ("games", "positions", "dropped_games", "replay_positions")
-    return name in counted or name.startswith("games/") or name.endswith("_per_second")
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, stats)
+    return sum(gathered, SelfPlayStats())

@@ -1,4 +1,4 @@
-"""The AlphaZero loss as pure functions of tensors (Silver et al. 2017, with an entropy bonus)."""
+"""Computes the AlphaZero loss as pure functions of tensors (Silver et al. 2017, with an entropy bonus)."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from torch.nn import functional
 
 
 class AlphaZeroLoss(NamedTuple):
-    """The loss and its terms, scalars."""
+    """Holds the loss and its terms, each a scalar."""
 
     total: Tensor
     policy: Tensor
     value: Tensor
     entropy: Tensor
     margin: Tensor | None = None
-    """Of networks with auxiliary heads, as the next."""
+    """Margin term. Set only for networks with auxiliary heads."""
     hand: Tensor | None = None
+    """Hidden-hand term. Set only for networks with auxiliary heads, of games that have hidden hands."""
 
 
 def masked_log_softmax(logits: Tensor, legal_mask: Tensor) -> Tensor:
-    """Log-probabilities over legal actions [B, A]; illegal ones get the most negative finite number.
+    """Returns log-probabilities over legal actions [B, A]. Illegal actions get the most negative finite number.
 
-    A row without a legal action is uniform over all.
+    A row without a legal action is uniform over all actions.
     """
     return torch.log_softmax(logits.masked_fill(~legal_mask, torch.finfo(logits.dtype).min), dim=-1)
 
 
 def policy_entropy(log_probabilities: Tensor, legal_mask: Tensor) -> Tensor:
-    """Entropy of each row's policy over legal actions [B], in nats."""
+    """Returns the entropy of each row's policy over legal actions [B], in nats."""
     # masked before the product: minus infinity (half precision) times zero would spoil the gradient
     return -(log_probabilities.exp() * log_probabilities.masked_fill(~legal_mask, 0.0)).sum(dim=-1)
 
@@ -45,16 +46,16 @@ def alphazero_loss(
     value_coef: float = 1.0,
     entropy_coef: float = 0.0,
 ) -> AlphaZeroLoss:
-    """Cross-entropy to the search's policy, squared error to the outcome, less the entropy bonus.
+    """Returns the cross-entropy to the search's policy plus the squared error to the outcome, less the entropy bonus.
 
     Args:
-        logits: policy logits [B, A].
-        value: predicted value for the player to move [B], -1 to 1.
-        policy_target: search policy [B, A]; a row sums to 1, or to 0 where there is no target.
-        value_target: outcome for the player to move [B].
-        legal_mask: bool [B, A].
-        value_coef: weight of the value term.
-        entropy_coef: weight of the policy's entropy, in nats.
+        logits: Policy logits [B, A].
+        value: Predicted value for the player to move [B], from -1 to 1.
+        policy_target: Policy of the search [B, A]. A row sums to 1, or to 0 where there is no target.
+        value_target: Outcome for the player to move [B].
+        legal_mask: Legal actions, bool [B, A].
+        value_coef: Weight of the value term.
+        entropy_coef: Weight of the policy's entropy, in nats.
     """
     log_probabilities = masked_log_softmax(logits, legal_mask)
     has_target = policy_target.sum(dim=-1) > 0.5
@@ -67,7 +68,10 @@ def alphazero_loss(
 
 
 def margin_loss(margin: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error to the final margin [B], over the positions whose margin is known (not NaN); else 0."""
+    """Returns the mean squared error to the final margin [B] over positions whose margin is known. NaN: unknown.
+
+    Where no margin is known the result is 0.
+    """
     known = ~target.isnan()
     # replaced before the difference: NaN times zero would spoil the gradient
     error = (margin - target.nan_to_num()) * known
@@ -75,7 +79,10 @@ def margin_loss(margin: Tensor, target: Tensor) -> Tensor:
 
 
 def hidden_loss(logits: Tensor, answers: Tensor) -> Tensor:
-    """Mean cross-entropy, in nats, of the answers [B, H] 0 or 1; those of -1 are left out. 0 where none is left."""
+    """Returns the mean cross-entropy, in nats, to the answers [B, H], each 0 or 1. Answers of -1 are left out.
+
+    Where no answer is left the result is 0.
+    """
     asked = answers >= 0
     cross_entropy = functional.binary_cross_entropy_with_logits(logits, answers.clamp(min=0), reduction="none")
     return (cross_entropy * asked).sum() / asked.sum().clamp(min=1)

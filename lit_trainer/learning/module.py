@@ -1,4 +1,4 @@
-"""The LightningModule: the AlphaZero loss on batches of positions, and win rates on evaluation matches."""
+"""Teaches a network by the AlphaZero loss, and logs the results of evaluation matches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
-from lit_trainer.learning.resume import configuration, let_configuration_win
+from lit_trainer.learning.resume import apply_current_settings, configuration
 from lit_trainer.learning.scores import MatchScores
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.networks.base import PolicyValueNetwork
@@ -27,23 +27,24 @@ class AlphaZeroModule(LightningModule):
     """Learns a policy and a value from search policies and outcomes (Silver et al. 2017).
 
     Args:
-        network: the policy-value network.
-        optimizer: makes the optimizer of the parameters.
-        lr_scheduler: makes a scheduler of the optimizer; None keeps the rate.
-        lr_interval: whether the scheduler steps every iteration ("epoch") or every batch ("step").
-        value_coef: weight of the value term in the loss.
-        entropy_coef: weight of the policy's entropy, in nats; `EntropyScheduleCallback` drives it.
-        search_value_share: how much of the value's target is the search's value of the position in place of the game's
-            outcome, 0 to 1.
-        margin_coef: weight of the squared error to the game's final margin of points; as `hand_coef`, this needs a
-            network with `auxiliary: true`, whose heads learn on the side and are not asked in play.
-        hand_coef: weight of the cross-entropy to the other's hidden hand, a number for each card that may be in it.
-        initial_weights: a checkpoint whose network's weights a new run begins with; of the optimizer, the replay window
-            and the iterations it takes nothing. `ckpt_path` goes before it.
+        network: Policy-value network that learns.
+        optimizer: Makes the optimizer for the network's parameters.
+        lr_scheduler: Makes a scheduler for the optimizer. None: the learning rate is constant.
+        lr_interval: Unit of the scheduler's steps: "epoch", one step per iteration, or "step", one per batch.
+        value_coef: Weight of the value term in the loss.
+        entropy_coef: Weight of the policy's entropy, in nats. `EntropyScheduleCallback` changes it during a run.
+        search_value_share: Share of the search's value in the value's target, from 0 to 1. The rest is the game's
+            outcome.
+        margin_coef: Weight of the squared error to the game's final margin of points. It needs a network with
+            `auxiliary: true`, whose further heads only learn and are not used in play.
+        hand_coef: Weight of the cross-entropy to the opponent's hidden hand, with a number for each card that may be in
+            it. It needs a network with `auxiliary: true`.
+        initial_weights: Checkpoint whose network weights a new run starts with. Optimizer, replay window and iterations
+            are not taken from it. `ckpt_path` takes precedence.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint.
-        ValueError: names the argument that is out of range.
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: Names the argument that is out of range.
     """
 
     def __init__(
@@ -91,23 +92,27 @@ class AlphaZeroModule(LightningModule):
         self.margin_coef = margin_coef
         self.hand_coef = hand_coef
         self.evaluation: dict[str, MatchResult] = {}
-        """Opponent to the result of the newest evaluation."""
+        """Opponent to its result in the newest validation."""
         self.measurement: dict[int, dict[str, MatchResult]] = {}
-        """Simulations a move, then opponent, to the result of the newest test."""
+        """Simulations per move, then opponent, to the result in the newest test."""
         self.iterations_done = 0
-        """Of the checkpoint that was loaded."""
+        """Iterations of the loaded checkpoint's run. 0: none was loaded."""
         self._scores = MatchScores()
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """Observations [B, OBSERVATION_SIZE] to logits [B, A] and value [B]."""
+        """Returns logits [B, A] and values [B] of observations [B, OBSERVATION_SIZE]."""
         logits, value = self.network(observations)
         return logits, value
 
     # -- learning --------------------------------------------------------------------------------------------------
 
     def loss(self, batch: dict[str, Tensor]) -> AlphaZeroLoss:
-        """The loss and its terms on a batch of positions, as `ReplayWindow.sample` gives it (a network with auxiliary
-        heads: with their targets)."""
+        """Returns the loss and its terms on a batch of positions.
+
+        Args:
+            batch: Positions and targets as `ReplayWindow.sample` returns them, for a network with auxiliary heads with
+                their targets.
+        """
         if self.network.auxiliary_heads is None:
             logits, value = self(batch["observations"])
             return self._alphazero_loss(logits, value, batch)
@@ -225,4 +230,4 @@ class AlphaZeroModule(LightningModule):
         found = Checkpoint(checkpoint)
         found.check_fits(self.network)
         self.iterations_done = found.iteration
-        let_configuration_win(checkpoint, found.optimizer_configuration, *self._new_optimizer(), self.lr_interval)
+        apply_current_settings(checkpoint, found.optimizer_configuration, *self._new_optimizer(), self.lr_interval)

@@ -1,4 +1,4 @@
-"""The replay window: the newest positions as compact engine states, encoded to observations when sampled."""
+"""Keeps the newest positions as compact engine states, and encodes them to observations when they are sampled."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from sim_core import GameBatch, get_game
 
 _POLICY_SCALE = 65535.0
 _UNKNOWN = -(2**15)
-"""Stands for a margin or a search's value that is not known, e.g. of a window that an older version saved."""
+"""Stands for an unknown margin or search value, e.g. in a window that an older version saved."""
 _VALUE_SCALE = 32767.0
 _ROWS_AT_ONCE = 100_000
 
 
 class ReplayWindow:
-    """A ring of the newest `capacity` positions.
+    """Keeps the newest `capacity` positions in a ring.
 
-    A position takes ``state_size + 2 A + 5`` bytes (111 for Beasty Bar: 800,000 take 89 MB): the packed state, the
-    policy target as 16-bit fractions, the outcome, the final margin (cut off at 32,767 either way), the search's value.
+    A position takes ``state_size + 2 A + 5`` bytes: the packed state, the policy target as 16-bit fractions, the
+    outcome, the final margin (cut off at 32,767 either way) and the search's value. In Beasty Bar that is 111 bytes,
+    so 800,000 positions take 89 MB.
 
     Args:
-        capacity: positions it holds, at least 1.
-        game: name of the game.
+        capacity: Positions that the window holds, at least 1.
+        game: Name of the game.
 
     Raises:
-        ValueError: capacity is out of range.
+        ValueError: The capacity is below 1.
     """
 
     def __init__(self, capacity: int, game: str = "beasty_bar") -> None:
@@ -53,12 +54,12 @@ class ReplayWindow:
 
     @property
     def nbytes(self) -> int:
-        """Bytes the window takes when full."""
+        """Returns the bytes of the full window."""
         kept = (self._states, self._policies, self._outcomes, self._margins, self._values)
         return sum(array.nbytes for array in kept)
 
     def add(self, games: GeneratedGames) -> None:
-        """Put in the positions of `games`, over the oldest where the window is full."""
+        """Adds the positions of `games`. In a full window they replace the oldest ones."""
         newest = slice(-self.capacity, None)
         quantised = np.rint(games.policies[newest] * _POLICY_SCALE).astype(np.uint16)
         margins = self._unknown(len(games.outcomes[newest]))
@@ -84,19 +85,21 @@ class ReplayWindow:
         self._added += len(outcomes)
 
     def sample(self, batch_size: int, generator: np.random.Generator, *, auxiliary: bool = False) -> dict[str, Tensor]:
-        """A batch drawn uniformly with replacement.
+        """Returns a batch of positions, drawn uniformly with replacement.
 
         Args:
-            batch_size: positions.
-            generator: draws them.
-            auxiliary: with the targets that networks learn on the side.
+            batch_size: Number of positions B.
+            generator: Random generator that draws them.
+            auxiliary: Whether to add the targets of auxiliary heads.
 
         Returns:
-            observations float32 [B, OBSERVATION_SIZE], legal_mask bool [B, A], policy float32 [B, A] (rows of zeros:
-            no target), outcome float32 [B], search_value float32 [B] (the outcome where no search was made);
-            where `auxiliary`, margin float32 [B], the final one in units of the
-            game's `margin_scale` (NaN: not known), and hidden float32 [B, H], what the mover could not see: 0 or 1
-            (-1: nothing to guess).
+            observations float32 [B, OBSERVATION_SIZE], legal_mask bool [B, A], policy float32 [B, A] (a row of zeros:
+            no target), outcome float32 [B] and search_value float32 [B] (the outcome where no search was made). With
+            `auxiliary` also margin float32 [B], the final margin in units of the game's `margin_scale` (NaN: unknown),
+            and hidden float32 [B, H], what the player to move could not see, 0 or 1 (-1: nothing to guess).
+
+        Raises:
+            ValueError: The window is empty.
         """
         if not len(self):
             raise ValueError("replay: the window is empty, there is nothing to sample")
@@ -124,7 +127,7 @@ class ReplayWindow:
         return np.where(known, values, self._outcomes[rows]).astype(np.float32)
 
     def state_dict(self) -> dict[str, Any]:
-        """The window, oldest position first, as tensors."""
+        """Returns the window as tensors, the oldest position first."""
         held = len(self)
         order = (self._added - held + np.arange(held)) % self.capacity
         rules = get_game(self.game)
@@ -140,12 +143,12 @@ class ReplayWindow:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a saved window; of one larger than this, the newest positions.
+        """Loads a saved window, or its newest positions where it is larger than this one.
 
-        Margins are not known of a window that was saved before they were kept.
+        A window that was saved before margins were kept has unknown margins.
 
         Raises:
-            ValueError: it is of another game or of another version of its rules, or damaged.
+            ValueError: The window is damaged, or belongs to another game or another version of its rules.
         """
         check_window_state(state, self.game)
         states, outcomes = state["states"].numpy(), state["outcomes"].numpy()
@@ -160,14 +163,14 @@ class ReplayWindow:
 
 
 def check_window_state(state: Any, game: str) -> None:
-    """Refuse a saved window that this game's could not go on from.
+    """Checks that a saved window can be loaded for a game.
 
     Args:
-        state: as `ReplayWindow.state_dict` gives it; margins and values may be missing, as in older ones.
-        game: name of the game.
+        state: Saved window, as `ReplayWindow.state_dict` returns it. Older ones may lack margins and values.
+        game: Name of the game.
 
     Raises:
-        ValueError: names what is wrong, and what is expected.
+        ValueError: Names what is wrong and what is expected.
     """
     if not isinstance(state, Mapping):
         raise ValueError(f"replay: {type(state).__name__} found, expected a window's state")

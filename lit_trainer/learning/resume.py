@@ -13,13 +13,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_trainer.checkpoints.reader import Checkpoint, windows_in
 from lit_trainer.learning.replay import check_window_state
-from lit_trainer.players.opponent_pool import check_pool_state
 
 log = logging.getLogger(__name__)
 
 
 def _plain(value: Any) -> Any:
-    """`value` where it is made of plain types, which a checkpoint may hold; else its type's name."""
+    """Returns the value where it consists of plain types, which a checkpoint may hold, else its type's name."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):
@@ -30,7 +29,7 @@ def _plain(value: Any) -> Any:
 
 
 def configuration(optimizer: Optimizer, scheduler: LRScheduler | None, interval: str = "epoch") -> dict[str, Any]:
-    """A new optimizer's and scheduler's settings as plain values, to tell whether a resumed run changed them."""
+    """Returns a new optimizer's and scheduler's settings as plain values, to tell whether a resume changes them."""
     return {
         "optimizer": type(optimizer).__name__,
         "groups": [_plain({k: v for k, v in group.items() if k != "params"}) for group in optimizer.param_groups],
@@ -41,29 +40,29 @@ def configuration(optimizer: Optimizer, scheduler: LRScheduler | None, interval:
 
 
 def _moments(settings: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What decides which moments an optimizer keeps."""
+    """Returns the settings that decide which moments an optimizer keeps."""
     groups = settings["groups"]
     return settings["optimizer"], [(g.get("amsgrad"), g.get("centered"), bool(g.get("momentum"))) for g in groups]
 
 
-def let_configuration_win(
+def apply_current_settings(
     checkpoint: dict[str, Any],
     saved: Mapping[str, Any] | None,
     optimizer: Optimizer,
     scheduler: LRScheduler | None,
     interval: str = "epoch",
 ) -> None:
-    """Change what Lightning is about to restore, so that settings come from this run and moments from the checkpoint.
+    """Edits a checkpoint so that optimizer settings come from this run, and moments from the checkpoint.
 
-    Where the settings are those of the run that wrote the checkpoint, nothing is changed: that run goes on exactly.
-    A changed schedule starts anew at this point; a changed kind of optimizer starts without moments.
+    Lightning restores what the checkpoint says. Equal settings leave it as it is, so that the run goes on exactly. A
+    changed schedule starts anew at this point, and an optimizer of another kind starts without moments.
 
     Args:
-        checkpoint: as loaded; its "optimizer_states" and "lr_schedulers" are changed in place.
-        saved: `configuration` of the run that wrote it.
-        optimizer: this run's, new.
-        scheduler: this run's, new; made after `optimizer` and for it.
-        interval: what the scheduler's steps count, "epoch" or "step".
+        checkpoint: Loaded checkpoint. Its "optimizer_states" and "lr_schedulers" are changed in place.
+        saved: `configuration` of the run that wrote the checkpoint. None: unknown.
+        optimizer: New optimizer of this run.
+        scheduler: New scheduler of this run, made for `optimizer`. None: the rate is constant.
+        interval: Unit of the scheduler's steps, "epoch" or "step".
     """
     wanted = configuration(optimizer, scheduler, interval)
     if saved == wanted or not checkpoint.get("optimizer_states"):
@@ -84,14 +83,11 @@ def let_configuration_win(
     log.info("Resume: optimizer settings of this configuration replace the checkpoint's; learning rate %s.", rates)
 
 
-log = logging.getLogger(__name__)
-
-
 def check_weights(checkpoint: Checkpoint, module: LightningModule) -> None:
-    """Refuse weights that are not the module's.
+    """Checks that a checkpoint's weights fit the module.
 
     Raises:
-        ValueError: names the first that is missing, unknown, or of another shape.
+        ValueError: Names the first weight that is missing, unknown or of another shape.
     """
     own, saved = module.state_dict(), checkpoint.contents["state_dict"]
     if not isinstance(saved, Mapping):
@@ -106,15 +102,15 @@ def check_weights(checkpoint: Checkpoint, module: LightningModule) -> None:
 
 
 def check_resumable(checkpoint: Checkpoint, module: LightningModule, data: LightningDataModule) -> None:
-    """Refuse what a run cannot go on from, or could go on from only by forgetting a part of itself.
+    """Checks that a run can go on from a checkpoint without losing a part of itself.
 
     Args:
-        checkpoint: as read, of this network, see `Checkpoint.check_fits`.
-        module: that goes on; it has one optimizer, and a ``network``.
-        data: that goes on: a `SelfPlayDataModule`.
+        checkpoint: Checkpoint whose network fits, see `Checkpoint.check_fits`.
+        module: Module that goes on. It has one optimizer and a ``network``.
+        data: Data module that goes on, a `SelfPlayDataModule`.
 
     Raises:
-        ValueError: names what is missing or wrong, and what is expected.
+        ValueError: Names what is missing or wrong, and what is expected.
     """
     if missing := checkpoint.missing:
         raise ValueError(
@@ -131,7 +127,10 @@ def check_resumable(checkpoint: Checkpoint, module: LightningModule, data: Light
         return
     if not isinstance(state, Mapping) or "opponent_pool" not in state:
         raise ValueError(f"{type(data).__qualname__}: it holds no opponent_pool")
-    check_pool_state(state["opponent_pool"], module.network.state_dict())  # type: ignore[union-attr]
+    data.opponent_pool.check_state(  # type: ignore[attr-defined]
+        state["opponent_pool"],
+        module.network.state_dict(),  # type: ignore[union-attr]
+    )
     game = data.game  # type: ignore[attr-defined]
     for window in windows_in(state):
         check_window_state(window, game)

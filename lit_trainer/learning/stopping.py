@@ -1,7 +1,7 @@
-"""SIGTERM ends a run soon, in the midst of games too, and all its processes at one point, whichever of them was told.
+"""Ends a run soon after SIGTERM, also during games, and all its processes at one point.
 
-Lightning's own handler talks to the other processes from within the signal, between any two of their messages, and so
-may leave them waiting for each other for ever.
+Lightning's own handler sends messages to the other processes from within the signal, between any two of their own
+messages. That can leave them waiting for each other forever.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.02
 
 
 class CommonStop:
-    """Asks, now and then, whether the run is to end. With one process, Lightning's own handler notes that."""
+    """Tells whether the run is to end, when it is asked. With one process, Lightning's own handler notes the signal."""
 
     def __init__(self) -> None:
         self._trainer: Trainer | None = None
@@ -36,12 +36,12 @@ class CommonStop:
         self._before: Any = None
 
     def attach(self, trainer: Trainer | None) -> None:
-        """Take a trainer that has not begun: before it sets its own handlers of signals."""
+        """Attaches a trainer that has not started, because a trainer at its start sets its own signal handlers."""
         self._trainer, self._told = trainer, False
         self._before = signal.getsignal(signal.SIGTERM)
 
     def listen(self) -> None:
-        """Replace the trainer's handler of SIGTERM where there are several processes; the trainer removes ours."""
+        """Replaces the trainer's handler of SIGTERM if there are several processes. The trainer removes ours later."""
         if self._is_shared() and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._on_signal)
 
@@ -63,15 +63,16 @@ class CommonStop:
         return self._told or (self._trainer is not None and self._trainer.received_sigterm)
 
     def heed(self) -> None:
-        """Raise SIGTERMException where this process was told to end: only within `together`, or where it is alone."""
+        """Raises SIGTERMException if this process was told to end. Use it within `together`, or in a single process."""
         if self._is_told():
             raise SIGTERMException
 
     def agree(self, patiently: bool = False) -> None:
-        """Raise SIGTERMException in all processes where any of them was told to end. All must call it.
+        """Raises SIGTERMException in all processes if any of them was told to end. All processes must call it.
 
         Args:
-            patiently: others may be long in coming; signals are heard meanwhile, which no call of C does.
+            patiently: Whether the others may take long. Signals are then handled while it waits, because it waits in
+                Python and not in C.
         """
         if not self._is_shared():
             self.heed()
@@ -87,7 +88,14 @@ class CommonStop:
             raise SIGTERMException
 
     def together(self, work: Callable[[], Result]) -> Result:
-        """Do this process's part of a work, which `heed` may end before its time; then agree with the others."""
+        """Does this process's part of a task, which `heed` may end early, then agrees with the others.
+
+        Args:
+            work: Does the part. Its result is returned.
+
+        Raises:
+            SIGTERMException: Any of the processes was told to end.
+        """
         try:
             result = work()
         except SIGTERMException:

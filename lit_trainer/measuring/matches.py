@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,16 +12,14 @@ from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Player
 from lit_trainer.self_play.lanes import LaneMemory, Schedule, play_schedule
 
-if TYPE_CHECKING:
-    pass
-
 
 class Match(NamedTuple):
-    """One match of a test."""
+    """Names one match of a test."""
 
     simulations: int
-    """A move, of the player that is measured."""
+    """Simulations per move of the player that is measured."""
     opponent: str
+    """Name of the opponent."""
 
 
 def play_match(
@@ -36,25 +34,26 @@ def play_match(
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Games 2k and 2k + 1 share a deal: the player sits first in one seat, then in the other.
+    """Plays a match on mirrored deals: games 2k and 2k + 1 share a deal, with the seats exchanged.
 
     Args:
-        player: whose games they are.
-        opponent: the other side.
-        games: how many.
-        game: name of the game.
-        seed: of the deals.
-        first: number of the first game, so that several processes can share a match.
-        parallel_games: games played side by side.
-        memory: of the lanes, kept from one match to the next; None: of this match's own.
-        on_progress: told the games played so far, in part-games; what it raises ends the match.
+        player: Player that is measured.
+        opponent: Player on the other side.
+        games: Number of games.
+        game: Name of the game.
+        seed: Random seed of the deals.
+        first: Number of the first game, so that several processes can share a match.
+        parallel_games: Games played side by side.
+        memory: Memory of the lanes, kept from one match to the next. None: the match allocates its own.
+        on_progress: Called with the games played so far, in part-games. What it raises ends the match.
 
     Returns:
-        outcomes int8 [games], -1, 0 or 1 for the player; margins int32 [games], the player's score less the other's.
+        Outcomes int8 [games], -1, 0 or 1 for the player, and margins int32 [games], the player's points less the
+        opponent's.
     """
     numbers = np.arange(first, first + games)
     deals, seats = numbers // 2, numbers % 2
-    # a network's player plays in the engine's lanes, the other one beside it; where neither is one, both do
+    # a network's player plays in the engine's lanes, and the other one beside it; without a network both play beside it
     sides, learner_seats = (player, opponent), seats
     if not _fits_lanes(player):
         sides, learner_seats = (opponent, player), 1 - seats
@@ -79,14 +78,14 @@ def play_match(
 
 
 def _fits_lanes(player: Player) -> bool:
-    """Several determinized trees a move are not for the lanes, which keep one tree a game."""
+    """Returns whether a player can play in lanes, which keep one tree per game."""
     return isinstance(player, NetworkPlayer) and not player.settings.determinizations
 
 
 Measurement = Mapping[int, Mapping[str, MatchResult]]
-"""Simulations a move, then opponent, to result."""
+"""Simulations per move, then opponent, to result."""
 
 
 def player_name(simulations: int) -> str:
-    """How pictures and tables call the player at a number of simulations."""
+    """Returns how pictures and tables name the player at a number of simulations per move."""
     return f"{simulations} simulations" if simulations else "policy alone"

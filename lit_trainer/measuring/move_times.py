@@ -17,18 +17,19 @@ _ENOUGH_SECONDS = 2.0
 
 
 class MoveTime(NamedTuple):
-    """Milliseconds a move."""
+    """Holds the milliseconds per move."""
 
     batched: float
-    """Where many positions are asked for together, as matches and self-play do: the time over the positions."""
+    """Time per position where many are asked for together, as in matches and self-play."""
     alone: float
-    """Where one position is asked for, as when one game is played."""
+    """Time where one position is asked for, as when one game is played."""
 
 
 def time_moves(player: Player, positions: GameBatch) -> MoveTime:
-    """Mean time of a move over the positions, each measured up to three times, of which the shortest counts.
+    """Returns the mean time per move over positions.
 
-    Other work of the machine only ever makes a measurement longer. The player's own threads are used.
+    Each is measured up to three times and the shortest counts, because other work of the machine only ever makes a
+    measurement longer. The player uses its own threads.
     """
     some = positions.take(np.arange(0, len(positions), max(1, len(positions) // _ALONE)))
     singles = [some.take([row]) for row in range(len(some))]
@@ -39,16 +40,16 @@ def time_moves(player: Player, positions: GameBatch) -> MoveTime:
 
 
 class MoveTimes(dict[str, MoveTime]):
-    """Times a move by player's name."""
+    """Keeps times per move by the player's name."""
 
     def measure(self, name: str, player: Player, game: str, seed: int) -> None:
-        """Time a player on positions drawn from the seed, unless it has been timed."""
+        """Times a player on positions drawn from the seed, unless it has been timed."""
         if name not in self:
             self[name] = time_moves(player, sample_positions(game, POSITIONS, seed))
 
 
 def _shortest(player: Player, batch: GameBatch, enough: float) -> float:
-    """Seconds of the quickest of some calls; no more calls once they took `enough` seconds together."""
+    """Returns the seconds of the quickest call. There are no more calls once they took `enough` seconds together."""
     taken: list[float] = []
     while len(taken) < _REPEATS and sum(taken) < enough:
         start = time.perf_counter()

@@ -7,10 +7,17 @@ import numpy as np
 from sim_core import GameBatch, get_game
 
 POSITIONS = 256
+"""Positions that a measurement asks for."""
 
 
 def sample_positions(game: str, n: int, seed: int) -> GameBatch:
-    """Positions before every ply alike, of games of random actions; fewer than n where games end early."""
+    """Returns positions of games of random actions, as many before each ply.
+
+    Args:
+        game: Name of the game.
+        n: Number of positions. There are fewer where games end early.
+        seed: Random seed. The same seed gives the same positions.
+    """
     plies = get_game(game).max_plies
     last = np.arange(n) * plies // n
     batch = GameBatch(n, seed, game=game, first_player=np.arange(n) % 2)

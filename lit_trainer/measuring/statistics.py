@@ -1,7 +1,7 @@
-"""What games say of players, and how surely: intervals of a match, ratings of a round robin. Numpy alone.
+"""Computes what games say about players, and how surely: intervals of a match, ratings of a round robin.
 
-Two games of one deal with the seats exchanged are not independent: luck with the cards goes to one side in the first
-game and to the other in the second. The unit of every variance here is therefore the pair of games, not the game.
+It needs numpy alone. Two games of one deal with the seats exchanged are not independent: luck with the cards goes to
+one side in the first game and to the other side in the second. So the unit of every variance here is the pair of games.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 Z95 = 1.959963984540054
-"""The normal distribution's quantile of a two-sided 95 % interval."""
+"""Quantile of the normal distribution for a two-sided 95 % interval."""
 ELO = 400.0 / math.log(10.0)
-"""Elo a natural unit of rating."""
+"""Elo per natural unit of rating."""
 
 
 def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
-    """Wilson score interval (Wilson 1927) of a share; the whole of 0 to 1 where n is 0.
+    """Returns the Wilson score interval (Wilson 1927) of a share. It is 0 to 1 where n is 0.
 
-    For scores in which draws count half it is on the safe side: draws lower the variance that it assumes.
+    For scores in which draws count half it is a little too wide, because draws lower the variance that it assumes.
 
     >>> low, high = wilson_interval(50, 100)
     >>> round(low, 4), round(high, 4)
@@ -37,32 +37,32 @@ def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, 
 
 
 def pair_dispersion(pairs: int, score: float, squares: float) -> float:
-    """Variance of a pair's score as a share of `score * (1 - score)`, the most it could be.
+    """Returns the variance of a pair's score as a share of `score * (1 - score)`, the most it could be.
 
     Two independent games without draws have 1/2. One made-up pair with that variance is counted beside those played,
     so that a match whose pairs all came out alike does not claim to know the score exactly.
 
     Args:
-        pairs: pairs of games, 1 or more.
-        score: the mean score, 0 to 1.
-        squares: sum over pairs of the squared difference between the pair's score and the mean.
+        pairs: Pairs of games, 1 or more.
+        score: Mean score, 0 to 1.
+        squares: Sum over pairs of the squared difference between the pair's score and the mean.
     """
     most = score * (1 - score)
     return 0.5 if most <= 0 else (squares + 0.5 * most) / (pairs * most)
 
 
 def paired_interval(pairs: int, score: float, squares: float, z: float = Z95) -> tuple[float, float]:
-    """Interval of the score of a match played in pairs of games: Wilson's, with the pairs' own variance.
+    """Returns the interval of the score of a match played in pairs of games.
 
-    Wilson's interval for as many independent games as would have the variance that the pairs show: more games than
-    were played where the seats' luck cancels within pairs or games are drawn, fewer where both games of a pair go
-    together.
+    It is Wilson's interval for as many independent games as would have the variance that the pairs show. These are more
+    games than were played where luck cancels within pairs or games are drawn, and fewer where both games of a pair
+    tend to end alike.
 
     Args:
-        pairs: pairs of games; with 0 the interval is the whole of 0 to 1.
-        score: the mean score, 0 to 1.
-        squares: see `pair_dispersion`.
-        z: quantile of the normal distribution.
+        pairs: Pairs of games. With 0 the interval is 0 to 1.
+        score: Mean score, 0 to 1.
+        squares: Sum of squared differences, as for `pair_dispersion`.
+        z: Quantile of the normal distribution.
 
     >>> low, high = paired_interval(50, 0.5, 50 * 0.125)  # as 100 independent games
     >>> round(low, 2), round(high, 2)
@@ -75,9 +75,13 @@ def paired_interval(pairs: int, score: float, squares: float, z: float = Z95) ->
 
 
 def mean_interval(n: int, mean: float, squares: float, z: float = Z95) -> tuple[float, float]:
-    """Interval of a mean by its standard error, from n values whose squared differences from it sum to `squares`.
+    """Returns the interval of a mean by its standard error. It has no bounds where n is less than 2.
 
-    Without bounds where n is less than 2.
+    Args:
+        n: Number of values.
+        mean: Mean of the values.
+        squares: Sum of their squared differences from the mean.
+        z: Quantile of the normal distribution.
     """
     if n < 2:
         return -math.inf, math.inf
@@ -86,20 +90,21 @@ def mean_interval(n: int, mean: float, squares: float, z: float = Z95) -> tuple[
 
 
 def bradley_terry(points: Floats, games: Floats, tolerance: float = 1e-10) -> Floats:
-    """Ratings by which a player's expected points are those it made (Bradley and Terry 1952): maximum likelihood.
+    """Returns the ratings of maximum likelihood (Bradley and Terry 1952).
 
-    i's expected score against j is 1 / (1 + exp(r_j - r_i)); a draw is half a point for either.
+    With them each player's expected points are those it made. The expected score of i against j is
+    1 / (1 + exp(r_j - r_i)). A draw is half a point for either.
 
     Args:
-        points: i's points against j, [n, n].
-        games: games of i and j, symmetric [n, n], the diagonal 0.
-        tolerance: largest difference between points expected and made.
+        points: Points of i against j [n, n].
+        games: Games of i and j, symmetric [n, n], the diagonal 0.
+        tolerance: Largest difference between points expected and made, per game.
 
     Returns:
-        ratings [n] in natural units, of mean 0; times `ELO` they are Elo.
+        Ratings [n] in natural units, with mean 0. Times `ELO` they are Elo.
 
     Raises:
-        ValueError: some players' games do not tie their ratings to the others': there are none, or one side won all.
+        ValueError: Some players' games do not tie their ratings to the others': there are none, or one side won all.
     """
     n = len(points)
     # reaches[i, j]: i made points against j, maybe by way of others; ratings are finite if everybody reaches everybody
@@ -126,22 +131,22 @@ def bradley_terry(points: Floats, games: Floats, tolerance: float = 1e-10) -> Fl
 
 
 def _expectations(ratings: Floats, games: Floats) -> tuple[Floats, Floats]:
-    """Expected points [n, n], and Fisher's information of the ratings [n, n]."""
+    """Returns the expected points [n, n], and Fisher's information of the ratings [n, n]."""
     share = 1.0 / (1.0 + np.exp(ratings[None, :] - ratings[:, None]))
     weights = games * share * (1.0 - share)
     return games * share, np.diag(weights.sum(axis=1)) - weights
 
 
 def rating_errors(ratings: Floats, games: Floats, variances: Floats) -> Floats:
-    """Standard errors [n] of `bradley_terry`'s ratings about their mean, in natural units.
+    """Returns the standard errors [n] of `bradley_terry`'s ratings about their mean, in natural units.
 
-    The sandwich of Fisher's information and the variance that points were seen to have: with independent games without
-    draws it is Fisher's alone.
+    They are the sandwich of Fisher's information and the variance that the points were seen to have. For independent
+    games without draws this is Fisher's information alone.
 
     Args:
-        ratings: of the players, [n].
-        games: as for `bradley_terry`.
-        variances: of i's points against j, symmetric [n, n], the diagonal 0.
+        ratings: Ratings of the players [n].
+        games: Games of i and j, as for `bradley_terry`.
+        variances: Variances of i's points against j, symmetric [n, n], the diagonal 0.
     """
     n = len(ratings)
     inverse = np.linalg.inv(_expectations(ratings, games)[1] + 1.0 / n)

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
+from lit_trainer.networks.kernels import Forward
 from lit_trainer.networks.linear import Linear
 from sim_core import get_game
 
 _MAX_WIDTH, _MAX_LAYERS = 16_384, 1024
-"""Far above what search is worth its time with."""
+"""Far above the sizes at which search is worth its time."""
 
 
 class Auxiliary(NamedTuple):
-    """What a network guesses on the side, to learn from: no search and no player asks for it."""
+    """Holds what a network guesses on the side, to learn from. No search and no player asks for it."""
 
     margin: Tensor
     """Final margin for the player to move [B], in units of the game's `margin_scale`."""
     hidden: Tensor
-    """Logits [B, H] of what the player to move cannot see; H is 0 in games where all is public."""
+    """Logits [B, H] of what the player to move cannot see. H is 0 in games without hidden information."""
 
 
 class AuxiliaryHeads(nn.Module):
-    """Heads on the features of policy and value: the final margin, and the other's hidden hand.
+    """Guesses the final margin and the opponent's hidden hand from the features of policy and value.
 
     Args:
-        game: name of the game.
-        width: features.
+        game: Name of the game.
+        width: Number of features.
     """
 
     def __init__(self, game: str, width: int) -> None:
@@ -37,20 +39,22 @@ class AuxiliaryHeads(nn.Module):
         self.hidden = Linear(width, hidden_size) if hidden_size else None
 
     def forward(self, features: Tensor) -> Auxiliary:
-        """Features [B, width] to both guesses."""
+        """Returns both guesses from features [B, width]."""
         hidden = features.new_empty((len(features), 0)) if self.hidden is None else self.hidden(features)
         return Auxiliary(self.margin(features).squeeze(-1), hidden)
 
 
 class PolicyValueNetwork(nn.Module):
-    """Base of all networks: a subclass calls ``super().__init__(game, **its own arguments)`` and defines `forward`.
+    """Rates positions: the base of all networks.
 
-    The arguments are kept in `config`, from which a checkpoint's network is built again; they must be numbers,
-    strings or booleans. A network that learns on the side sets `auxiliary_heads`, after all of its other layers, and
-    defines `forward_auxiliary`.
+    A subclass calls ``super().__init__(game, **its own arguments)`` and defines `forward`. The arguments are kept in
+    `config`, from which a checkpoint's network is built again; they must be numbers, strings or booleans. A network
+    that learns on the side sets `auxiliary_heads`, after all of its other layers, and defines `forward_auxiliary`.
+    A network that knows a faster way than `forward` for search defines `fast_forward`.
 
     Args:
-        game: name of the game whose observations it reads and whose actions it rates.
+        game: Name of the game whose observations it reads and whose actions it rates.
+        config: The subclass's own arguments.
     """
 
     def __init__(self, game: str = "beasty_bar", **config: Any) -> None:
@@ -63,12 +67,22 @@ class PolicyValueNetwork(nn.Module):
         self.auxiliary_heads: AuxiliaryHeads | None = None
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """Observations float [B, OBSERVATION_SIZE] to logits [B, A] and value [B] in -1 to 1."""
+        """Returns logits [B, A] and value [B] in -1 to 1 of observations, float [B, OBSERVATION_SIZE]."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(observations)")
 
     def forward_auxiliary(self, observations: Tensor) -> tuple[Tensor, Tensor, Auxiliary]:
-        """Logits and value as of `forward`, and what the auxiliary heads guess; for learning alone."""
+        """Returns logits and value as `forward` does, and what the auxiliary heads guess. Only learning calls it."""
         raise NotImplementedError(f"{type(self).__name__} must define forward_auxiliary(observations)")
+
+    def fast_forward(self, dtype: torch.dtype) -> Forward | None:
+        """Returns a faster way than `forward` for search, None if there is none, which is the default.
+
+        It is asked again when the weights may have moved to another device or precision.
+
+        Args:
+            dtype: Precision of weights and activations.
+        """
+        return None
 
 
 def _heads_of(network: PolicyValueNetwork) -> AuxiliaryHeads:

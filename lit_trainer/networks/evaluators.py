@@ -1,4 +1,4 @@
-"""What search calls for leaves: a network behind numpy arrays, quick and callable from several threads at once."""
+"""Rates positions for search: a network behind numpy arrays, quick and callable from several threads at once."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lit_trainer.networks import kernels as inference
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.networks.residual_mlp import ResidualMLP
+from lit_trainer.networks.kernels import Forward
 
 Floats = NDArray[np.float32]
-Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 PRECISIONS = ("auto", "fp32", "bf16")
 ONNX_PRECISIONS = ("fp32", "int8")
 
 
 class Evaluator(Protocol):
-    """Anything that rates positions for searches."""
+    """Rates positions for searches."""
 
     def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """Observations [m, OBSERVATION_SIZE] and legal actions [m, A] to logits [m, A] and values [m].
+        """Returns logits [m, A] and values [m] of observations [m, OBSERVATION_SIZE] and legal actions [m, A].
 
         The arrays returned stay as they are until the same thread's next call.
         """
@@ -41,14 +39,14 @@ def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 class _Buffers(threading.local):
-    """One thread's memory, grown as needed; page-locked where it feeds a GPU."""
+    """Keeps one thread's memory, which grows as needed and is page-locked if it feeds a GPU."""
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
         self._observations = torch.empty(0, columns)
 
     def observations(self, rows: int, pinned: bool) -> Tensor:
-        """[rows, columns] float32 on the CPU, the same memory as long as it suffices."""
+        """Returns float32 [rows, columns] on the CPU, the same memory as long as it suffices."""
         if rows < 0:
             raise ValueError(f"rows: {rows} given, expected 0 or more")
         held = self._observations
@@ -58,7 +56,7 @@ class _Buffers(threading.local):
 
 
 class _GpuThread(threading.local):
-    """One thread's stream on a GPU and the page-locked memory that results arrive in."""
+    """Keeps one thread's stream on a GPU and the page-locked memory that results arrive in."""
 
     def __init__(self, num_actions: int) -> None:
         self._num_actions = num_actions
@@ -66,7 +64,7 @@ class _GpuThread(threading.local):
         self._logits, self._values = torch.empty(0, num_actions), torch.empty(0)
 
     def run(self, device: torch.device, host: Tensor, forward: Forward) -> tuple[Tensor, Tensor]:
-        """`forward` of page-locked rows [m, OBSERVATION_SIZE]; other threads run while this one waits."""
+        """Returns `forward` of page-locked rows [m, OBSERVATION_SIZE]; other threads run while this one waits."""
         rows = len(host)
         if device != self._device:
             self._device = device
@@ -89,23 +87,24 @@ class _GpuThread(threading.local):
 
 
 class TorchEvaluator:
-    """A network in evaluation mode, on whatever device it lies; callable from several threads at once.
+    """Rates positions by a network in evaluation mode, on its own device; several threads may call it at once.
 
-    A `ResidualMLP` runs through `lit_trainer.networks.kernels`, within 1e-5 of its forward in fp32; any other network,
-    also a subclass with a forward of its own, through its forward. On an x86 CPU a `ResidualMLP`'s results for a row in
-    fp32 are the same bits whatever rows go with it. On a GPU every thread has a stream of its own.
+    A network's `fast_forward` is used if it has one, otherwise its forward. A `ResidualMLP` has one, within 1e-5 of its
+    forward in fp32; on an x86 CPU its results for a row in fp32 are the same bits whatever rows go with it. A subclass
+    with its own forward has none. On a GPU every thread has its own stream.
 
-    Weights in their own precision are used where they lie, so later changes of their values are seen at once. Where
-    the precision is another, copies of a `ResidualMLP`'s weights are used: `refresh` takes them anew, and so does
-    entering the ``with`` block. Leaving it puts the network's mode back, so that learning goes on as it was.
+    Weights in their own precision are used where they are, so that later changes of their values count at once. For
+    another precision a `ResidualMLP`'s weights are copied: `refresh` copies them anew, and so does entering the
+    ``with`` block. Leaving it restores the network's mode, so that learning goes on as before.
 
     Args:
-        network: not copied.
-        precision: of weights and activations: "fp32", "bf16", or "auto", which is bf16 on CUDA and the weights' own
-            elsewhere. Networks other than `ResidualMLP` compute in their weights' own, for "bf16" under autocast.
+        network: The network. It is not copied.
+        precision: Precision of weights and activations: "fp32", "bf16", or "auto", which is bf16 on CUDA and the
+            weights' own elsewhere. Networks without `fast_forward` compute in their weights' own precision, and for
+            "bf16" under autocast. Default: "auto".
 
     Raises:
-        ValueError: for another precision.
+        ValueError: The precision is another.
     """
 
     def __init__(self, network: PolicyValueNetwork, precision: str = "auto") -> None:
@@ -117,26 +116,17 @@ class TorchEvaluator:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take the weights, and copies of them where needed, as they are now; calls under way finish with the old."""
+        """Takes the weights as they are now, with copies if needed. Calls under way finish with the old ones."""
         self._weight = next(self.network.parameters(), torch.empty(0))
-        self._is_residual_mlp = inference.computes_as_residual_mlp(self.network)
         self._prepare(self._weight.device, self._weight.dtype)
 
     def _prepare(self, device: torch.device, own: torch.dtype) -> None:
         wanted = {"fp32": torch.float32, "bf16": torch.bfloat16}.get(self.precision)
         if wanted is None:
             wanted = torch.bfloat16 if device.type == "cuda" else own
-        if self._is_residual_mlp:
-            self._forward = self._residual_mlp(device, wanted)
-        else:
-            self._forward = self._any_network(device, own, autocast=wanted == torch.bfloat16 and own != wanted)
+        lowers = wanted == torch.bfloat16 and own != wanted
+        self._forward = self.network.fast_forward(wanted) or self._any_network(device, own, autocast=lowers)
         self._prepared = device, own
-
-    def _residual_mlp(self, device: torch.device, dtype: torch.dtype) -> Forward:
-        assert isinstance(self.network, ResidualMLP)
-        weights = inference.weights_of(self.network, dtype)
-        kernels = inference.kernels_for(device, dtype)
-        return lambda x: inference.forward(x, weights, kernels)
 
     def _any_network(self, device: torch.device, own: torch.dtype, autocast: bool) -> Forward:
         network = self.network
@@ -162,10 +152,10 @@ class TorchEvaluator:
         self.network.train(self._modes.pop())
 
     def observation_buffer(self, rows: int) -> Floats:
-        """Memory [rows, OBSERVATION_SIZE] of the calling thread to write observations into: the cheapest to call with.
+        """Returns the calling thread's memory [rows, OBSERVATION_SIZE] for observations, the cheapest to call with.
 
-        Its contents are undefined at first; another call of the same thread may give the same memory again. It is
-        page-locked where the network lies on a GPU.
+        Its contents are undefined at first. Another call of the same thread may return the same memory. It is
+        page-locked if the network is on a GPU.
         """
         buffer: Floats = self._buffers.observations(rows, self._weight.is_cuda).numpy()
         return buffer
@@ -185,24 +175,25 @@ class TorchEvaluator:
         return logits.float().numpy(), values.float().numpy()
 
     def _page_locked(self, inputs: Tensor) -> Tensor:
-        """The inputs themselves where the caller wrote into `observation_buffer`, else copied there."""
+        # the inputs themselves if the caller wrote into `observation_buffer`, else copied there
         return inputs if inputs.is_pinned() else self._buffers.observations(len(inputs), True).copy_(inputs)
 
 
 class OnnxEvaluator:
-    """A `ResidualMLP` on the CPU through onnxruntime; one session, callable from several threads at once.
+    """Rates positions by a `ResidualMLP` on the CPU through onnxruntime; several threads may call it at once.
 
     Entering the ``with`` block writes the graph from the weights as they are then, as `refresh` does at any time;
     calls do not see later changes. With "int8" the range of the activations is found anew for every batch, so a row's
-    result depends a little on the rows that go with it: on how games are divided among callers, too.
+    result depends a little on the rows that go with it, and so on how games are divided among callers.
 
     Args:
-        network: not copied; its weights may lie on any device.
-        precision: "int8" (weights with a scale an output, activations quantized dynamically) or "fp32".
+        network: The network. It is not copied, and its weights may be on any device.
+        precision: "int8" (weights with a scale per output, activations quantized dynamically) or "fp32".
+            Default: "int8".
 
     Raises:
-        ValueError: for another precision, or a network that is not a `ResidualMLP` with the forward of one.
-        ModuleNotFoundError: without the packages of the extra ``onnx``.
+        ValueError: The precision is another, or the network is not a `ResidualMLP` with its own forward.
+        ModuleNotFoundError: The packages of the extra ``onnx`` are missing.
     """
 
     def __init__(self, network: PolicyValueNetwork, precision: str = "int8") -> None:
@@ -212,23 +203,23 @@ class OnnxEvaluator:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take the weights as they are now; calls under way finish with the old ones."""
+        """Takes the weights as they are now. Calls under way finish with the old ones."""
         try:
             import onnxruntime
 
-            from lit_trainer.networks.onnx_graph import INPUT, LOGITS, VALUE, serialized
+            from lit_trainer.networks.onnx_graph import INPUT, LOGITS, VALUE, residual_mlp_graph
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"{error}; OnnxEvaluator needs: pip install 'lit-alphazero[onnx]'") from error
-        network = self.network
-        if not (isinstance(network, ResidualMLP) and inference.computes_as_residual_mlp(network)):
+        model = residual_mlp_graph(self.network, self.precision == "int8")
+        if model is None:
+            given = type(self.network).__name__
             raise ValueError(
-                f"network: {type(network).__name__} given, expected a ResidualMLP with its own forward and layers; "
-                "TorchEvaluator runs every network"
+                f"network: {given} given, expected a ResidualMLP with its own forward and layers; TorchEvaluator runs "
+                "every network"
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # the calling thread does all the work
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        model = serialized(inference.weights_of(network), self.precision == "int8")
         run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run
         self._run: Callable[[Floats], tuple[Floats, Floats]] = lambda inputs: run((LOGITS, VALUE), {INPUT: inputs})
 
@@ -240,7 +231,7 @@ class OnnxEvaluator:
         pass
 
     def observation_buffer(self, rows: int) -> Floats:
-        """Memory [rows, OBSERVATION_SIZE] of the calling thread."""
+        """Returns the calling thread's memory [rows, OBSERVATION_SIZE] for observations."""
         buffer: Floats = self._buffers.observations(rows, False).numpy()
         return buffer
 
@@ -264,10 +255,14 @@ EVALUATORS: MappingProxyType[str, Callable[[PolicyValueNetwork], TorchEvaluator 
 
 
 def make_evaluator(network: PolicyValueNetwork, kind: str = "torch") -> TorchEvaluator | OnnxEvaluator:
-    """The evaluator of that kind, one of `EVALUATORS`.
+    """Returns an evaluator of a network.
+
+    Args:
+        network: The network. It is not copied.
+        kind: A name of `EVALUATORS`. Default: "torch".
 
     Raises:
-        ValueError: for an unknown kind, or a network that the kind does not support.
-        ModuleNotFoundError: without the packages that the kind needs.
+        ValueError: The kind is unknown, or does not support the network.
+        ModuleNotFoundError: The packages that the kind needs are missing.
     """
     return EVALUATORS[_one_of("evaluator", kind, tuple(EVALUATORS))](network)

@@ -1,4 +1,4 @@
-"""Networks as ONNX graphs, written from their weights: a `ResidualMLP` in fp32 or int8, others in fp32."""
+"""Writes networks as ONNX graphs from their weights: a `ResidualMLP` in fp32 or int8, others in fp32."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from lit_trainer.networks.kernels import Affine, Weights
+from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.kernels import Affine
+from lit_trainer.networks.residual_mlp import ResidualMLP, computes_as_residual_mlp, weights_of
 
 Floats = NDArray[np.float32]
 _MICROSOFT = "com.microsoft"  # onnxruntime's own operators
@@ -22,20 +24,27 @@ _IR_VERSION, _OPSET = 9, 17  # the oldest with LayerNormalization: every onnxrun
 
 
 def weight_limit() -> int:
-    """Largest size of an int8 weight: 127, or 63 where sums of two products would saturate at 16 bits (no VNNI)."""
+    """Returns the largest size of an int8 weight.
+
+    It is 127, or 63 on processors without VNNI, where sums of two products would saturate at 16 bits.
+    """
     has_vnni = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
     return 127 if has_vnni() else 63
 
 
 def quantized(weight: Floats, limit: int) -> tuple[NDArray[np.int8], Floats]:
-    """Rows of a matrix [outputs, inputs] as int8 in -limit to limit, and each row's scale float32 [outputs]."""
+    """Returns a matrix [outputs, inputs] as int8 in -limit to limit, and each row's scale, float32 [outputs]."""
     scale = np.abs(weight).max(axis=1) / np.float32(limit)
     scale[scale == 0.0] = 1.0
     return np.rint(weight / scale[:, None]).astype(np.int8), scale.astype(np.float32)
 
 
 class Graph:
-    """Nodes and constants in the making; every method returns its output's name."""
+    """Collects nodes and constants; every method that adds a node returns the name of its output.
+
+    Args:
+        int8: Whether linear layers are in int8, unless they say otherwise.
+    """
 
     def __init__(self, int8: bool) -> None:
         self.int8 = int8
@@ -78,13 +87,13 @@ class Graph:
         return self.node("Relu", [x])
 
     def heads(self, features: str, policy: Affine, value_hidden: Affine, value: Affine) -> None:
-        """The two outputs, from features [batch, width]; the last layer of the value is never in int8."""
+        """Adds the two outputs from features [batch, width]. The last layer of the value is never in int8."""
         self.linear(features, policy, LOGITS)
         scalar = self.linear(self.relu(self.linear(features, value_hidden)), value, int8=False)
         self.node("Reshape", [self.node("Tanh", [scalar]), self.integers(-1)], VALUE)
 
     def serialized(self, name: str, observation_size: int, num_actions: int, metadata: Mapping[str, str]) -> bytes:
-        """The model, once `heads` has made its outputs."""
+        """Returns the model's bytes, once `heads` has made its outputs."""
 
         def described(name: str, doc: str, *columns: int) -> Any:
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, [_BATCH, *columns], doc)
@@ -107,15 +116,23 @@ class Graph:
         return bytes(model.SerializeToString())
 
 
-def serialized(weights: Weights, int8: bool, metadata: Mapping[str, str] | None = None) -> bytes:
-    """A `ResidualMLP`: ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` float32 [B, A], ``value`` [B].
+def residual_mlp_graph(
+    network: PolicyValueNetwork, int8: bool, metadata: Mapping[str, str] | None = None
+) -> bytes | None:
+    """Returns a `ResidualMLP` as a graph, None for a network that computes something else.
+
+    The graph takes ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` float32 [B, A] and ``value`` [B].
 
     Args:
-        weights: of the network, on any device, of any floating dtype.
-        int8: weights in int8 with a scale an output (per channel), activations in uint8 with a range found anew at
-            every call over the whole batch (dynamic quantization); the last layer of the value stays in fp32.
-        metadata: kept in the model's ``metadata_props``.
+        network: The network; its weights may be on any device and of any floating dtype.
+        int8: Whether weights are in int8 with a scale per output (per channel), and activations in uint8 with a range
+            found anew at every call over the whole batch (dynamic quantization). The last layer of the value stays in
+            fp32.
+        metadata: Kept in the model's ``metadata_props``. None: nothing.
     """
+    if not (isinstance(network, ResidualMLP) and computes_as_residual_mlp(network)):
+        return None
+    weights = weights_of(network)
     graph = Graph(int8)
     x = graph.linear(INPUT, weights.stem)
     for norm, inner, outer in weights.blocks:

@@ -1,4 +1,4 @@
-"""A `TransformerNetwork` as an ONNX graph in fp32, written from its weights, for any number of rows."""
+"""Writes a `TransformerNetwork` as an ONNX graph in fp32 from its weights, for any number of rows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lit_trainer.networks.transformer import TransformerNetwork
 
 
 def serialized_transformer(network: TransformerNetwork, metadata: Mapping[str, str]) -> bytes:
-    """The network: ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` float32 [B, A], ``value`` [B].
+    """Returns the graph: ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` [B, A] and ``value`` [B].
 
     Args:
-        network: of the class itself; auxiliary heads are left out.
-        metadata: kept in the model's ``metadata_props``.
+        network: A `TransformerNetwork`, no subclass. Auxiliary heads are left out.
+        metadata: Kept in the model's ``metadata_props``.
     """
     graph = Graph(int8=False)
     x = _tokens(graph, network)
@@ -40,12 +40,12 @@ def _norm(graph: Graph, x: str, layer: nn.LayerNorm) -> str:
 
 
 def _linear(graph: Graph, x: str, weight: Tensor, bias: Tensor) -> str:
-    """Of the last axis, whatever stands before it; Gemm takes matrices alone."""
+    # of the last axis, whatever axes come before it; Gemm takes only matrices
     return graph.node("Add", [graph.node("MatMul", [x, graph.weight(weight.T)]), graph.weight(bias)])
 
 
 def _tokens(graph: Graph, network: TransformerNetwork) -> str:
-    """The summary token and a token for each part of the observation [B, T, width]."""
+    """Adds the summary token and a token for each part of the observation [B, T, width]."""
     parts = [f"part{k}" for k in range(len(network.part_sizes))]
     graph.split(INPUT, network.part_sizes, parts)
     tokens = [
@@ -59,14 +59,14 @@ def _tokens(graph: Graph, network: TransformerNetwork) -> str:
 
 
 def _encoder_layer(graph: Graph, x: str, layer: nn.TransformerEncoderLayer, tokens: int) -> str:
-    """x + attention(norm(x)), then the same with two linear layers and a GELU."""
+    """Adds x + attention(norm(x)), then the same with two linear layers and a GELU."""
     x = graph.node("Add", [x, _attention(graph, _norm(graph, x, layer.norm1), layer.self_attn, tokens)])
     inner = _linear(graph, _norm(graph, x, layer.norm2), layer.linear1.weight, layer.linear1.bias)
     return graph.node("Add", [x, _linear(graph, _gelu(graph, inner), layer.linear2.weight, layer.linear2.bias)])
 
 
 def _attention(graph: Graph, x: str, attention: nn.MultiheadAttention, tokens: int) -> str:
-    """Scaled dot-product self-attention over all tokens [B, T, width]."""
+    """Adds scaled dot-product self-attention over all tokens [B, T, width]."""
     width, heads = attention.embed_dim, attention.num_heads
     assert attention.in_proj_weight is not None
     split = graph.integers(0, tokens, heads, width // heads)
@@ -85,7 +85,7 @@ def _attention(graph: Graph, x: str, attention: nn.MultiheadAttention, tokens: i
 
 
 def _gelu(graph: Graph, x: str) -> str:
-    """x Phi(x), by the error function; the operator of that name is younger than our opset."""
+    """Adds x Phi(x) by the error function, because the operator Gelu is younger than our opset."""
     curve = graph.node("Erf", [graph.node("Mul", [x, graph.number(math.sqrt(0.5))])])
     half = graph.node("Mul", [x, graph.number(0.5)])
     return graph.node("Mul", [half, graph.node("Add", [curve, graph.number(1.0)])])

@@ -5,9 +5,8 @@ Handlers change games only on the event loop, under the game's lock. Agents thin
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -16,12 +15,13 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lit_trainer.play.hosts import addresses
+from lit_trainer.play.request_parts import BODY_S, one_of, read_object, refuse, text_of, whole_of
 from lit_trainer.play.saved_game import PERSON, SHOWN, SavedGame, shown
 from lit_trainer.play.session import Session
 from lit_trainer.play.store import Hosted, Store
@@ -29,9 +29,7 @@ from lit_trainer.play.thinkers import ADVISER, Thinker, Thought
 from lit_trainer.play.views import View, playable
 from lit_trainer.players.specs import check_plays
 
-LARGEST_BODY = 100_000  # bytes; the largest body is a saved game
 THINKING = 4  # number of threads in which agents think
-BODY_S = 10.0  # seconds in which a request's body must arrive
 
 _STATIC = {
     "/": ("index.html", "text/html"),
@@ -46,62 +44,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-
-
-def refuse(status: int, message: str) -> HTTPException:
-    """Returns the error that answers a request with that status and message."""
-    return HTTPException(status, message)
-
-
-async def _received(request: Request) -> bytes:
-    """Returns the request's body, and refuses one that is too large."""
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > LARGEST_BODY:
-            raise refuse(413, f"body: more than {LARGEST_BODY:,} bytes given")
-    return bytes(received)
-
-
-async def _body(request: Request, seconds: float) -> dict[str, Any]:
-    """Returns the request's JSON object, and refuses anything else or one that arrives too slowly."""
-    # the browser lets no form of another site send this type
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise refuse(415, "body: expected the content type application/json")
-    try:
-        with anyio.fail_after(seconds):
-            received = await _received(request)
-    except TimeoutError:
-        raise HTTPException(408, f"body: incomplete after {seconds:g} seconds", {"Connection": "close"}) from None
-    except ClientDisconnect:
-        raise refuse(400, "body: the connection closed before it was complete") from None
-    try:
-        body = json.loads(received)
-    except (ValueError, RecursionError):
-        raise refuse(400, "body: invalid JSON") from None
-    if not isinstance(body, dict):
-        raise refuse(400, f"body: {type(body).__name__} given, expected a JSON object")
-    return body
-
-
-def _one_of(body: Mapping[str, Any], field: str, known: Sequence[str], default: str | None = None) -> str:
-    value = body.get(field, default)
-    if not isinstance(value, str) or value not in known:
-        raise refuse(400, f"{field}: {shown(value)} given, expected one of {', '.join(known)}")
-    return value
-
-
-def _text(body: Mapping[str, Any], field: str) -> str:
-    value = body.get(field)
-    if not isinstance(value, str):
-        raise refuse(400, f"{field}: missing or not a text")
-    return value
-
-
-def _whole(value: object, field: str, highest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
-        raise refuse(400, f"{field}: {shown(value)} given, expected a whole number from 0 to {highest}")
-    return value
 
 
 class Application:
@@ -160,33 +102,33 @@ class Application:
 
     async def create(self, request: Request) -> Response:
         """Makes a game and returns its view: with a person, of two agents, or from a saved game's text."""
-        body = await _body(request, self.body_s)
-        mode = _one_of(body, "mode", ("play", "watch", "replay"))
-        first = self.thinkers[_one_of(body, "agent", tuple(self.thinkers), self.default)]
+        body = await read_object(request, self.body_s)
+        mode = one_of(body, "mode", ("play", "watch", "replay"))
+        first = self.thinkers[one_of(body, "agent", tuple(self.thinkers), self.default)]
         hosted = self._replay(body, first) if mode == "replay" else self._deal(body, mode == "watch", first)
         return _json(self._view(self.store.add(hosted), hosted), 201)
 
     def _replay(self, body: Mapping[str, Any], adviser: Thinker) -> Hosted:
         try:
-            session = Session(SavedGame.parse(_text(body, "record")))
+            session = Session(SavedGame.parse(text_of(body, "record")))
         except ValueError as error:
             raise refuse(422, f"record: {error}") from None
         return Hosted("replay", session, (None, None), self._adviser(adviser, session.state.game), session.seed or 0)
 
     def _deal(self, body: Mapping[str, Any], watched: bool, agent: Thinker) -> Hosted:
-        game = _one_of(body, "game", playable(), playable()[0])
-        other = self.thinkers[_one_of(body, "other", tuple(self.thinkers), agent.name)] if watched else agent
+        game = one_of(body, "game", playable(), playable()[0])
+        other = self.thinkers[one_of(body, "other", tuple(self.thinkers), agent.name)] if watched else agent
         try:
             check_plays(agent, game, "agent")
             check_plays(other, game, "other")
         except ValueError as error:
             raise refuse(400, str(error)) from None
-        seed = secrets.randbits(32) if body.get("seed") is None else _whole(body["seed"], "seed", 2**53)
+        seed = secrets.randbits(32) if body.get("seed") is None else whole_of(body["seed"], "seed", 2**53)
         if watched:
             session = Session.deal(seed, (agent.name, other.name), None, game)
             return Hosted("watch", session, (agent, other), self._adviser(agent, game), seed)
         person = {"first": 0, "second": 1, "random": secrets.randbelow(2)}[
-            _one_of(body, "seat", ("first", "second", "random"), "first")
+            one_of(body, "seat", ("first", "second", "random"), "first")
         ]
         names = (PERSON, agent.name) if person == 0 else (agent.name, PERSON)
         thinkers = (None, agent) if person == 0 else (agent, None)
@@ -202,7 +144,7 @@ class Application:
         asked = request.query_params.get("turn")
         turn = None
         if asked is not None:
-            turn = _whole(int(asked) if asked.isdecimal() and len(asked) < 6 else asked, "turn", hosted.session.turns)
+            turn = whole_of(int(asked) if asked.isdecimal() and len(asked) < 6 else asked, "turn", hosted.session.turns)
         return _json(self._view(request.path_params["key"], hosted, turn))
 
     async def record(self, request: Request) -> Response:
@@ -215,21 +157,21 @@ class Application:
 
     async def move(self, request: Request) -> Response:
         """Plays the person's move."""
-        body = await _body(request, self.body_s)
+        body = await read_object(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             self._check_turn(hosted, body)
             if not hosted.session.awaits_person:
                 raise refuse(409, "move: it is not your turn")
             try:
-                hosted.session.play(hosted.session.parse_move(_text(body, "action")))
+                hosted.session.play(hosted.session.parse_move(text_of(body, "action")))
             except ValueError as error:
                 raise refuse(422, str(error)) from None
         return _json(self._view(request.path_params["key"], hosted))
 
     async def step(self, request: Request) -> Response:
         """Plays the move of the agent whose turn it is."""
-        body = await _body(request, self.body_s)
+        body = await read_object(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             self._check_turn(hosted, body)
@@ -243,7 +185,7 @@ class Application:
 
     async def undo(self, request: Request) -> Response:
         """Takes back the person's last move, or the last move of two agents."""
-        body = await _body(request, self.body_s)
+        body = await read_object(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             self._check_turn(hosted, body)
@@ -257,11 +199,11 @@ class Application:
 
     async def hint(self, request: Request) -> Response:
         """Returns what the adviser thinks of a position that the viewer may see as the player to move sees it."""
-        body = await _body(request, self.body_s)
+        body = await read_object(request, self.body_s)
         hosted = self._hosted(request)
         async with hosted.lock:
             session = hosted.session
-            turn = _whole(body.get("turn"), "turn", session.turns)
+            turn = whole_of(body.get("turn"), "turn", session.turns)
             if session.viewer is not None and not (turn == session.turns and session.awaits_person):
                 raise refuse(409, "hint: during a game you get one only for your own move")
             if session.state_at(turn).is_terminal:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from torch import Tensor
+
 from lit_trainer.players.opponent_pool import OpponentPool
 
 RULES = ("linear", "pfsp_hard", "pfsp_even")
@@ -105,3 +107,21 @@ class AdaptiveOpponentPool(OpponentPool):
         rates = state.get("win_rates", {})
         if known := {name: rates[name] for name in self.opponents if name in rates}:
             self.update_weights_from_win_rates(known)
+
+    def check_state(self, state: Any, like: Mapping[str, Tensor]) -> None:
+        """Checks a saved pool and its win rates, before anything of it is taken over.
+
+        Args:
+            state: State as `state_dict` returns it.
+            like: Weights of the learner, by name.
+
+        Raises:
+            ValueError: Names what is wrong.
+        """
+        super().check_state(state, like)
+        rates = state.get("win_rates", {})
+        if not isinstance(rates, Mapping):
+            raise ValueError(f"opponent_pool: win_rates: {rates!r} found, expected numbers by opponent")
+        for name, rate in rates.items():
+            if not isinstance(rate, float) or not 0.0 <= rate <= 1.0:
+                raise ValueError(f"opponent_pool: win_rates: {name}: {rate!r} found, expected a number from 0 to 1")

@@ -16,7 +16,7 @@ from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.roster import Roster
 from lit_trainer.players.specs import SELF_PLAY, past_name
 from lit_trainer.utils.checks import time_limit
-from sim_core import OPPONENTS
+from sim_core import DEFAULT_OPPONENTS
 
 
 def _share(name: str, value: float) -> float:
@@ -49,7 +49,7 @@ class OpponentPool:
     Args:
         opponents: Players' names: built-in ones, ``ismcts:N``, FILE.ckpt, FILE.ckpt@SIMULATIONS, a run's folder,
             package.module.Agent(argument=value), or keys of `agents` and `checkpoints`. A file plays under its name
-            without folder and suffix, an agent under its class's name. None: Beasty Bar's ten built-in opponents.
+            without folder and suffix, an agent under its class's name. None: `sim_core.DEFAULT_OPPONENTS`.
         self_play_share: Share of games that the learner plays against itself, 0 to 1.
         past_share: Share of games against past checkpoints, 0 to 1. Self-play gets it until there is one.
         max_past: Number of past checkpoints to keep; the oldest goes first.
@@ -84,7 +84,7 @@ class OpponentPool:
         time_limit("agent_time_limit", agent_time_limit)
         self.roster = Roster(agents, checkpoints, agent_time_limit)
         """All opponents that this run can name, also those of `agents` and `checkpoints` that it does not play."""
-        self.opponents = self.roster.enlist(OPPONENTS if opponents is None else opponents, "opponents")
+        self.opponents = self.roster.enlist(DEFAULT_OPPONENTS if opponents is None else opponents, "opponents")
         """Short names of the opponents that the learner plays."""
         self.self_play_share = _share("self_play_share", self_play_share)
         self.past_share = _share("past_share", past_share)
@@ -182,6 +182,29 @@ class OpponentPool:
         """Takes over saved past checkpoints. Saved weights are not used, because fixed weights are a setting."""
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
 
+    def check_state(self, state: Any, like: Mapping[str, Tensor]) -> None:
+        """Checks a saved pool, before anything of it is taken over.
+
+        Args:
+            state: State as `state_dict` returns it.
+            like: Weights of the learner, by name; past networks must have the same names and shapes.
+
+        Raises:
+            ValueError: Names what is wrong.
+        """
+        past = state.get("past") if isinstance(state, Mapping) else None
+        if not isinstance(past, Mapping):
+            raise ValueError("opponent_pool: past checkpoints are missing")
+        expected = {name: weight.shape for name, weight in like.items()}
+        for iteration, weights in past.items():
+            if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
+                raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
+            shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
+            if shapes != expected:
+                raise ValueError(
+                    f"opponent_pool: past: the network of iteration {iteration} differs from the learner's"
+                )
+
 
 def past_opponent(network: PolicyValueNetwork, temperature: float) -> FrozenCheckpoint:
     """Returns a past checkpoint as an opponent, which plays its policy: far more kinds of games at a small cost.
@@ -191,30 +214,3 @@ def past_opponent(network: PolicyValueNetwork, temperature: float) -> FrozenChec
         temperature: Temperature at which it samples from its policy. 0 stands for 1.
     """
     return FrozenCheckpoint(network.eval(), temperature=temperature or 1.0)
-
-
-def check_pool_state(state: Any, like: Mapping[str, Tensor]) -> None:
-    """Checks that a saved pool holds networks like the learner's and win rates, and nothing else.
-
-    Args:
-        state: State as `OpponentPool.state_dict` returns it.
-        like: Weights of the learner, by name.
-
-    Raises:
-        ValueError: Names what is wrong.
-    """
-    past = state.get("past") if isinstance(state, Mapping) else None
-    if not isinstance(past, Mapping):
-        raise ValueError("opponent_pool: past checkpoints are missing")
-    for iteration, weights in past.items():
-        if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
-            raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
-        shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
-        if shapes != {name: weight.shape for name, weight in like.items()}:
-            raise ValueError(f"opponent_pool: past: the network of iteration {iteration} differs from the learner's")
-    rates = state.get("win_rates", {})
-    if not isinstance(rates, Mapping):
-        raise ValueError(f"opponent_pool: win_rates: {rates!r} found, expected numbers by opponent")
-    for name, rate in rates.items():
-        if not isinstance(rate, float) or not 0.0 <= rate <= 1.0:
-            raise ValueError(f"opponent_pool: win_rates: {name}: {rate!r} found, expected a number from 0 to 1")

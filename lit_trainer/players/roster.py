@@ -137,7 +137,7 @@ def pickled(opponents: Mapping[str, Opponent]) -> dict[str, bytes]:
         if type(made).__module__ == "__main__":
             raise ValueError(
                 f"{field}: {name} is a __main__.{type(made).__qualname__}, which worker processes cannot import; "
-                "move its class into a module, or set asynchronous to false"
+                "move its class into a module, or set data.workers to null"
             )
         if isinstance(opponent, FrozenCheckpoint):
             opponent = opponent.on_cpu()
@@ -146,7 +146,7 @@ def pickled(opponents: Mapping[str, Opponent]) -> dict[str, bytes]:
         except Exception as error:  # whatever the agent's own pickling raises
             raise ValueError(
                 f"{field}: {name} ({type(made).__name__}) cannot be sent to worker processes: {error}; "
-                "give it by class_path, or set asynchronous to false"
+                "give it by class_path, or set data.workers to null"
             ) from error
     return sent
 

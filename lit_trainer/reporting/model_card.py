@@ -1,38 +1,43 @@
-"""The card of an exported network: what it is, how it was trained, how strong it is, and how to use it."""
+"""Writes the card of an exported network: what it is, how it was trained, how strong it is, and how to use it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.checkpoints.summary import arguments_text, optimizer_facts, pool_facts
 from lit_trainer.measuring.matches import player_name
+from lit_trainer.measuring.metrics import MatchResult
+from lit_trainer.reporting.tables import TEST_COLUMNS, Column, MatchRow, markdown_table
 from sim_core import get_game
 
 ONNX, SAFETENSORS, CARD = "model.onnx", "model.safetensors", "README.md"
 """Names of the files."""
 
+_FACTS = (Column[tuple[str, str]]("what", lambda fact: fact[0]), Column[tuple[str, str]]("is", lambda fact: fact[1]))
+
 
 class Exported(NamedTuple):
-    """What the card is of."""
+    """Holds what the card describes."""
 
     checkpoint: Checkpoint
+    """Checkpoint with the network."""
     path: Path
-    """Of the checkpoint."""
+    """Path of the checkpoint."""
     difference: float
     """Largest difference between torch and the ONNX graph."""
 
 
 def model_card(exported: Exported, measured: Mapping[str, Any] | None, license: str) -> str:
-    """The card in Markdown, headed by the YAML that model hubs read.
+    """Returns the card in Markdown, headed by the YAML that model hubs read.
 
     Args:
-        exported: the network and where it is from.
-        measured: what its ``test.json`` says; None: it is said to be unmeasured.
-        license: of the weights.
+        exported: The network and its checkpoint.
+        measured: Contents of its ``test.json``. None: the card says that the network is unmeasured.
+        license: Licence of the weights.
     """
     network, said = exported.checkpoint.network, exported.checkpoint.description
     game = get_game(network.game)
@@ -45,7 +50,7 @@ def model_card(exported: Exported, measured: Mapping[str, Any] | None, license: 
         "inputs": network.observation_size,
         "actions": network.num_actions,
         "auxiliary": "" if network.auxiliary_heads is None else _AUXILIARY,
-        "training": _table(("what", "is"), _training(exported)),
+        "training": markdown_table(_FACTS, _training(exported)),
         "strength": _UNMEASURED if measured is None else _strength(measured),
         "rules": game.version,
         "observation": game.observation_version,
@@ -56,12 +61,8 @@ def model_card(exported: Exported, measured: Mapping[str, Any] | None, license: 
     return _CARD.format_map(facts)
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ("---",) * len(head), *rows))
-
-
 def _training(exported: Exported) -> list[tuple[str, str]]:
-    """What a checkpoint knows of its run, a row each."""
+    """Returns what a checkpoint knows of its run, in rows."""
     checkpoint = exported.checkpoint
     steps = checkpoint.steps
     digest = hashlib.sha256(exported.path.read_bytes()).hexdigest()
@@ -77,14 +78,16 @@ def _training(exported: Exported) -> list[tuple[str, str]]:
 
 def _strength(measured: Mapping[str, Any]) -> str:
     rows = [
-        (
-            *(player_name(row["simulations"]), row["opponent"], row["wins"], row["draws"], row["losses"]),
-            *(f"{100 * row['score']:.1f}", f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"),
-        )
+        (player_name(row["simulations"]), MatchRow(row["opponent"], MatchResult.from_record(row)))
         for row in measured["results"]
     ]
-    head = ("player", "against", "won", "drawn", "lost", "score, %", "95 %")
-    return _MEASURED.format(table=_table(head, rows), **{name: measured[name] for name in _SHOWN})
+    player = Column[tuple[str, MatchRow]]("player", lambda row: row[0])
+    table = markdown_table([player, *map(_of_match, TEST_COLUMNS)], rows)
+    return _MEASURED.format(table=table, **{name: measured[name] for name in _SHOWN})
+
+
+def _of_match(column: Column[MatchRow]) -> Column[tuple[str, MatchRow]]:
+    return Column(column.title, lambda row: column.text(row[1]))
 
 
 _AUXILIARY = " It also has heads that it learned on the side; play never asks them, and ONNX leaves them out."

@@ -1,4 +1,4 @@
-"""Where a run's time went: a table in the terminal at its end."""
+"""Shows where a run's time went: a table in the terminal at the run's end."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rich.console import Console
 from rich.table import Table
 
 from lit_trainer.reporting.sources import run_data
+from lit_trainer.self_play.stats import SelfPlayStats
 
 PLAYING, LEARNING, EVALUATION, REST = "playing", "learning", "evaluation", "the rest"
-_SHARES = ("forward", "tree", "encoding", "opponents", "waiting")
-_COUNTS = ("games", "dropped_games")
-_RATES = ("games", "positions", "simulations")
 
 
 class TimeReport(Callback):
-    """At the end of training, a table of what an iteration spent on playing, learning and evaluation, where self-play's
-    time went, and how fast it was; of asynchronous generation also how long the trainer waited and how old games were.
+    """Prints a table at the end of training: how long an iteration played, learned and evaluated.
 
-    Works with any data module that has `generation_stats`, a dict of name to number that is new in every iteration,
-    with ``seconds``, ``NAME_share`` and ``NAME_per_second`` in it; what it lacks is left out. Playing is what passes
-    until an iteration's first batch is there. The table is of this run alone, also where it was resumed.
+    The table also shows where self-play's time went and how fast it was. Where workers play, it shows how long the
+    trainer waited and how old the games were. "Playing" is the time until an iteration's first batch is there. The
+    table covers this run alone, also where it was resumed.
+
+    It needs a data module whose `generation_stats` is a `SelfPlayStats`, new in every iteration. Without one nothing is
+    printed.
     """
 
     def __init__(self) -> None:
@@ -36,17 +36,16 @@ class TimeReport(Callback):
         self.iterations = 0
         self.seconds: defaultdict[str, float] = defaultdict(float)
         """Part of an iteration to its seconds, over all iterations."""
-        self._sums: defaultdict[str, float] = defaultdict(float)  # of the statistics, each times its weight
-        self._weights: defaultdict[str, float] = defaultdict(float)
+        self.stats: SelfPlayStats | None = None
+        """Statistics of all iterations' games. None: no data module offers any."""
         self._part = ""
         self._before_evaluation = ""
         self._since = 0.0
-        self._began = 0.0  # the iteration
 
     # -- clock -----------------------------------------------------------------------------------------------------
 
     def _enter(self, part: str) -> str:
-        """From now on time is that of another part; returns which it was before."""
+        """Counts the time from now on for another part, and returns which part it was before."""
         now, before = time.perf_counter(), self._part
         if before:
             self.seconds[before] += now - self._since
@@ -54,11 +53,10 @@ class TimeReport(Callback):
         return before
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._begin()  # another fit is another report
+        self._begin()  # another fit gets a report of its own
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._enter(PLAYING)
-        self._began = self._since
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self._part == PLAYING:
@@ -80,31 +78,21 @@ class TimeReport(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.iterations += 1
-        self._add(run_data(trainer).logged_stats, time.perf_counter() - self._began)
+        stats = run_data(trainer).generation_stats
+        if isinstance(stats, SelfPlayStats):
+            self.stats = stats if self.stats is None else self.stats + stats
 
-    # -- statistics ------------------------------------------------------------------------------------------------
-
-    def _add(self, stats: dict[str, float], seconds: float) -> None:
-        """One iteration's statistics; means are weighted by what each number is a share, rate or mean of."""
-        for name, value in stats.items():
-            if name in _COUNTS:
-                weight = 1.0
-            elif name == "wait_share":
-                weight = seconds
-            elif name == "staleness":
-                weight = stats.get("positions", 1.0)
-            else:
-                weight = stats.get("seconds", 1.0)
-            self._sums[name] += value * weight
-            self._weights[name] += weight
-
-    def _mean(self, name: str) -> float | None:
-        """Over all iterations; None where no iteration had it."""
-        return self._sums[name] / self._weights[name] if self._weights[name] else None
+    # -- table -----------------------------------------------------------------------------------------------------
 
     def table(self) -> Table:
-        """What is printed."""
-        asynchronous = self._mean("wait_share") is not None
+        """Returns what is printed.
+
+        Raises:
+            ValueError: No iteration has ended yet.
+        """
+        if not self.iterations:
+            raise ValueError("iterations: 0 have ended, expected at least one")
+        stats = self.stats or SelfPlayStats()
         table = Table(
             title=f"Where the time went (means of {self.iterations} iterations)",
             title_justify="left",
@@ -115,35 +103,29 @@ class TimeReport(Callback):
         for column in ("mean", "share"):
             table.add_column(column, justify="right", no_wrap=True)
         whole = sum(self.seconds.values())
-        table.add_row("an iteration, seconds", f"{whole / self.iterations:.3f}")
+        table.add_row("seconds per iteration", f"{whole / self.iterations:.3f}")
         for part in (PLAYING, LEARNING, EVALUATION, REST):
-            name = "waiting for games" if asynchronous and part == PLAYING else part
+            name = "waiting for games" if stats.has_workers and part == PLAYING else part
             table.add_row(
                 f"  {name}",
                 f"{self.seconds[part] / self.iterations:.3f}",
                 f"{100 * self.seconds[part] / whole:.1f} %",
             )
         table.add_section()
-        for name in _SHARES:
-            if (share := self._mean(f"{name}_share")) is not None:
-                table.add_row(f"self-play: {name}", "", f"{100 * share:.1f} %")
+        for name, share in stats.shares.items():
+            table.add_row(f"self-play: {name}", "", f"{100 * share:.1f} %")
         table.add_section()
-        for key in _RATES:
-            if (rate := self._mean(f"{key}_per_second")) is not None:
-                table.add_row(f"{key} a second of self-play", f"{rate:,.0f}")
-        if (games := self._mean("games")) is not None:
-            table.add_row("games a second of the run", f"{games * self.iterations / whole:,.0f}")
-        if asynchronous:
-            self._add_asynchronous(table)
+        for name, count in (("games", stats.games), ("positions", stats.positions), ("simulations", stats.simulations)):
+            table.add_row(f"{name} per second of self-play", f"{stats.per_second(count):,.0f}")
+        table.add_row("games per second of the run", f"{stats.games / whole:,.0f}")
+        if stats.has_workers:
+            table.add_section()
+            table.add_row("the trainer waits for games", "", f"{100 * stats.wait_share:.1f} %")
+            table.add_row("staleness of positions, iterations", f"{stats.staleness:.2f}")
+            table.add_row("games dropped, in all", f"{stats.dropped_games:,.0f}")
         return table
-
-    def _add_asynchronous(self, table: Table) -> None:
-        table.add_section()
-        table.add_row("the trainer waits for games", "", f"{100 * (self._mean('wait_share') or 0.0):.1f} %")
-        table.add_row("staleness of positions, iterations", f"{self._mean('staleness') or 0.0:.2f}")
-        table.add_row("games dropped, in all", f"{self._sums['dropped_games']:,.0f}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._enter("")
-        if trainer.is_global_zero and self._weights and self.iterations:
+        if trainer.is_global_zero and self.stats is not None:
             Console().print(self.table())

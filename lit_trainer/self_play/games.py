@@ -1,4 +1,4 @@
-"""Plays a learner's games against itself and its opponents, and keeps its positions."""
+"""Plays the learner's games against itself and its opponents, and keeps the learner's positions."""
 
 from __future__ import annotations
 
@@ -12,43 +12,56 @@ from numpy.typing import NDArray
 from lit_trainer.networks.evaluators import Floats
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Player
-from lit_trainer.self_play.lanes import LaneMemory, PlayedGames, Schedule, play_schedule
-from sim_core.runner_settings import ValueTarget
+from lit_trainer.self_play.lanes import LaneMemory, Schedule, play_schedule
+from lit_trainer.self_play.stats import Results, SelfPlayStats
+from sim_core.runner_settings import RunnerSettings
 
 
 class OpponentGames(NamedTuple):
-    """So many games against one opponent."""
+    """Says how many games to play against one opponent.
+
+    Args:
+        name: Name of the opponent.
+        games: Number of games.
+        player: The opponent. None: The learner itself, which then plays both seats.
+    """
 
     name: str
     games: int
     player: Player | None
-    """None: the learner itself, which then plays both seats."""
 
 
 @dataclass
 class GeneratedGames:
-    """Positions in which the learner moved, and how its games ended."""
+    """Keeps the positions in which the learner moved, and how its games ended.
+
+    Args:
+        states: Packed positions, uint8 [m, state_size].
+        policies: Policy targets, float32 [m, A]. Rows of zeros where there was no search.
+        outcomes: What the value learns, for the player to move: -1, 0 or 1, int8 [m]. See `RunnerSettings`.
+        stats: Results, counts and seconds of the games.
+        margins: Final margin for the player to move, its score minus the opponent's, int32 [m]. None: Not known.
+        values: The search's value for the player to move, exact where solved, float32 [m]. NaN without search. None:
+            Not known.
+    """
 
     states: NDArray[np.uint8]
-    """Packed positions [m, state_size]."""
     policies: Floats
-    """Policy targets [m, A]; rows of zeros where there is none."""
     outcomes: NDArray[np.int8]
-    """Outcome for the player to move [m]: -1, 0, 1; an exact value where `value_target` says so."""
-    results: dict[str, tuple[int, int, int]]
-    """Opponent to the learner's (wins, draws, losses); of self-play, player 0's."""
-    stats: dict[str, float] = field(default_factory=dict)
-    """Games, positions and evaluations a second, and shares of the time."""
+    stats: SelfPlayStats = field(default_factory=SelfPlayStats)
     margins: NDArray[np.int32] | None = None
-    """Final margin for the player to move [m]: the own score less the other's. None: not known."""
     values: Floats | None = None
-    """The search's values for the player to move [m], NaN where there was no search. None: not known."""
+
+    @property
+    def results(self) -> Results:
+        """Returns opponent to the learner's (wins, draws, losses). In self-play they are those of player 0."""
+        return self.stats.results
 
 
 def _schedule(
     opponents: Sequence[OpponentGames], mirrored: bool
 ) -> tuple[Schedule, NDArray[np.int64], NDArray[np.int8]]:
-    """The games in the order they are begun; each one's opponent (index) and the learner's seat."""
+    """Returns the games in the order in which they begin, each one's opponent (index), and the learner's seat."""
     counts = [entry.games for entry in opponents]
     index = np.repeat(np.arange(len(opponents)), counts)
     seats = np.concatenate([np.arange(count) % 2 for count in counts]) if counts else np.zeros(0, dtype=np.int64)
@@ -60,9 +73,9 @@ def _schedule(
         rows = np.flatnonzero(index == k)
         controllers[rows, 1 - seats[rows]] = controller + 1
         if mirrored:
-            # the second game of a pair has the first one's deal; against itself it would be the same game again
+            # the second game of a pair has the first one's deal; in self-play that would be the same game again
             deals = np.where(index == k, numbers - seats, deals)
-    # opponents' games are spread over the whole time, so that the mix of work is the same throughout
+    # opponents' games are spread over the whole time, so that the mix of work stays the same
     order = np.argsort(numbers * 0.6180339887498949 % 1.0, kind="stable")
     schedule = Schedule(deals[order], (deals // 2 % 2)[order], controllers[order])
     return schedule, index[order], seats[order].astype(np.int8)
@@ -76,28 +89,33 @@ def generate_games_batched_by_opponent(
     seed: int,
     parallel_games: int = 1024,
     mirrored: bool = False,
-    value_target: ValueTarget = "outcome",
+    settings: RunnerSettings | None = None,
+    player: str = "rank 0",
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> GeneratedGames:
-    """Play all games side by side: the learner's leaves of all of them in one network call, built-in opponents in C,
-    each other opponent type in one call for all games that wait for it. Slots whose game is over take the next.
+    """Plays all games side by side and returns the learner's positions.
+
+    One network call takes the learner's leaves of all games. Built-in opponents move in C. Any other opponent moves in
+    one call for all games that wait for it. When a game ends, its slot takes the next one.
 
     Args:
-        learner: the network that learns; its moves become positions. Its evaluator is called from several threads
-            where the learner has several.
-        opponents: how many games against whom.
-        game: name of the game.
-        seed: of the deals; game i is dealt from stream i.
-        parallel_games: games played side by side.
-        value_target: what positions learn as their value: "outcome", the game's as it was played, or "endgame", the
-            exact value of the game's first position that can be solved (of positions from there on, their own).
-        mirrored: play each deal against an opponent twice, with the learner in either seat.
-        memory: of the lanes, kept from one call to the next; None: of this call's own.
-        on_progress: told the games played so far, in part-games, as they go on.
+        learner: The network that learns. Its moves become positions. Where it has several threads, they call its
+            evaluator at the same time.
+        opponents: The opponents and their numbers of games.
+        game: Name of the game.
+        seed: Random seed of the deals. Game i is dealt from stream i.
+        parallel_games: Games played side by side.
+        mirrored: Whether each deal against an opponent is played twice, with the learner in either seat.
+        settings: Settings of the learner's moves and of what its positions learn. None: The learner's, and positions
+            learn the outcome.
+        player: Name of this process among those that play at the same time, see `SelfPlayStats`.
+        memory: Trees and buffers, kept from one call to the next. None: They are made for this call.
+        on_progress: Is told the games played so far, in part-games, a few times per second. What it raises ends the
+            games.
 
     Raises:
-        ValueError: names the argument that is out of range.
+        ValueError: Names the argument that is out of range.
     """
     if parallel_games < 1:
         raise ValueError(f"parallel_games: {parallel_games} given, expected at least 1")
@@ -112,8 +130,8 @@ def generate_games_batched_by_opponent(
         game=game,
         seed=seed,
         parallel_games=parallel_games,
+        settings=settings,
         record=True,
-        value_target=value_target,
         memory=memory,
         on_progress=on_progress,
     )
@@ -126,56 +144,21 @@ def generate_games_batched_by_opponent(
         states=played.states,
         policies=played.policies,
         outcomes=played.position_outcomes,
-        results=results,
-        stats=_stats(played),
+        stats=SelfPlayStats.of_games(played, results, player),
         margins=played.position_margins,
         values=played.position_values,
     )
 
 
-def _stats(played: PlayedGames) -> dict[str, float]:
-    """Rates a second, and shares of the time."""
-    seconds = max(played.seconds, 1e-9)
-    stats = {
-        "games": float(len(played.outcomes)),
-        "positions": float(len(played.states)),
-        "seconds": played.seconds,
-        "games_per_second": len(played.outcomes) / seconds,
-        "positions_per_second": len(played.states) / seconds,
-        "evaluations_per_second": played.evaluations / seconds,
-        "simulations_per_second": played.simulations / seconds,
-    }
-    return stats | {f"{name}_share": share for name, share in played.shares.items()}
-
-
-def join_games(parts: Sequence[GeneratedGames], workers: int) -> GeneratedGames:
-    """The games of several chunks as one.
-
-    Numbers of games, positions and seconds are added up; shares are means, weighted by a chunk's seconds; rates are
-    those means times `workers`, which played side by side.
-    """
-    results: dict[str, tuple[int, int, int]] = {}
-    for part in parts:
-        for name, counts in part.results.items():
-            wins, draws, losses = (a + b for a, b in zip(results.get(name, (0, 0, 0)), counts, strict=True))
-            results[name] = (wins, draws, losses)
-    seconds = [part.stats["seconds"] for part in parts]
-    stats: dict[str, float] = {}
-    for key in parts[0].stats:
-        values = [part.stats.get(key, 0.0) for part in parts]
-        if key in ("games", "positions", "seconds"):
-            stats[key] = sum(values)
-        else:
-            mean = sum(v * s for v, s in zip(values, seconds, strict=True)) / max(sum(seconds), 1e-9)
-            stats[key] = mean * workers if key.endswith("_per_second") else mean
+def join_games(parts: Sequence[GeneratedGames]) -> GeneratedGames:
+    """Returns the games of several chunks as one. Values and margins are known where all chunks know theirs."""
     searched = [part.values for part in parts if part.values is not None]
     margins = [part.margins for part in parts if part.margins is not None]
     return GeneratedGames(
         states=np.concatenate([part.states for part in parts]),
         policies=np.concatenate([part.policies for part in parts]),
         outcomes=np.concatenate([part.outcomes for part in parts]),
-        results=results,
-        stats=stats,
+        stats=sum((part.stats for part in parts), SelfPlayStats()),
         margins=np.concatenate(margins) if len(margins) == len(parts) else None,
         values=np.concatenate(searched) if len(searched) == len(parts) else None,
     )

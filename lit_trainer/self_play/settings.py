@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, get_args
 
 import torch
 
@@ -11,17 +11,18 @@ from lit_trainer.networks.evaluators import EVALUATORS
 from lit_trainer.utils.checks import time_limit
 from lit_trainer.utils.settings import Settings, whole
 from sim_core import SearchSettings
+from sim_core.runner_settings import RunnerSettings, ValueTarget
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
 """Self-play's default search: noise at the root makes it try moves that the network would leave out."""
 
-VALUE_TARGETS = ("outcome", "endgame")
-
 
 @dataclass(frozen=True)
-class GenerationSettings(Settings):
+class GenerationSettings(RunnerSettings, Settings):
     """Says how the games of one iteration are generated.
+
+    The object goes whole from the data module to the engine's `GameRunner`.
 
     Args:
         games: Games per iteration, for each training process.
@@ -47,15 +48,16 @@ class GenerationSettings(Settings):
     simulations: int = whole(32, 0, MAX_SIMULATIONS)
     search: SearchSettings = SELF_PLAY_SEARCH
     evaluator: str = "torch"
-    value_target: Literal["outcome", "endgame"] = "outcome"
+    value_target: ValueTarget = "outcome"
     parallel_games: int = whole(1024, 1, 1_000_000)
     threads: int = whole(2, 1, 1024)
 
     def __post_init__(self) -> None:
         """Raises ValueError for the first field that is out of bounds."""
-        super().__post_init__()
+        Settings.__post_init__(self)
         self._one_of("evaluator", tuple(EVALUATORS))
-        self._one_of("value_target", VALUE_TARGETS)
+        self._one_of("value_target", get_args(ValueTarget))
+        RunnerSettings.__post_init__(self)
 
     def _one_of(self, name: str, known: tuple[str, ...]) -> None:
         if (value := getattr(self, name)) not in known:

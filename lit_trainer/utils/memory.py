@@ -1,4 +1,4 @@
-"""Where memory runs out, the error says which setting to lower."""
+"""Adds to errors of memory which setting to lower."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ _START = "Out of memory "
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, of a GPU or of the machine."""
+    """Returns whether an error says that memory ran out, of a GPU or of the machine.
+
+    Args:
+        error: Any error.
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # what torch raises on the CPU has no class of its own
+    # torch has no class for what it raises on the CPU
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def add_memory_advice(error: BaseException, where: str, advice: str) -> None:
-    """Add a note to an error of memory, unless it has one: the innermost place knows best.
+    """Adds a note to an error of memory, unless it has one, because the innermost place knows best.
 
     Args:
-        error: any.
-        where: what was going on, e.g. "in self-play".
-        advice: which settings to lower, and what they are.
+        error: Any error. Errors of another kind stay as they are.
+        where: What was going on, e.g. "in self-play".
+        advice: Which settings to lower, with their present values.
     """
     noted = any(note.startswith(_START) for note in getattr(error, "__notes__", ()))
     if is_out_of_memory(error) and not noted:
@@ -33,7 +37,12 @@ def add_memory_advice(error: BaseException, where: str, advice: str) -> None:
 
 @contextmanager
 def memory_advice(where: str, advice: str) -> Iterator[None]:
-    """Add a note to errors of memory that come from within, see `add_memory_advice`."""
+    """Adds a note to errors of memory that are raised within the block, see `add_memory_advice`.
+
+    Args:
+        where: What is going on, e.g. "in self-play".
+        advice: Which settings to lower, with their present values.
+    """
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Random streams by name: every stream is derived from the run's seed and what it is for, never from global state."""
+"""Derives random seeds from the run's seed and the purpose of each, never from global state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import hashlib
 
 
 def derive_seed(seed: int, *parts: str | int) -> int:
-    """A seed of 63 bits for one purpose, e.g. ``derive_seed(42, "self-play", iteration, rank)``.
+    """Returns a seed of 63 bits for one purpose, e.g. ``derive_seed(42, "self-play", iteration, rank)``.
+
+    Args:
+        seed: The run's random seed.
+        parts: Name of the purpose, and numbers that tell its streams apart.
 
     >>> derive_seed(42, "self-play", 0) == derive_seed(42, "self-play", 0)
     True

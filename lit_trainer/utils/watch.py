@@ -1,4 +1,4 @@
-"""Notices what hangs: a call, or a process, that shows the same sign for too long."""
+"""Notices what hangs: a call or a process that shows the same sign for too long."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _LONGEST_LOOK = 1.0
-"""Seconds that one look can add: where this process itself stood still (Ctrl-Z, a debugger), nobody else is blamed."""
+"""Seconds that one look adds at most: nobody is blamed if this process itself stood still (Ctrl-Z, a debugger)."""
 
 
 class Watch:
-    """Adds up, from look to look, for how long a sign has stayed the same.
+    """Adds up, from look to look, how long a sign has stayed the same.
 
     Args:
-        limit: seconds after which it is overdue; None: never.
+        limit: Seconds after which an unchanged sign is overdue. None: Never.
 
     >>> watch = Watch(0.01)
     >>> watch.overdue("first call"), time.sleep(0.02), watch.overdue("first call"), watch.overdue("second call")
@@ -26,12 +26,16 @@ class Watch:
 
     def __init__(self, limit: float | None) -> None:
         self.limit = limit
-        self._sign: object = self  # unlike any
+        self._sign: object = self  # unlike any sign
         self._looked = 0.0
         self._same = 0.0
 
     def overdue(self, sign: object) -> bool:
-        """Look; True where the sign has been the same for longer than the limit."""
+        """Looks, and returns whether the sign has been the same for longer than the limit.
+
+        Args:
+            sign: Anything that can be compared, e.g. a count of messages.
+        """
         now = time.monotonic()
         self._same = self._same + min(now - self._looked, _LONGEST_LOOK) if sign == self._sign else 0.0
         self._sign, self._looked = sign, now
@@ -39,15 +43,19 @@ class Watch:
 
 
 class Interrupted(BaseException):
-    """Raised in a thread by `interrupted`; no Exception, so that careless handlers let it pass."""
+    """Ends a thread, see `interrupted`. It is no Exception, so that careless handlers let it pass."""
 
 
 @contextmanager
 def interrupted(threads: Iterable[threading.Thread]) -> Iterator[None]:
-    """Raise `Interrupted` in other threads as soon as they run Python code: not within a call of C that goes on.
+    """Raises `Interrupted` in other threads as soon as they run Python code. A call of C is not interrupted.
 
-    What was not raised by the end of the block is taken back. As long as it waits, no other thread may be traced, by a
-    debugger or for coverage: it would stand still (CPython 3.11). So the calling thread is not, within the block.
+    What was not raised by the end of the block is taken back. While it waits, no thread may be traced, by a debugger or
+    for coverage, because the traced thread would stand still (CPython 3.11). So the calling thread's tracing is
+    switched off within the block.
+
+    Args:
+        threads: The threads to interrupt. Those that have ended are left out.
     """
     trace = sys.gettrace()
     sys.settrace(None)
@@ -69,7 +77,7 @@ def _set_exception(thread: threading.Thread, exception: type[BaseException] | No
 
 
 def _clear_signal() -> None:
-    """Receive one here: only that makes the interpreter stop looking for an exception that was taken back."""
+    """Receives one here, because only that makes the interpreter stop looking for one that was taken back."""
     try:
         _set_exception(threading.current_thread(), Interrupted)
         while True:

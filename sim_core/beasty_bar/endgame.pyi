@@ -1,0 +1,1 @@
+"""Has nothing for Python: endgame.pxd declares its C functions, which `GameHandle.solve` calls."""

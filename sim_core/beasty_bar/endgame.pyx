@@ -1,4 +1,4 @@
-"""The exact endgame: win, draw or loss, once no card is hidden any more.
+"""Solves the endgame exactly, win, draw or loss, once no card is hidden any more.
 
 Alpha-beta (Knuth and Moore 1975) with null windows on what the mover still gains: the growth of the lead from here to
 the end, in units of the scoring. It does not depend on the lead so far, so that a transposition table serves positions
@@ -18,10 +18,10 @@ from sim_core.beasty_bar.rules import SPECIES
 cdef enum:
     TABLE_BITS = 8
     TABLE_TURNS = 3     # with fewer turns left, searching is cheaper than looking up
-    MOST_CHECKS = 3     # five-animal checks in an endgame: 4 in line and 8 to come
+    MOST_CHECKS = 3     # most five-animal checks in an endgame: 4 animals in line and 8 to come
     FAR = 20000         # beyond any gain
     NOBODY = 15         # a place that is empty, as a card
-    NO_SOURCE = 7       # where the animal at a place came from: nowhere, the place is empty
+    NO_SOURCE = 7       # in place of where an animal came from: the place is empty
 
 
 cdef struct Entry:
@@ -71,10 +71,10 @@ def _fill_most():
 
 
 cdef int turn_of(const Line *before, int action) noexcept nogil:
-    """The entry of TURNS for a line, found by the rules."""
+    """Returns the entry of TURNS for a line, found by the rules."""
     cdef Line after = before[0]
     cdef int card = ACTION_PARTS[action].card, k, place, source, found = 0
-    # of the player who has none of its species in line, so that all cards differ
+    # the player is one who has none of its species in line, so that all cards differ
     if before.members >> card & 1:
         card |= 16
     arrange(&after, card, ACTION_PARTS[action].acts_as, ACTION_PARTS[action].choice)
@@ -90,12 +90,12 @@ cdef int turn_of(const Line *before, int action) noexcept nogil:
 
 
 cdef void fill_turns(Line line, int index) noexcept nogil:
-    """The rows of TURNS for the line and for every line that begins with it."""
+    """Fills the rows of TURNS for the line, and for every line that begins with it."""
     cdef int16_t actions[MAX_LEGAL]
     cdef int count, k, species, card
     cdef Line longer
     for species in range(NUM_SPECIES):
-        # with both of a species in line nobody has one to play
+        # with both animals of a species in line nobody has one to play
         if line.members >> species & line.members >> (species + 16) & 1:
             continue
         count = list_actions(1 << species, line.size, species_in(line.members), actions)
@@ -123,13 +123,13 @@ start_turns()
 
 
 cdef bint is_solvable(const BeastyState *s) noexcept nogil:
-    """Both decks are empty, so each player knows the other's hand."""
+    """Returns whether both decks are empty. Then each player knows the opponent's hand."""
     return s.deck_size[0] == 0 and s.deck_size[1] == 0
 
 
 cdef inline int checks_left(const Node *node) noexcept nogil:
-    """At most: each takes three animals off the line, of five."""
-    # (size + turns - 2) // 3, at least 0, for 1 to 12 animals; a division costs more than the rest
+    """Returns the most five-animal checks that are left: each takes three animals of five off the line."""
+    # (size + turns - 2) // 3, at least 0, for 1 to 12 animals: a division would cost more than all the rest
     return (node.size + node.turns + 1) * 11 // 32 - 1
 
 
@@ -138,7 +138,7 @@ cdef inline int most_gain(const Search *search, const Node *node, int checks, in
 
 
 cdef inline uint64_t key_of(const Node *node) noexcept nogil:
-    """All that the gain depends on within one search, where the cards left tell the mover and the turns."""
+    """Returns all that the gain depends on within one search. The cards left tell the mover and the turns."""
     return <uint64_t>node.line << 32 | (node.hands & 0xFFF) | (node.hands >> 16) << 12
 
 
@@ -147,7 +147,7 @@ cdef inline Entry *entry_of(Search *search, uint64_t key) noexcept nogil:
 
 
 cdef inline int line_index(uint32_t line) noexcept nogil:
-    """The line's species, 4 bits each."""
+    """Returns the line's species, 4 bits each."""
     line &= 0x0F0F0F0F
     line = (line | line >> 4) & 0x00FF00FF
     return (line | line >> 8) & 0xFFFF
@@ -159,7 +159,7 @@ cdef inline uint32_t moved(uint64_t cards, int sources, int place) noexcept nogi
 
 cdef inline int make_child(const Search *search, const Node *node, const uint16_t *turns, int action,
                            Node *child) noexcept nogil:
-    """The position after an action; returns what the mover gained by it."""
+    """Fills the position after an action. Returns what the mover gained by it."""
     cdef int sources = turns[action], mover = node.mover
     cdef uint32_t played = ACTION_PARTS[action].card | mover << 4, entered, a, b, c, d
     cdef uint64_t cards = node.line | <uint64_t>played << 32 | <uint64_t>NOBODY << 56
@@ -183,7 +183,7 @@ cdef inline int make_child(const Search *search, const Node *node, const uint16_
 
 
 cdef int expand(const Search *search, const Node *node, int need, Children *children) noexcept nogil:
-    """Children that may gain `need` or may not; returns the best bound of the others, the first that reaches `need`."""
+    """Fills the children that may gain `need`. Returns the best bound of the others, or the first that reaches it."""
     cdef int16_t actions[MAX_LEGAL]
     cdef const uint16_t *turns = TURNS[line_index(node.line)]
     cdef int count = list_actions(
@@ -217,7 +217,11 @@ cdef int expand(const Search *search, const Node *node, int need, Children *chil
 
 
 cdef int best_gain(Search *search, const Node *node, int need) noexcept nogil:
-    """Whether the mover can gain `need`: a lower bound of the gain, at least `need`, or an upper bound below it."""
+    """Decides whether the mover can gain `need`.
+
+    Returns:
+        A lower bound of the gain that is at least `need`, or an upper bound below it.
+    """
     cdef int checks = checks_left(node), top, value, k, j
     cdef uint64_t key = 0
     cdef Entry *entry = NULL
@@ -258,13 +262,13 @@ cdef int best_gain(Search *search, const Node *node, int need) noexcept nogil:
 
 
 cdef inline int turns_left(const BeastyState *s) noexcept nogil:
-    """To the last ply, or until the player to move has no card."""
+    """Returns the turns left to the last ply, or until the player to move has no card."""
     cdef int own = MASK_COUNT[s.hand[s.to_move]], other = MASK_COUNT[s.hand[1 - s.to_move]]
     return min(NUM_PLIES - s.ply, 2 * own if own <= other else 2 * other + 1)
 
 
 cdef inline int worth_of(const Search *search, int cards) noexcept nogil:
-    """Of a set of any size."""
+    """Returns the worth of a set of any size."""
     cdef int total = 0
     while cards:
         total += search.most[1][cards & -cards]
@@ -273,7 +277,7 @@ cdef inline int worth_of(const Search *search, int cards) noexcept nogil:
 
 
 cdef void start(Search *search, Node *node, const BeastyState *s) noexcept nogil:
-    """An empty search from the position, which is not terminal."""
+    """Returns an empty search from a position that is not terminal."""
     cdef int place, card
     search.most = MOST[s.scoring]
     search.lead = worth_of(search, s.bar[s.to_move]) - worth_of(search, s.bar[1 - s.to_move])
@@ -290,7 +294,7 @@ cdef void start(Search *search, Node *node, const BeastyState *s) noexcept nogil
 
 
 cdef int value_of(Search *search, const Node *node, int alpha, int beta) noexcept nogil:
-    """Of the root within (alpha, beta): can it be won, can it be drawn; the player behind asks the other way about."""
+    """Returns the root's value within (alpha, beta): asks whether it can be won, then drawn, or the other way round."""
     cdef int to_draw = -search.lead, to_win = 1 - search.lead, gain
     if beta > 0 and (search.lead >= 0 or alpha >= 0):
         gain = best_gain(search, node, to_win)
@@ -310,7 +314,7 @@ cdef int value_of(Search *search, const Node *node, int alpha, int beta) noexcep
 
 
 cdef inline bint keeps(Search *search, const Node *node, int action, int value) noexcept nogil:
-    """Whether the action leads to the value or a better one."""
+    """Returns whether the action leads to the value or a better one."""
     cdef int need = value - search.lead, gain     # to_draw or to_win
     cdef Node child
     if value < 0:
@@ -322,7 +326,7 @@ cdef inline bint keeps(Search *search, const Node *node, int action, int value) 
 
 
 cdef int solve(const BeastyState *s, int alpha, int beta, int16_t *best) noexcept nogil:
-    """Value for the player to move within (alpha, beta), fail-soft; `best` gets a best action where not NULL."""
+    """Returns the value for the player to move within (alpha, beta), fail-soft. `best` gets a best action."""
     cdef Search search
     cdef Node node
     cdef int16_t actions[MAX_LEGAL]
@@ -342,7 +346,7 @@ cdef int solve(const BeastyState *s, int alpha, int beta, int16_t *best) noexcep
 
 
 cdef int solve_actions(const BeastyState *s, const int16_t *actions, int count, uint8_t *optimal) noexcept nogil:
-    """Value for the player to move, and for each of the legal actions whether it keeps that value."""
+    """Returns the value for the player to move. Fills, for each legal action, whether it keeps that value."""
     cdef Search search
     cdef Node node
     cdef int value, k

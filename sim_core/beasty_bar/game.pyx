@@ -1,4 +1,4 @@
-"""Beasty Bar as a `Game`: observation, notation and the C functions of rules, endgame and opponents, registered."""
+"""Registers Beasty Bar as a `Game`: observation, notation, and the C functions of rules, endgame and opponents."""
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memset
 
@@ -16,8 +16,8 @@ from sim_core.beasty_bar import notation
 from sim_core.beasty_bar.opponents import OPPONENTS
 from sim_core.beasty_bar.rules import ACTIONS, LETTERS
 
-# What the player to move may know, in the order it is written. "own" is the mover, "other" the opponent;
-# a set of animals is twelve numbers, 0 or 1, strongest first.
+# What the player to move may know, in the order of the observation. "own" is the mover, "other" the opponent. A set of
+# animals is twelve numbers, 0 or 1, strongest first.
 OBSERVATION_LAYOUT = (
     *[(f"line place {place}: own, then other", 2 * 12) for place in range(4)],
     ("own hand", 12),
@@ -74,8 +74,10 @@ cdef void observe(const BeastyState *s, float *out) noexcept nogil:
 
 
 cdef void hidden_hand(const BeastyState *s, int8_t *answers) noexcept nogil:
-    """For each species whether the other holds it in hand (1) or has it in the deck (0); -1 once it is played, and for
-    all where the deck is empty, since the mover then knows the hand."""
+    """Fills, for each species, whether the opponent has it in hand (1) or in the deck (0).
+
+    -1: it is played, or the deck is empty, because the mover then knows the hand.
+    """
     cdef int other = 1 - s.to_move, k
     for k in range(NUM_SPECIES):
         answers[k] = 1 if s.deck_size[other] and s.hand[other] >> k & 1 else -1
@@ -83,7 +85,7 @@ cdef void hidden_hand(const BeastyState *s, int8_t *answers) noexcept nogil:
         answers[s.deck[other][k]] = 0
 
 
-# The faces of the rules that `Game` asks for: the same functions over an opaque state.
+# The functions that `Game` asks for: those of the rules, over an opaque state.
 cdef bint is_valid_points_(const void *s) noexcept nogil:
     return is_valid(<const BeastyState *>s, SCORING_POINTS)
 
@@ -152,7 +154,6 @@ BEASTY_BAR.max_legal = MAX_LEGAL
 BEASTY_BAR.max_plies = NUM_PLIES
 BEASTY_BAR.observation_size = OBSERVATION_SIZE
 BEASTY_BAR.observation_version = 1
-BEASTY_BAR.num_opponents = <int>len(OPPONENTS)
 BEASTY_BAR.hidden_size = NUM_SPECIES
 BEASTY_BAR.margin_scale = 12
 BEASTY_BAR.is_valid = is_valid_points_
@@ -181,7 +182,7 @@ BEASTY_BAR_ANIMALS.initial = initial_animals_
 
 
 cdef bytes pack(fields, str scoring):
-    """A position's fields (checked by `notation.parse_fields`) as the engine's state."""
+    """Converts a position's fields, checked by `notation.parse_fields`, to the engine's state."""
     cdef BeastyState s
     memset(&s, 0, sizeof(BeastyState))
     for place, letter in enumerate(fields.queue):
@@ -205,7 +206,7 @@ def _mask(letters) -> int:
 
 
 cdef const BeastyState *checked(bytes state) except NULL:
-    """The bytes as a state of either scoring, or a ValueError."""
+    """Returns the bytes as a state of either scoring, or raises ValueError."""
     if len(state) != sizeof(BeastyState):
         raise ValueError(f"state: {len(state)} bytes given, expected {sizeof(BeastyState)}")
     cdef const BeastyState *s = <const BeastyState *><const char *>state
@@ -215,7 +216,7 @@ cdef const BeastyState *checked(bytes state) except NULL:
 
 
 def unpack(bytes state not None):
-    """The engine's state as a position's fields."""
+    """Converts the engine's state to a position's fields."""
     cdef const BeastyState *s = checked(state)
     faces = (LETTERS, LETTERS.lower())
 
@@ -236,7 +237,18 @@ def unpack(bytes state not None):
 
 
 def score_as(bytes state not None, str scoring) -> tuple:
-    """((score of player 0, of player 1), winner or None) under the named scoring, whatever the state's own."""
+    """Scores a position by either scoring, also by the one that its game does not use.
+
+    Args:
+        state: Packed state.
+        scoring: "points" or "animals".
+
+    Returns:
+        The scores of players 0 and 1, and the winner. None: a draw.
+
+    Raises:
+        ValueError: There is no such scoring, or the bytes are no position.
+    """
     if scoring not in ("points", "animals"):
         raise ValueError(f"scoring: {scoring!r} given, expected 'points' or 'animals'")
     cdef const BeastyState *s = checked(state)

@@ -25,7 +25,7 @@ cdef enum:
 
 
 cdef struct Line:
-    uint64_t cards      # a byte a place, Heaven's Gate (0) the lowest; unused places are 0
+    uint64_t cards      # one byte per place, Heaven's Gate (0) the lowest; unused places are 0
     uint32_t members    # the same cards as a set
     int size            # at most 5
 
@@ -35,7 +35,7 @@ cdef inline int species_at(const Line *line, int place) noexcept nogil:
 
 
 cdef inline uint32_t species_in(uint32_t cards) noexcept nogil:
-    """The set of species of a set of both players' cards."""
+    """Returns the species in a set of both players' cards."""
     return (cards | cards >> 16) & 0xFFF
 
 
@@ -46,7 +46,7 @@ cdef inline void append(Line *line, int card) noexcept nogil:
 
 
 cdef inline void discard(Line *line, int place) noexcept nogil:
-    """Take the animal at `place` out; those behind it move up."""
+    """Removes the animal at `place`. Those behind it move up."""
     cdef uint64_t ahead = (<uint64_t>1 << 8 * place) - 1
     line.members &= ~(<uint32_t>1 << ((line.cards >> 8 * place) & 31))
     line.cards = (line.cards & ahead) | ((line.cards >> 8) & ~ahead)
@@ -54,7 +54,7 @@ cdef inline void discard(Line *line, int place) noexcept nogil:
 
 
 cdef inline void move_forward(Line *line, int place, int target) noexcept nogil:
-    """Move the animal at `place` to `target`, nearer the gate; those it passes move back one."""
+    """Moves the animal at `place` to `target`, nearer the gate. Those it passes move back by one."""
     cdef uint64_t ahead = (<uint64_t>1 << 8 * target) - 1
     cdef uint64_t moving = ((<uint64_t>1 << 8 * (place + 1)) - 1) & ~ahead
     cdef uint64_t card = (line.cards >> 8 * place) & 31
@@ -87,7 +87,7 @@ cdef inline void act_giraffe(Line *line, int place) noexcept nogil:
 
 
 cdef inline void discard_species(Line *line, uint32_t species) noexcept nogil:
-    """Take out all of a set of species but the animal at the end."""
+    """Removes all animals of a set of species, except the animal at the end."""
     cdef int place
     for place in range(line.size - 2, -1, -1):
         if species >> species_at(line, place) & 1:
@@ -95,7 +95,7 @@ cdef inline void discard_species(Line *line, uint32_t species) noexcept nogil:
 
 
 cdef inline void act_lion(Line *line, uint32_t present) noexcept nogil:
-    """The animal at the end acts as a lion; `present` are the species it found."""
+    """Lets the animal at the end act as a lion. `present` are the species ahead of it."""
     if present >> LION & 1:
         discard(line, line.size - 1)
         return
@@ -105,9 +105,9 @@ cdef inline void act_lion(Line *line, uint32_t present) noexcept nogil:
 
 
 cdef inline void act_snake(Line *line) noexcept nogil:
-    """Stable insertion sort by strength; the animal at the end counts as a snake."""
+    """Lets the animal at the end act as a snake: a stable insertion sort by strength, in which it counts as a snake."""
     cdef int last = line.size - 1, i, j, key
-    # the acting animal is inserted last, so that its own species is asked for only once
+    # the acting animal is inserted last, so that its species is read only once
     for i in range(1, last + 1):
         key = SNAKE if i == last else species_at(line, i)
         j = i
@@ -126,7 +126,7 @@ cdef inline void act_seal(Line *line) noexcept nogil:
 
 
 cdef inline void act_monkey(Line *line, uint32_t present) noexcept nogil:
-    """The animal at the end acts as a monkey: with another monkey there, both kinds of bully leave."""
+    """Lets the animal at the end act as a monkey: if another monkey is there, both kinds of bully leave."""
     cdef int place
     if not present >> MONKEY & 1:
         return
@@ -139,7 +139,7 @@ cdef inline void act_monkey(Line *line, uint32_t present) noexcept nogil:
 
 
 cdef inline void act_skunk(Line *line, uint32_t present) noexcept nogil:
-    """The animal at the end acts as a skunk: the two strongest species leave, skunks and the actor never."""
+    """Lets the animal at the end act as a skunk: the two strongest species leave. Skunks and the actor never do."""
     cdef uint32_t strongest
     present &= ~(<uint32_t>1 << SKUNK)
     strongest = present & (~present + 1)
@@ -149,7 +149,7 @@ cdef inline void act_skunk(Line *line, uint32_t present) noexcept nogil:
 
 
 cdef inline void recurring_actions(Line *line, int played) noexcept nogil:
-    """Hippos, crocodiles and giraffes act from the gate to the bounce, in the order they stood at the start."""
+    """Lets hippos, crocodiles and giraffes act from the gate to the bounce, in their order at the start."""
     cdef uint32_t acting = line.members & (RECURRING | <uint32_t>RECURRING << 16)
     cdef uint64_t order = line.cards, left
     cdef int card, species, place
@@ -162,7 +162,7 @@ cdef inline void recurring_actions(Line *line, int played) noexcept nogil:
             continue
         acting ^= <uint32_t>1 << card
         if not line.members >> card & 1:
-            continue    # removed before its time
+            continue    # removed before it could act
         place = 0
         left = line.cards
         while <int>left & 31 != card:
@@ -178,7 +178,7 @@ cdef inline void recurring_actions(Line *line, int played) noexcept nogil:
 
 
 cdef inline void act(Line *line, int acts_as, int choice, uint32_t present) noexcept nogil:
-    """Phase 2: the animal at the end acts; `present` are the species ahead of it."""
+    """Plays phase 2: the animal at the end acts. `present` are the species ahead of it."""
     cdef int last = line.size - 1
     if acts_as == LION:
         act_lion(line, present)
@@ -204,7 +204,7 @@ cdef inline void act(Line *line, int acts_as, int choice, uint32_t present) noex
 
 
 cdef inline void arrange(Line *line, int card, int acts_as, int choice) noexcept nogil:
-    """Phases 1 to 3: play, its action, recurring actions."""
+    """Plays phases 1 to 3: card, its action, recurring actions."""
     cdef uint32_t present = species_in(line.members)
     append(line, card)
     act(line, acts_as, choice, present)
@@ -212,7 +212,7 @@ cdef inline void arrange(Line *line, int card, int acts_as, int choice) noexcept
 
 
 cdef inline uint32_t play(Line *line, int card, int acts_as, int choice) noexcept nogil:
-    """Phases 1 to 4: play, its action, recurring actions, five-animal check. Returns the cards that enter the bar."""
+    """Plays phases 1 to 4, so up to the five-animal check. Returns the cards that enter the bar."""
     cdef uint32_t entered
     arrange(line, card, acts_as, choice)
     if line.size < 5:
@@ -225,12 +225,12 @@ cdef inline uint32_t play(Line *line, int card, int acts_as, int choice) noexcep
 
 
 cdef inline int list_actions(int hand, int n, int present, int16_t *actions) noexcept nogil:
-    """Fill the ids of the legal actions in increasing order; returns how many.
+    """Fills the ids of the legal actions in increasing order. Returns their number.
 
     `n` animals of the species `present` wait; `present` is looked at only with a chameleon in the hand.
     """
     cdef int count = 0, species, place, imitable
-    # without branches: what is written beyond the count is written over
+    # without branches, because what is written beyond the count is overwritten
     for species in range(CHAMELEON):
         actions[count] = <int16_t>species
         count += hand >> species & 1

@@ -1,4 +1,4 @@
-"""A Beasty Bar position as text: parsing, checking and printing its seven fields (docs/notation.md)."""
+"""Parses, checks and prints a Beasty Bar position as seven fields of text (docs/notation.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CARDS = LETTERS + LETTERS.lower()
 
 
 class Fields(NamedTuple):
-    """The seven fields of a position; cards are letters, upper case for player 0."""
+    """Holds the seven fields of a position. Cards are letters: upper case for player 0, lower case for player 1."""
 
     queue: str
     bar: str
@@ -23,7 +23,7 @@ class Fields(NamedTuple):
 
 
 def _cards(field: str, text: str, at_most: int, owner: int | None = None) -> str:
-    """The letters of one field, checked; '-' is none."""
+    """Returns the letters of one field, checked. '-' stands for no card."""
     if text == "-":
         return ""
     if not text:
@@ -52,10 +52,10 @@ def _number(field: str, text: str, highest: int) -> int:
 
 
 def parse_fields(text: str) -> Fields:
-    """Parse ``QUEUE BAR THATSIT HAND0/HAND1 DECK0/DECK1 TO_MOVE PLY``.
+    """Parses ``QUEUE BAR THATSIT HAND0/HAND1 DECK0/DECK1 TO_MOVE PLY``.
 
     Raises:
-        ValueError: names the field and what is wrong with it.
+        ValueError: Names the field and what is wrong with it.
     """
     if not isinstance(text, str):
         raise ValueError(f"position: {type(text).__name__} given, expected text")
@@ -80,13 +80,13 @@ def parse_fields(text: str) -> Fields:
     for place, letters in zip(places, groups, strict=True):
         for letter in letters:
             if letter in seen:
-                raise ValueError(f"{place}: the card {letter!r} stands in {seen[letter]} too; each card exists once")
+                raise ValueError(f"{place}: the card {letter!r} is also in {seen[letter]}; each card exists once")
             seen[letter] = place
     return fields
 
 
 def format_fields(fields: Fields) -> str:
-    """The canonical text of a position."""
+    """Returns the canonical text of a position."""
     hands, decks = ("/".join(part or "-" for part in pair) for pair in (fields.hands, fields.decks))
     line = (fields.queue or "-", fields.bar or "-", fields.thatsit or "-")
     return " ".join((*line, hands, decks, str(fields.to_move), str(fields.ply)))

@@ -1,6 +1,12 @@
-"""The ten built-in opponents: each plays every legal action on a copy and takes the best score (docs/opponents.md)."""
+"""The built-in opponents: each plays every legal action on a copy and takes the best score (docs/opponents.md).
+
+To add one, write its score, add a row to the table at the end, and say in docs/opponents.md and
+tests/reference/opponents.py what it does. Names, numbers, counts and the pages' table follow from the row.
+"""
 from libc.math cimport fabs
 from libc.stdint cimport int16_t
+
+from collections import namedtuple
 
 from sim_core.rng cimport Stream, next_below, next_normal
 from sim_core.beasty_bar.rules cimport (
@@ -9,21 +15,8 @@ from sim_core.beasty_bar.rules cimport (
     owner_of, resolve_turn, species_of,
 )
 
-OPPONENTS = (
-    "random", "heuristic", "aggressive", "defensive", "queue", "skunk", "noisy", "online",
-    "outcome_heuristic", "distilled_outcome",
-)
-
 cdef enum:
-    RANDOM = 0
-    AGGRESSIVE = 2
-    DEFENSIVE = 3
-    QUEUE = 4
-    SKUNK_LOVER = 5
-    NOISY = 6
-    ONLINE = 7
-    OUTCOME = 8
-    DISTILLED = 9
+    MAX_OPPONENTS = 64      # room for them in the table of their functions
     THREATS = (1 << CROCODILE) | (1 << HIPPO) | (1 << LION) | (1 << ZEBRA) | (1 << GIRAFFE)
     RECURRING = (1 << HIPPO) | (1 << CROCODILE) | (1 << GIRAFFE)
     BULLIES = (1 << HIPPO) | (1 << CROCODILE)
@@ -33,6 +26,7 @@ cdef double NOISE = 0.15
 
 
 cdef struct OutcomeWeights:
+    # docs/opponents.md says what each weighs
     double mybar, oppbar, myout, oppout, q, front, threat, parrot, monkey, skunk, early, late
 
 cdef OutcomeWeights OUTCOME_WEIGHTS = OutcomeWeights(3.0, -2.0, -2.5, 2.0, 1.5, 2.0, 1.5, 0.4, 15.0, 0.5, 0.5, 0.3)
@@ -41,20 +35,21 @@ cdef double[5] PLACE_WEIGHTS = [0.53, 0.37, 0.25, 0.27, 0.10]
 
 
 cdef struct Turn:
-    # A turn taken on a copy, seen by the player who took it.
+    # A turn played on a copy of the position, as the player sees it who played it.
     const BeastyState *before
-    const BeastyState *after    # the card at the turn's end not drawn
-    int player
-    int other
+    const BeastyState *after    # without the card that is drawn at the end of the turn
+    int player                  # who played it
+    int other                   # the opponent
+    int action                  # its id
     int card                    # species played
-    int target                  # card a played parrot sends away; -1: none
-    int target_place
-    int my_lost                 # points that went to THAT'S IT during the turn
-    int other_lost
+    int target                  # card that a played parrot sends away; -1: none
+    int target_place            # its place in line
+    int my_lost                 # own points that went to THAT'S IT during the turn
+    int other_lost              # the opponent's such points
 
 
 cdef inline int line_mask(const BeastyState *s, int player) noexcept nogil:
-    """Species that `player` has in line."""
+    """Returns the species that `player` has in line."""
     cdef int mask = 0, place
     for place in range(s.line_size):
         if owner_of(s.line[place]) == player:
@@ -67,7 +62,7 @@ cdef inline double set_points(int mask, int skunk_extra) noexcept nogil:
 
 
 cdef double material(const Turn *t, double bar, double front, int skunk_extra) noexcept nogil:
-    """E: points times weight over all visible cards of the position after the turn."""
+    """Returns E: points times weight, over all visible cards of the position after the turn."""
     cdef const BeastyState *s = t.after
     cdef double total, p, points
     cdef int place, card
@@ -84,7 +79,7 @@ cdef double material(const Turn *t, double bar, double front, int skunk_extra) n
 
 
 cdef inline int place_of(const BeastyState *s, int card) noexcept nogil:
-    """Where that card stands in line, or 5."""
+    """Returns the place of a card in line, or 5."""
     cdef int place
     for place in range(s.line_size):
         if s.line[place] == card:
@@ -92,8 +87,8 @@ cdef inline int place_of(const BeastyState *s, int card) noexcept nogil:
     return 5
 
 
-cdef double card_bonus(const Turn *t, int action) noexcept nogil:
-    """A: the bonus for the card played."""
+cdef double card_bonus(const Turn *t) noexcept nogil:
+    """Returns A: the bonus for the card played."""
     cdef int mine = t.player * NUM_SPECIES, place, my_gain, other_gain, acts_as
     cdef double bonus = 0.0
     if t.card == SKUNK:
@@ -131,13 +126,13 @@ cdef double card_bonus(const Turn *t, int action) noexcept nogil:
     if t.card == CROCODILE:
         return 0.3 * t.other_lost
     if t.card == CHAMELEON:
-        acts_as = ACTION_PARTS[action].acts_as
+        acts_as = ACTION_PARTS[t.action].acts_as
         return 0.0 if acts_as == NO_SPECIES else 0.1 * (12 - acts_as)
     return 0.0
 
 
 cdef double reaction(const Turn *t) noexcept nogil:
-    """R: what the card played reacts to in the line before it."""
+    """Returns R: what the card played reacts to in the line before it."""
     cdef const BeastyState *s = t.before
     cdef int mine = line_mask(s, t.player), theirs = line_mask(s, t.other), species, strongest, net
     cdef int other_unplayed = s.hand[t.other], k
@@ -168,7 +163,7 @@ cdef double reaction(const Turn *t) noexcept nogil:
 
 
 cdef double line_quality(const BeastyState *s, int player) noexcept nogil:
-    """Q: weighted points by place, the other player's times -0.6."""
+    """Returns Q: points weighted by place. The opponent's count -0.6 times."""
     cdef double total = 0.0, value
     cdef int place
     for place in range(s.line_size):
@@ -178,7 +173,7 @@ cdef double line_quality(const BeastyState *s, int player) noexcept nogil:
 
 
 cdef double outcome_score(const Turn *t, const OutcomeWeights *w) noexcept nogil:
-    """O: what the turn changed, then a bonus for the card played."""
+    """Returns O: what the turn changed, and a bonus for the card played."""
     cdef const BeastyState *before = t.before
     cdef const BeastyState *after = t.after
     cdef int before_theirs = line_mask(before, t.other), after_theirs = line_mask(after, t.other), fall, table, place
@@ -218,49 +213,105 @@ cdef double outcome_score(const Turn *t, const OutcomeWeights *w) noexcept nogil
     return score
 
 
-cdef double action_score(int opponent, const BeastyState *s, int action, Stream *stream) noexcept nogil:
-    cdef BeastyState after = s[0]
+cdef Turn turn_of(const BeastyState *before, const BeastyState *after, int action) noexcept nogil:
+    """Returns the turn that leads from one position to the other, as its player sees it."""
     cdef ActionParts parts = ACTION_PARTS[action]
     cdef Turn t
-    resolve_turn(&after, action)
-    t.before = s
-    t.after = &after
-    t.player = s.to_move
-    t.other = 1 - s.to_move
+    t.before = before
+    t.after = after
+    t.player = before.to_move
+    t.other = 1 - before.to_move
+    t.action = action
     t.card = parts.card
     t.target_place = parts.choice
-    t.target = s.line[parts.choice] if parts.card == PARROT and parts.choice >= 0 else -1
-    t.my_lost = <int>MASK_POINTS[after.thatsit[t.player]] - MASK_POINTS[s.thatsit[t.player]]
-    t.other_lost = <int>MASK_POINTS[after.thatsit[t.other]] - MASK_POINTS[s.thatsit[t.other]]
-    if opponent == OUTCOME:
-        return outcome_score(&t, &OUTCOME_WEIGHTS)
-    if opponent == DISTILLED:
-        return outcome_score(&t, &DISTILLED_WEIGHTS)
-    if opponent == ONLINE:
-        return material(&t, 2.0, 1.1, 0) + reaction(&t)
-    cdef double bar = 3.0 if opponent == AGGRESSIVE else 1.0 if opponent == DEFENSIVE else 2.0
-    cdef double front = 2.0 if opponent == QUEUE else 1.1
-    cdef double score = material(&t, bar, front, POINTS[SKUNK] if opponent == SKUNK_LOVER else 0)
-    score += card_bonus(&t, action)
-    if opponent == NOISY:
-        score += NOISE * next_normal(stream)
-    return score
+    t.target = before.line[parts.choice] if parts.card == PARROT and parts.choice >= 0 else -1
+    t.my_lost = <int>MASK_POINTS[after.thatsit[t.player]] - MASK_POINTS[before.thatsit[t.player]]
+    t.other_lost = <int>MASK_POINTS[after.thatsit[t.other]] - MASK_POINTS[before.thatsit[t.other]]
+    return t
+
+
+# -- what each opponent scores a turn by ------------------------------------------------------------------------------
+
+ctypedef double (*Score)(const Turn *t, Stream *stream) noexcept nogil
+
+cdef double heuristic(const Turn *t, Stream *stream) noexcept nogil:
+    return material(t, 2.0, 1.1, 0) + card_bonus(t)
+
+cdef double aggressive(const Turn *t, Stream *stream) noexcept nogil:
+    return material(t, 3.0, 1.1, 0) + card_bonus(t)
+
+cdef double defensive(const Turn *t, Stream *stream) noexcept nogil:
+    return material(t, 1.0, 1.1, 0) + card_bonus(t)
+
+cdef double queue(const Turn *t, Stream *stream) noexcept nogil:
+    return material(t, 2.0, 2.0, 0) + card_bonus(t)
+
+cdef double skunk_lover(const Turn *t, Stream *stream) noexcept nogil:
+    return material(t, 2.0, 1.1, POINTS[SKUNK]) + card_bonus(t)
+
+cdef double noisy(const Turn *t, Stream *stream) noexcept nogil:
+    return heuristic(t, stream) + NOISE * next_normal(stream)
+
+cdef double online(const Turn *t, Stream *stream) noexcept nogil:
+    return material(t, 2.0, 1.1, 0) + reaction(t)
+
+cdef double outcome_heuristic(const Turn *t, Stream *stream) noexcept nogil:
+    return outcome_score(t, &OUTCOME_WEIGHTS)
+
+cdef double distilled_outcome(const Turn *t, Stream *stream) noexcept nogil:
+    return outcome_score(t, &DISTILLED_WEIGHTS)
+
+
+# -- the table: names, numbers, counts and docs follow from it --------------------------------------------------------
+
+Opponent = namedtuple("Opponent", ["name", "scoring", "is_default"])
+cdef Score SCORES[MAX_OPPONENTS]
+cdef list _rows = []
+
+
+cdef int add(str name, Score score, str scoring, bint is_default=True) except -1:
+    """Adds a row. An opponent's number is its place here, and NULL in place of a score plays at random."""
+    assert len(_rows) < MAX_OPPONENTS
+    SCORES[len(_rows)] = score
+    _rows.append(Opponent(name, scoring, is_default))
+    return 0
+
+add("random", NULL, "none: each legal action is as likely as the others")
+add("heuristic", heuristic, "E + A")
+add("aggressive", aggressive, "E + A, with 3.0 as the bar's weight in E")
+add("defensive", defensive, "E + A, with 1.0 as the bar's weight in E")
+add("queue", queue, "E + A, with 2.0 as the weight of the line's front in E")
+add("skunk", skunk_lover, "E + A, with a skunk's points doubled in E, whoever owns it and wherever it is")
+add("noisy", noisy, "E + A + a Gaussian draw of standard deviation 0.15, another for each action")
+add("online", online, "E + R")
+add("outcome_heuristic", outcome_heuristic, "O, with the first row of its weights")
+add("distilled_outcome", distilled_outcome, "O, with the second row")
+
+TABLE = tuple(_rows)
+OPPONENTS = tuple([row.name for row in TABLE])
+DEFAULT_OPPONENTS = tuple([row.name for row in TABLE if row.is_default])
 
 
 cdef int opponent_action(int opponent, const BeastyState *s, Stream *stream) noexcept nogil:
-    """The action that opponent chooses for the player to move; ties are broken from the stream. -1: game over."""
+    """Returns an opponent's action for the player to move. Ties are broken at random. -1: the game is over."""
     cdef int16_t actions[MAX_LEGAL]
     cdef double scores[MAX_LEGAL]
     cdef double best = -1e300
+    cdef Score score = SCORES[opponent]
+    cdef BeastyState after
+    cdef Turn turn
     cdef int count = legal_actions(s, actions), k, ties = 0
     if count == 0:
         return -1
     if count == 1:
         return actions[0]
-    if opponent == RANDOM:
+    if score == NULL:
         return actions[next_below(stream, count)]
     for k in range(count):
-        scores[k] = action_score(opponent, s, actions[k], stream)
+        after = s[0]
+        resolve_turn(&after, actions[k])
+        turn = turn_of(s, &after, actions[k])
+        scores[k] = score(&turn, stream)
         if scores[k] > best:
             best = scores[k]
     for k in range(count):

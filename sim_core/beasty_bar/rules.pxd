@@ -1,4 +1,4 @@
-"""Beasty Bar for two players: the state and the rules' C functions (bodies in rules.pyx, words in docs/rules.md)."""
+"""Declares Beasty Bar's state and the C functions of its rules (bodies in rules.pyx, words in docs/rules.md)."""
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
 
 from sim_core.rng cimport Stream
@@ -27,7 +27,7 @@ cdef enum:
     NUM_ACTIONS = 33
     MAX_LEGAL = 15
     NUM_PLIES = 24
-    MAX_LINE = 4            # animals that wait at the start of a turn
+    MAX_LINE = 4            # most animals in line at the start of a turn
     MAX_HAND = 4
     MAX_DECK = 8
 
@@ -39,22 +39,22 @@ cdef enum:
 
 cdef struct BeastyState:
     # Sets of cards are bit masks over species. A card in line is owner * 12 + species.
-    uint16_t hand[2]
-    uint16_t bar[2]
-    uint16_t thatsit[2]
+    uint16_t hand[2]        # [player]
+    uint16_t bar[2]         # [player], animals that entered Heaven's Gate
+    uint16_t thatsit[2]     # [player], animals that were thrown out
     uint8_t deck[2][8]      # species, the top card last; unused places are 0
-    uint8_t deck_size[2]
+    uint8_t deck_size[2]    # [player]
     uint8_t line[5]         # from Heaven's Gate (0) to the bounce; unused places are 0
-    uint8_t line_size
-    uint8_t to_move
-    uint8_t ply
-    uint8_t scoring
+    uint8_t line_size       # animals in line
+    uint8_t to_move         # player, 0 or 1
+    uint8_t ply             # turns taken
+    uint8_t scoring         # SCORING_POINTS or SCORING_ANIMALS
 
 
 cdef struct ActionParts:
     int card                # species of the card that leaves the hand
-    int acts_as             # species whose action it does; NO_SPECIES: none
-    int choice              # kangaroo: animals jumped; parrot: place of the target
+    int acts_as             # species whose action it performs; NO_SPECIES: none
+    int choice              # kangaroo: animals jumped over; parrot: place of the target, -1: none
 
 
 cdef ActionParts ACTION_PARTS[33]

@@ -1,6 +1,6 @@
-"""The rules of Beasty Bar for two players, once, in C (publisher's rulebook, first edition; docs/rules.md).
+"""Holds the rules of Beasty Bar for two players (publisher's rulebook, first edition; docs/rules.md).
 
-What the animals do stands in line.pxd, which the endgame shares.
+What the animals do is in line.pxd, which the endgame shares.
 """
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
@@ -11,7 +11,7 @@ from sim_core.beasty_bar.line cimport (
 
 from sim_core.rng cimport Stream, next_below
 
-# One table of the animals: letter, name, points; strength is 12 for the first, one less for each that follows.
+# The one table of the animals: letter, name, points. Strength is 12 for the first, and one less for each that follows.
 SPECIES = (
     ("L", "lion", 2), ("H", "hippo", 2), ("C", "crocodile", 3), ("S", "snake", 2),
     ("G", "giraffe", 3), ("Z", "zebra", 4), ("E", "seal", 2), ("X", "chameleon", 3),
@@ -19,7 +19,7 @@ SPECIES = (
 )
 LETTERS = "".join([letter for letter, _, _ in SPECIES])
 
-# The fixed table of actions: the id of an action is its index here (docs/notation.md).
+# The one table of actions: an action's id is its index here (docs/notation.md).
 ACTIONS = (
     *"LHCSGZEMU", "K", "K1", "K2", "P", "P0", "P1", "P2", "P3", "X",
     *[f"X={letter}" for letter in "LHCSGZEMU"], "X=K1", "X=K2", "X=P0", "X=P1", "X=P2", "X=P3",
@@ -46,7 +46,7 @@ def _fill_tables():
         acts = imitated or card
         ACTION_PARTS[k].card = LETTERS.index(card[0])
         ACTION_PARTS[k].acts_as = NO_SPECIES if text == "X" else LETTERS.index(acts[0])
-        # -1: a parrot on an empty line has no target; a kangaroo there jumps over none
+        # -1: a parrot on an empty line has no target. 0: a kangaroo on an empty line jumps over none.
         ACTION_PARTS[k].choice = int(acts[1:]) if len(acts) > 1 else -1 if acts == "P" else 0
     first_ids = {"M": ID_M, "U": ID_U, "K": ID_K, "P": ID_P, "X": ID_X, "X=L": ID_X_L, "X=M": ID_X_M,
                  "X=U": ID_X_U, "X=K1": ID_X_K1, "X=P0": ID_X_P0}
@@ -57,7 +57,7 @@ _fill_tables()
 
 
 cdef bint is_valid(const BeastyState *s, int scoring) noexcept nogil:
-    """Whether the bytes are a position that the notation can write, of that scoring, with all unused bytes zero."""
+    """Returns whether the bytes are a position of this scoring that the notation can write. Unused bytes must be 0."""
     cdef const uint8_t *padding = &s.scoring + 1
     cdef int seen[2]
     cdef int player, k, card, piles
@@ -106,7 +106,7 @@ cdef inline Line packed_line(const BeastyState *s) noexcept nogil:
 
 
 cdef int legal_actions(const BeastyState *s, int16_t *actions) noexcept nogil:
-    """Fill the ids of the legal actions in increasing order; returns how many. None where the game is over."""
+    """Fills the ids of the legal actions in increasing order. Returns their number, which is 0 when the game is over."""
     cdef int hand = s.hand[s.to_move], present = 0, place
     if s.ply >= NUM_PLIES:
         return 0
@@ -117,7 +117,7 @@ cdef int legal_actions(const BeastyState *s, int16_t *actions) noexcept nogil:
 
 
 cdef void resolve_turn(BeastyState *s, int action) noexcept nogil:
-    """Phases 1 to 4: play, its action, recurring actions, five-animal check. The action must be legal."""
+    """Plays phases 1 to 4: card, its action, recurring actions, five-animal check. The action must be legal."""
     cdef const ActionParts *parts = &ACTION_PARTS[action]
     cdef Line line = packed_line(s)
     cdef int card = parts.card | s.to_move << 4, place
@@ -137,7 +137,7 @@ cdef void resolve_turn(BeastyState *s, int action) noexcept nogil:
 
 
 cdef void end_turn(BeastyState *s) noexcept nogil:
-    """Phase 5: the mover draws; then the other player is to move."""
+    """Plays phase 5: the mover draws a card. Then the other player is to move."""
     cdef int player = s.to_move, top
     if s.deck_size[player]:
         s.deck_size[player] -= 1
@@ -153,7 +153,7 @@ cdef bint is_terminal(const BeastyState *s) noexcept nogil:
 
 
 cdef int outcome(const BeastyState *s, int player, int scoring) noexcept nogil:
-    """-1, 0 or 1 for `player`, as if the game ended here."""
+    """Returns -1, 0 or 1 for `player`, as if the game ended here."""
     cdef int own = s.bar[player], other = s.bar[1 - player], lead
     if scoring == SCORING_POINTS:
         lead = <int>MASK_POINTS[own] - MASK_POINTS[other]
@@ -171,9 +171,9 @@ cdef void scores(const BeastyState *s, int scoring, int32_t *out) noexcept nogil
 
 
 cdef inline int shuffled(int cards, Stream *stream, uint8_t *out) noexcept nogil:
-    """Fill `out` with the set's species in random order; returns how many.
+    """Fills `out` with the set's species in random order. Returns their number.
 
-    It starts from the sorted set, so that the result does not depend on where the hidden cards really lie.
+    The shuffle starts from the sorted set, so that its result does not depend on where the hidden cards really are.
     """
     cdef int species, n = 0, i, j
     cdef uint8_t swapped
@@ -190,7 +190,7 @@ cdef inline int shuffled(int cards, Stream *stream, uint8_t *out) noexcept nogil
 
 
 cdef void deal(BeastyState *s, Stream *stream, int first_player, int scoring) noexcept nogil:
-    """Shuffle each player's twelve animals: four into the hand, eight into the deck."""
+    """Deals each player's twelve animals at random: four into the hand, eight into the deck."""
     cdef uint8_t cards[12]
     cdef int player, i
     memset(s, 0, sizeof(BeastyState))
@@ -213,7 +213,7 @@ cdef inline int deck_cards(const BeastyState *s, int player) noexcept nogil:
 
 
 cdef void determinize(BeastyState *s, Stream *stream) noexcept nogil:
-    """Resample, uniformly, what the player to move cannot see: the other's hand and both decks' order."""
+    """Resamples uniformly what the player to move cannot see: the opponent's hand, and the order of both decks."""
     cdef int mover = s.to_move, other = 1 - mover, n, k, in_hand = MASK_COUNT[s.hand[1 - s.to_move]]
     cdef uint8_t cards[12]
     n = shuffled(deck_cards(s, mover), stream, cards)

@@ -1,9 +1,9 @@
-"""Plain information-set Monte Carlo tree search: UCT with availability counts, and random rollouts for values.
+"""Searches without a network: information-set UCT with availability counts, and random rollouts for values.
 
 Single-observer ISMCTS (Cowling, Powley and Whitehouse 2012): one tree for all determinizations of what the root's mover
 cannot see. An iteration determinizes, descends through the actions legal in it, adds one node, plays on at random and
-counts the outcome. A root that can be solved is solved; on request so is each iteration from where it can be. No
-network, and no knowledge of a game beyond its `Game`.
+counts the outcome. A root that can be solved is solved, and on request each iteration from where it can be. The search
+knows nothing of a game but its `Game`.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport log, sqrt
@@ -21,34 +21,34 @@ from sim_core.rng cimport PURPOSE_ISMCTS, Stream, make_stream, next_below
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 IsmctsResult = namedtuple("IsmctsResult", ["visit_counts", "actions", "value"])
-IsmctsResult.__doc__ = """What a search found, a row a game; of finished games zeros and the action -1.
+IsmctsResult.__doc__ = """Holds what a search found, one row per game. Finished games have zeros and the action -1.
 
-visit_counts: int32 [n, A], visits of the root's actions; each searched row sums to the iterations.
-actions: int64 [n], the most visited action, of equals the first; of a solved root one that keeps its value.
-value: float32 [n], mean outcome (of a solved root the exact one) for the player to move, -1 to 1.
+visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the iterations.
+actions: int64 [n], the most visited action, the first among equals. At a solved root an action that keeps its value.
+value: float32 [n], mean outcome for the player to move, -1 to 1. At a solved root the exact one.
 """
 
 
 cdef struct Node:
-    int32_t visits
-    int32_t available       # iterations that came by the parent with this node's action legal
-    int32_t outcomes        # sum, for the player who took the action
-    int32_t first_child     # -1: none
-    int32_t next_sibling    # -1: the last
-    int16_t action          # that leads here
+    int32_t visits          # iterations through this node
+    int32_t available       # iterations through the parent in which this node's action was legal
+    int32_t outcomes        # their sum, for the player who took the action
+    int32_t first_child     # node; -1: none
+    int32_t next_sibling    # node; -1: this is the last
+    int16_t action          # id of the action that leads here
 
 
 cdef struct Tree:
-    const Game *game
+    const Game *game        # its rules
     Node *nodes             # [iterations + 1], the root first
-    const double *log_of    # [iterations + 1]
-    double c
-    bint exact_rollouts
+    const double *log_of    # [iterations + 1], logarithms of the counts
+    double c                # weight of exploration
+    bint exact_rollouts     # end an iteration with the exact value once its state can be solved
     int size                # nodes in use
     int32_t *path           # [max_plies + 1], nodes from below the root
-    uint8_t *movers         # [max_plies + 1], who chose them
+    uint8_t *movers         # [max_plies + 1], the players who chose them
     uint8_t *legal          # [num_actions], zeros between calls
-    uint8_t *state          # [state_size]
+    uint8_t *state          # [state_size], of this iteration
     Stream stream
 
 
@@ -65,7 +65,7 @@ cdef int new_node(Tree *tree, int action) noexcept nogil:
 
 
 cdef int choose(Tree *tree, int parent, int16_t *actions, int count) noexcept nogil:
-    """The child by UCT among those legal here, or where an action has none yet a new one, of these drawn at random."""
+    """Returns the best legal child by UCT, or a new child of a random legal action that has none yet."""
     cdef int number = tree.nodes[parent].first_child, last = -1, best = -1, k, untried = 0
     cdef double score, best_score = 0.0
     cdef Node *node
@@ -102,12 +102,12 @@ cdef int choose(Tree *tree, int parent, int16_t *actions, int count) noexcept no
 
 
 cdef inline bint ends_exactly(const Tree *tree) noexcept nogil:
-    """Whether the solver takes over from this iteration's state."""
+    """Returns whether the solver takes over from this iteration's state."""
     return tree.exact_rollouts and tree.game.is_solvable(tree.state)
 
 
 cdef int rollout(Tree *tree) noexcept nogil:
-    """Outcome for player 0 of uniformly random play on from this iteration's state, or exact from where that is."""
+    """Plays at random until the game ends or the solver takes over. Returns player 0's outcome."""
     cdef const Game *game = tree.game
     cdef int16_t actions[256]
     cdef int count, value
@@ -122,7 +122,7 @@ cdef int rollout(Tree *tree) noexcept nogil:
 
 
 cdef void iterate(Tree *tree, const uint8_t *root) noexcept nogil:
-    """One determinization, descent, new node, rollout and backup."""
+    """Runs one iteration: determinization, descent, new node, rollout and backup."""
     cdef const Game *game = tree.game
     cdef int16_t actions[256]
     cdef int depth = 0, node = 0, size = tree.size, count, outcome, k
@@ -145,8 +145,8 @@ cdef void iterate(Tree *tree, const uint8_t *root) noexcept nogil:
         taken.outcomes += outcome if tree.movers[k] == 0 else -outcome
 
 
-cdef class Searcher:
-    """A search over a batch: its settings, and the rows that its threads fill."""
+cdef class IsmctsRun:
+    """Holds the settings of a search over a batch, and the rows that its threads fill."""
     cdef GameBatch batch
     cdef int iterations
     cdef double c
@@ -158,11 +158,11 @@ cdef class Searcher:
     cdef float[::1] values      # OUT
 
     def work(self, Py_ssize_t low, Py_ssize_t high):
-        """Search those games one after another, in one tree's memory."""
+        """Searches games `low` to `high` - 1 one after another, in the memory of one tree."""
         cdef const Game *game = self.batch.game
         cdef Tree tree
         cdef Py_ssize_t i
-        # of numbers as wide as the widest field, so that it lies where C wants it
+        # made of numbers as wide as the widest field, so that it is aligned as C needs it
         cdef int32_t[:, ::1] nodes = np.empty((self.iterations + 1, sizeof(Node) // sizeof(int32_t)), dtype=np.int32)
         cdef int32_t[::1] path = np.empty(game.max_plies + 1, dtype=np.int32)
         cdef uint8_t[::1] movers = np.empty(game.max_plies + 1, dtype=np.uint8)
@@ -212,26 +212,27 @@ cdef class Searcher:
 
 
 def ismcts(GameBatch batch not None, iterations, *, seed=0, threads=1, c=1.2, exact_rollouts=False):
-    """Search every game of the batch from its mover's view, one after another.
+    """Searches every game of the batch from its mover's view, one after another.
 
-    A child's score is ``outcomes / visits + c * sqrt(log(available) / visits)``; of equal ones the child added first
-    is taken. Equal positions with equal stream numbers get equal results, whatever else is in the batch and whatever
-    the mover cannot see.
+    A child's score is ``outcomes / visits + c * sqrt(log(available) / visits)``. Among equals the child added first is
+    taken. Equal positions with equal stream numbers get equal results: neither the rest of the batch nor what the
+    mover cannot see changes them.
 
     Args:
-        batch: n games, at any ply; none is changed. Finished games give zeros and the action -1.
-        iterations: iterations a game, 1 to 1,000,000.
-        seed: of determinizations, new nodes and rollouts; a game's stream is (seed, its stream number, its ply).
-        threads: threads for different games, each with a tree of its own; the result does not depend on it.
-        c: weight of exploration against outcomes of -1 to 1, 0 to 1,000,000.
-        exact_rollouts: end an iteration with the game's exact value as soon as its state can be solved, instead of
-            playing on at random. In Beasty Bar that is worth more an iteration and far less a second.
+        batch: Games to search, n games at any ply. None is changed. Finished games give zeros and the action -1.
+        iterations: Iterations per game, 1 to 1,000,000.
+        seed: Random seed of determinizations, new nodes and rollouts. A game's stream is (seed, its stream number, its
+            ply).
+        threads: Threads for different games, each with a separate tree. The result does not depend on it.
+        c: Weight of exploration against outcomes of -1 to 1, from 0 to 1,000,000.
+        exact_rollouts: Whether an iteration ends with the game's exact value as soon as its state can be solved, in
+            place of random play. In Beasty Bar that is worth more per iteration, but far less per second.
 
     Returns:
         IsmctsResult(visit_counts int32 [n, A], actions int64 [n], value float32 [n]).
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: Names the argument that is out of range.
     """
     count = _arguments.integer("iterations", iterations, 1, MAX_SIMULATIONS, f"1 to {MAX_SIMULATIONS:,}")
     if isinstance(c, bool) or not isinstance(c, (int, float, np.integer, np.floating)) or not 0.0 <= c <= 1e6:
@@ -245,15 +246,15 @@ def ismcts(GameBatch batch not None, iterations, *, seed=0, threads=1, c=1.2, ex
         np.zeros(len(batch), dtype=np.float32),
     )
     cdef int k
-    cdef Searcher searcher = Searcher()
-    searcher.batch = batch
-    searcher.iterations = count
-    searcher.c = c
-    searcher.exact_rollouts = exact_rollouts
-    searcher.seed = _arguments.seed(seed)
-    searcher.log_of = np.zeros(count + 1)
-    for k in range(1, searcher.iterations + 1):
-        searcher.log_of[k] = log(k)
-    searcher.counts, searcher.actions, searcher.values = found
-    _threads.for_chunks(searcher.work, len(batch), threads)
+    cdef IsmctsRun run = IsmctsRun()
+    run.batch = batch
+    run.iterations = count
+    run.c = c
+    run.exact_rollouts = exact_rollouts
+    run.seed = _arguments.seed(seed)
+    run.log_of = np.zeros(count + 1)
+    for k in range(1, run.iterations + 1):
+        run.log_of[k] = log(k)
+    run.counts, run.actions, run.values = found
+    _threads.for_chunks(run.work, len(batch), threads)
     return found

@@ -1,4 +1,4 @@
-"""The leaves of many games that wait for one network call."""
+"""Declares the leaves of many games that wait for one network call."""
 from libc.stdint cimport int32_t, uint8_t
 
 from sim_core.game cimport Game
@@ -10,14 +10,14 @@ cdef class LeafBatch:
     cdef const Game *game
     cdef readonly Py_ssize_t slots
     cdef uint8_t[::1] waiting       # [slots], whether a slot's leaf waits for its evaluation
-    cdef int32_t[::1] row           # [slots], its row in the network's batch
+    cdef int32_t[::1] row           # [slots], the leaf's row in the network's batch
     cdef float[:, ::1] observations # IN of the evaluator
     cdef uint8_t[:, ::1] masks      # IN of the evaluator
     cdef const float[:, ::1] logits # OUT of the evaluator
     cdef const float[::1] values    # OUT of the evaluator
     cdef int gathered               # rows that wait for the network
-    cdef bint answered              # whether `logits` and `values` are of the gathered rows
-    cdef readonly dict seconds      # where the time went, by part
+    cdef bint answered              # whether `logits` and `values` belong to the gathered rows
+    cdef readonly dict seconds      # seconds spent, by part
 
     cdef int gather(self) except -1
     cdef int check_answered(self) except -1

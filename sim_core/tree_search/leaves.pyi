@@ -6,13 +6,35 @@ from numpy.typing import NDArray
 from sim_core.tree_search.trees import Trees
 
 class LeafBatch:
-    """Gathers waiting leaves into rows, encodes them, and asks the evaluator once for all."""
+    """Gathers waiting leaves into rows, encodes them, and asks the evaluator once for all.
+
+    Args:
+        trees: Trees of the slots.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
+            array.
+
+    Raises:
+        ValueError: `observations` is no such array.
+    """
 
     trees: Trees
+    """Trees of the slots."""
     slots: int
+    """Most leaves of one call."""
     seconds: dict[str, float]
+    """Seconds spent in: forward (the network), tree, encoding."""
     def __init__(self, trees: Trees, observations: NDArray[np.float32] | None = None) -> None: ...
-    def encode(self, rows: int, threads: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]: ...
+    def encode(self, rows: int, threads: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Encodes the gathered leaves.
+
+        Args:
+            rows: Number of gathered leaves.
+            threads: Threads to encode with.
+
+        Returns:
+            Observations, float32 [rows, OBSERVATION_SIZE], and legal actions, bool [rows, A]. The next call writes into
+            the same memory.
+        """
     def evaluate(
         self,
         evaluator: Callable[
@@ -20,5 +42,26 @@ class LeafBatch:
         ],
         rows: int,
         threads: int,
-    ) -> None: ...
-    def advance(self, work: Callable[[int, int], int], threads: int) -> None: ...
+    ) -> None:
+        """Evaluates all gathered leaves in one network call.
+
+        The answer's shapes are checked here, its numbers when they are absorbed.
+
+        Args:
+            evaluator: Called with what `encode` returns. Returns logits [rows, A] and values [rows].
+            rows: Number of gathered leaves.
+            threads: Threads to encode with.
+
+        Raises:
+            ValueError: `rows` is another number, or the answer has another shape.
+        """
+    def advance(self, work: Callable[[int, int], int], threads: int) -> None:
+        """Lets ``work(low, high)`` go on with all slots.
+
+        Args:
+            work: Works on a range of slots, and returns how many answers were not finite.
+            threads: Threads to divide the slots over.
+
+        Raises:
+            ValueError: An answer was not finite.
+        """

@@ -1,4 +1,4 @@
-"""The leaves of many games that wait for one network call: their rows, their observations, the checked answer."""
+"""Gathers the leaves of many games for one network call: rows, observations, and the checked answer."""
 from libc.stdint cimport int16_t
 
 import time
@@ -13,8 +13,12 @@ cdef class LeafBatch:
     """Gathers waiting leaves into rows, encodes them, and asks the evaluator once for all.
 
     Args:
-        trees: of the slots.
-        observations: float32 [slots, OBSERVATION_SIZE] to encode into, e.g. page-locked memory. None: made here.
+        trees: Trees of the slots.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
+            array.
+
+    Raises:
+        ValueError: `observations` is no such array.
     """
 
     def __cinit__(self, Trees trees not None, observations=None):
@@ -29,7 +33,7 @@ cdef class LeafBatch:
         self.seconds = {"forward": 0.0, "tree": 0.0, "encoding": 0.0}
 
     cdef int gather(self) except -1:
-        """Give each waiting leaf its row, in the order of the slots; returns how many."""
+        """Gives each waiting leaf its row, in the order of the slots. Returns the number of rows."""
         cdef Py_ssize_t slot
         cdef int rows = 0
         for slot in range(self.slots):
@@ -41,13 +45,13 @@ cdef class LeafBatch:
         return rows
 
     cdef int check_answered(self) except -1:
-        """Refuse to go on with the answer of other rows, or none at all."""
+        """Raises ValueError if the gathered rows have not been evaluated."""
         if not self.answered:
             raise ValueError(f"leaves: {self.gathered} of them wait for their evaluation, call `evaluate` first")
         return 0
 
     def _encode(self, Py_ssize_t low, Py_ssize_t high):
-        """Write the leaves' observations and legal actions into their rows."""
+        """Writes the leaves' observations and legal actions into their rows."""
         cdef const int16_t *actions
         cdef Py_ssize_t slot
         cdef int k, row
@@ -64,14 +68,34 @@ cdef class LeafBatch:
                     self.masks[row, actions[k]] = True
 
     def encode(self, int rows, threads):
-        """Encode the gathered leaves; returns observations [rows, OBSERVATION_SIZE] and legal actions [rows, A]."""
+        """Encodes the gathered leaves.
+
+        Args:
+            rows: Number of gathered leaves.
+            threads: Threads to encode with.
+
+        Returns:
+            Observations, float32 [rows, OBSERVATION_SIZE], and legal actions, bool [rows, A]. The next call writes into
+            the same memory.
+        """
         start = time.perf_counter()
         _threads.for_chunks(self._encode, self.slots, threads)
         self.seconds["encoding"] += time.perf_counter() - start
         return np.asarray(self.observations)[:rows], np.asarray(self.masks).view(np.bool_)[:rows]
 
     def evaluate(self, evaluator, int rows, threads):
-        """One network call for all gathered leaves; the answer's shapes are checked, its numbers when absorbed."""
+        """Evaluates all gathered leaves in one network call.
+
+        The answer's shapes are checked here, its numbers when they are absorbed.
+
+        Args:
+            evaluator: Called with what `encode` returns. Returns logits [rows, A] and values [rows].
+            rows: Number of gathered leaves.
+            threads: Threads to encode with.
+
+        Raises:
+            ValueError: `rows` is another number, or the answer has another shape.
+        """
         if rows != self.gathered:
             raise ValueError(f"rows: {rows} given, {self.gathered} leaves wait for their evaluation")
         self.answered = False
@@ -95,7 +119,15 @@ cdef class LeafBatch:
         self.answered = True
 
     def advance(self, work, threads):
-        """Let ``work(low, high)`` go on with the slots; it returns how many answers were not finite."""
+        """Lets ``work(low, high)`` go on with all slots.
+
+        Args:
+            work: Works on a range of slots, and returns how many answers were not finite.
+            threads: Threads to divide the slots over.
+
+        Raises:
+            ValueError: An answer was not finite.
+        """
         start = time.perf_counter()
         bad = sum(_threads.for_chunks(work, self.slots, threads))
         self.seconds["tree"] += time.perf_counter() - start

@@ -11,7 +11,16 @@ from sim_core.tree_search.settings import SearchSettings
 _Evaluate = Callable[[NDArray[np.float32], NDArray[np.bool_]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 class SearchResult(NamedTuple):
-    """What a search found, a row a game; rows of finished games are zero."""
+    """Holds what a search found, one row per game. Rows of finished games are zero.
+
+    visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the simulations. At a solved root
+        the simulations are divided over the actions that keep its exact value.
+    policy: float32 [n, A], the policy target: visit shares or, by the settings, the policy of completed Q. At a solved
+        root it is uniform over the actions that keep its exact value.
+    value: float32 [n], value of the root for the player to move, -1 to 1.
+    actions: int64 [n], the action that the search settles on: the most visited one, with a Gumbel root the one that
+        halving leaves, at a solved root the best one that is hardest to answer. -1 where the game is over.
+    """
 
     visit_counts: NDArray[np.int32]
     policy: NDArray[np.float32]
@@ -19,9 +28,21 @@ class SearchResult(NamedTuple):
     actions: NDArray[np.int64]
 
 class Searcher:
-    """Searches batches of one game, one after the other, in trees that are allocated once."""
+    """Searches batches of one game, one after the other, in trees that are allocated once.
+
+    Args:
+        slots: Most games of a batch.
+        simulations: Most simulations per game, 1 to 1,000,000.
+        game: Name of the game.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
+            array.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
+    """
 
     leaves: LeafBatch
+    """Leaves that wait for one network call, with the seconds spent."""
     def __init__(
         self,
         slots: int,
@@ -31,13 +52,17 @@ class Searcher:
         observations: NDArray[np.float32] | None = None,
     ) -> None: ...
     @property
-    def game(self) -> str: ...
+    def game(self) -> str:
+        """Returns the name of the game."""
     @property
-    def slots(self) -> int: ...
+    def slots(self) -> int:
+        """Returns the most games of a batch."""
     @property
-    def simulations(self) -> int: ...
+    def simulations(self) -> int:
+        """Returns the most simulations per game."""
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """Returns the most bytes that the trees take."""
     def search(
         self,
         batch: GameBatch,
@@ -47,7 +72,23 @@ class Searcher:
         seed: int = 0,
         threads: int = 1,
         settings: SearchSettings | None = None,
-    ) -> SearchResult: ...
+    ) -> SearchResult:
+        """Searches a batch as the function `search` does.
+
+        Args:
+            batch: Games to search, at most `slots`; see `search`.
+            evaluate: Evaluates positions; see `search`.
+            simulations: Simulations per game, at most those that this was made for. None: all of them.
+            seed: Random seed; see `search`.
+            threads: Threads for the work in the trees.
+            settings: `SearchSettings`. None: the defaults.
+
+        Returns:
+            `SearchResult`.
+
+        Raises:
+            ValueError: As in `search`.
+        """
 
 def search(
     batch: GameBatch,
@@ -58,4 +99,23 @@ def search(
     threads: int = 1,
     settings: SearchSettings | None = None,
     **changes: Any,
-) -> SearchResult: ...
+) -> SearchResult:
+    """Searches every game of the batch from its mover's view.
+
+    Args:
+        batch: Games to search, n games at any ply. None is changed.
+        evaluate: Called with observations float32 [m, OBSERVATION_SIZE] and legal_mask bool [m, A]. Returns logits
+            [m, A] and values [m] for the players to move. The next call reuses its arguments' memory.
+        simulations: Simulations per game, 1 to 1,000,000.
+        seed: Random seed of determinizations and root noise. A game's stream is (seed, its stream number, its ply).
+        threads: Threads for the work in the trees. The result does not depend on it.
+        settings: `SearchSettings`. None: the defaults.
+        changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
+
+    Returns:
+        SearchResult(visit_counts int32 [n, A], policy float32 [n, A], value float32 [n], actions int64 [n]).
+
+    Raises:
+        ValueError: An argument is out of range, or the evaluator returns wrong shapes, NaN, infinity, or values too
+            large to be added up.
+    """

@@ -1,4 +1,4 @@
-"""Batched information-set tree search (the trees: trees.pyx): every game of a batch from its mover's view."""
+"""Searches every game of a batch from its mover's view. The trees are in trees.pyx."""
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from collections import namedtuple
@@ -15,15 +15,15 @@ from sim_core.tree_search.settings import SearchSettings
 from sim_core.tree_search.trees cimport Trees
 
 SearchResult = namedtuple("SearchResult", ["visit_counts", "policy", "value", "actions"])
-SearchResult.__doc__ = """What a search found, a row a game; rows of finished games are zero.
+SearchResult.__doc__ = """Holds what a search found, one row per game. Rows of finished games are zero.
 
-visit_counts: int32 [n, A], visits of the root's actions; each searched row sums to the simulations. A solved root's
-    are the simulations shared out over the actions that keep its exact value.
-policy: float32 [n, A], the policy target: visit shares or, by the settings, the policy of completed Q; where the root
-    was solved, uniform over the actions that keep its exact value.
+visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the simulations. At a solved root
+    the simulations are divided over the actions that keep its exact value.
+policy: float32 [n, A], the policy target: visit shares or, by the settings, the policy of completed Q. At a solved
+    root it is uniform over the actions that keep its exact value.
 value: float32 [n], value of the root for the player to move, -1 to 1.
-actions: int64 [n], the action the search settles on: the most visited one, with a Gumbel root the one that halving
-    leaves, at a solved root the best one that is hardest to answer. -1 where the game is over.
+actions: int64 [n], the action that the search settles on: the most visited one, with a Gumbel root the one that
+    halving leaves, at a solved root the best one that is hardest to answer. -1 where the game is over.
 """
 
 
@@ -31,10 +31,14 @@ cdef class Searcher:
     """Searches batches of one game, one after the other, in trees that are allocated once.
 
     Args:
-        slots: games of a batch at most.
-        simulations: a game at most.
-        game: name of the game.
-        observations: float32 [slots, OBSERVATION_SIZE] to encode into, e.g. page-locked memory. None: made here.
+        slots: Most games of a batch.
+        simulations: Most simulations per game, 1 to 1,000,000.
+        game: Name of the game.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
+            array.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
     """
     cdef readonly LeafBatch leaves
     cdef Trees trees
@@ -50,23 +54,41 @@ cdef class Searcher:
 
     @property
     def game(self) -> str:
+        """Returns the name of the game."""
         return self.trees.handle.name
 
     @property
     def slots(self) -> int:
+        """Returns the most games of a batch."""
         return self.trees.slots
 
     @property
     def simulations(self) -> int:
+        """Returns the most simulations per game."""
         return self.trees.capacity
 
     @property
     def nbytes(self) -> int:
-        """Bytes the trees take at most."""
+        """Returns the most bytes that the trees take."""
         return self.trees.nbytes
 
     def search(self, GameBatch batch not None, evaluate, simulations=None, *, seed=0, threads=1, settings=None):
-        """As the function `search`, of at most the games and simulations this was made for."""
+        """Searches a batch as the function `search` does.
+
+        Args:
+            batch: Games to search, at most `slots`; see `search`.
+            evaluate: Evaluates positions; see `search`.
+            simulations: Simulations per game, at most those that this was made for. None: all of them.
+            seed: Random seed; see `search`.
+            threads: Threads for the work in the trees.
+            settings: `SearchSettings`. None: the defaults.
+
+        Returns:
+            `SearchResult`.
+
+        Raises:
+            ValueError: As in `search`.
+        """
         cdef int number = self.trees.capacity
         if simulations is not None:
             number = _arguments.integer("simulations", simulations, 1, self.trees.capacity)
@@ -80,7 +102,7 @@ cdef class Searcher:
         if batch.n > self.trees.slots:
             raise ValueError(f"batch: {batch.n} games given, expected at most {self.trees.slots}")
         self.trees.configure(settings, number)
-        # a copy: the evaluator is a stranger's code, and may step the batch
+        # a copy, because the evaluator is the caller's code and may step the batch
         self.batch = batch.take(np.arange(batch.n))
         shape = (batch.n, batch.game.num_actions)
         result = SearchResult(
@@ -97,7 +119,7 @@ cdef class Searcher:
         return result
 
     def _begin(self, uint64_t seed):
-        """Begin every game's tree; games that are over or can be solved need none."""
+        """Begins every game's tree. Games that are over or can be solved need none."""
         cdef Py_ssize_t i
         cdef GameBatch batch = self.batch
         with nogil:
@@ -131,7 +153,7 @@ cdef class Searcher:
         self.counts[i, self.actions[i]] += left
 
     def _go_on(self, Py_ssize_t low, Py_ssize_t high):
-        """Absorb the evaluations and run each tree to its next leaf, or finish it; returns the bad answers."""
+        """Absorbs the evaluations, and runs each tree to its next leaf or to its end. Returns how many were not finite."""
         cdef Py_ssize_t i
         cdef int bad = 0
         cdef LeafBatch leaves = self.leaves
@@ -149,7 +171,7 @@ cdef class Searcher:
         return bad
 
     def _determinized(self, GameBatch batch, evaluate, int simulations, seed, threads, settings):
-        """Each game `determinizations` times over, each time with hidden cards drawn anew and then held fixed."""
+        """Searches each game in several trees. In each the hidden cards are drawn once and then held fixed."""
         cdef int copies = min(settings.determinizations, simulations)
         cdef Py_ssize_t i
         cdef Stream stream
@@ -162,10 +184,10 @@ cdef class Searcher:
             )
             if not repeated.game.is_terminal(repeated.at(i)):
                 repeated.game.determinize(repeated.at(i), &stream)
-        # the first trees take what does not divide
+        # the first trees take the remainder
         shares = np.full(copies, simulations // copies)
         shares[:simulations % copies] += 1
-        # of another shape; settings without determinizations, but with roots held fixed
+        # its trees have another shape, and their roots are held fixed in place of being determinized
         cdef Searcher each = Searcher(repeated.n, shares[0], game=batch.handle.name)
         each.trees.fixed = True
         settings = dataclasses.replace(settings, determinizations=0)
@@ -195,23 +217,24 @@ cdef class Searcher:
 
 
 def search(GameBatch batch not None, evaluate, simulations, *, seed=0, threads=1, settings=None, **changes):
-    """Search every game of the batch from its mover's view.
+    """Searches every game of the batch from its mover's view.
 
     Args:
-        batch: n games, at any ply; none is changed.
-        evaluate: called with observations float32 [m, OBSERVATION_SIZE] and legal_mask bool [m, A]; returns logits
-            [m, A] and values [m] for the players to move. Its arguments are reused by the next call.
-        simulations: simulations a game, 1 to 1,000,000.
-        seed: of the determinizations and the root noise; a game's stream is (seed, its stream number, its ply).
-        threads: threads for the work in the tree; the result does not depend on it.
-        settings: a `SearchSettings`.
-        changes: fields of `SearchSettings` that are to differ from `settings`, e.g. ``c_puct=2.0``.
+        batch: Games to search, n games at any ply. None is changed.
+        evaluate: Called with observations float32 [m, OBSERVATION_SIZE] and legal_mask bool [m, A]. Returns logits
+            [m, A] and values [m] for the players to move. The next call reuses its arguments' memory.
+        simulations: Simulations per game, 1 to 1,000,000.
+        seed: Random seed of determinizations and root noise. A game's stream is (seed, its stream number, its ply).
+        threads: Threads for the work in the trees. The result does not depend on it.
+        settings: `SearchSettings`. None: the defaults.
+        changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Returns:
         SearchResult(visit_counts int32 [n, A], policy float32 [n, A], value float32 [n], actions int64 [n]).
 
     Raises:
-        ValueError: an argument is out of range, or the evaluator returns wrong shapes, NaN, infinity, or values too large to be added up.
+        ValueError: An argument is out of range, or the evaluator returns wrong shapes, NaN, infinity, or values too
+            large to be added up.
     """
     settings = dataclasses.replace(SearchSettings() if settings is None else settings, **changes)
     searcher = Searcher(batch.n, simulations, game=batch.handle.name)

@@ -1,4 +1,4 @@
-"""How a search chooses: the settings of `search`, checked where they are made."""
+"""Holds the settings of a search, checked when they are made."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ MAX_SIMULATIONS = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class SearchSettings:
-    """Settings of a search besides its simulations; what each is worth is measured in docs/search.md.
+    """Says how a search chooses. docs/search.md has measurements of what each setting is worth.
 
     Args:
-        c_puct: weight of the prior against the value in PUCT (Silver et al. 2017).
-        dirichlet_fraction: share of Dirichlet noise in the root's priors, 0 to 1; of PUCT roots only.
-        dirichlet_alpha: concentration of that noise, above 0.
-        root_selection: how the root chooses: "puct", or "gumbel": Gumbel noise and sequential halving (Danihelka et al.
-            2022), which plays the action that halving settles on.
-        policy_target: "visits": the shares of the visits; "completed_q": softmax of the log priors and scaled Q, where
-            an unvisited action takes the root's mixed value (Danihelka et al. 2022), sound at few simulations.
-        gumbel_scale: of the root's Gumbel noise: 1 samples from the improved policy, 0 plays its best action.
-        max_considered: actions that sequential halving starts from, 1 to 16.
-        c_visit: Q (in 0 to 1) is scaled by ``(c_visit + most visits of an action) * c_scale``.
-        c_scale: see `c_visit`.
-        nodes: "shared": a node is met by all determinizations; "private": split by what only its player to move knows
-            (his hand), so that inside the tree he knows it.
-        availability: PUCT counts how often an action was legal in place of its node's visits (Cowling et al. 2012).
-        exact_leaves: leaves that can be solved take the solver's value in place of the network's.
-        determinizations: 0: one tree for a fresh determinization each simulation; k: k trees of one determinization
-            each, in which both players see everything, with the simulations shared out (the first trees take what does
-            not divide) and the visits summed.
+        c_puct: Weight of the prior against the value in PUCT (Silver et al. 2017).
+        dirichlet_fraction: Share of Dirichlet noise in the root's priors, 0 to 1. Only PUCT roots use it.
+        dirichlet_alpha: Concentration of that noise, above 0.
+        root_selection: How the root chooses. "puct": PUCT, as everywhere in the tree. "gumbel": Gumbel noise and
+            sequential halving (Danihelka et al. 2022), which play the action that halving settles on.
+        policy_target: Policy that positions learn. "visits": the shares of the visits. "completed_q": the softmax of
+            log priors and scaled Q, where an unvisited action takes the root's mixed value (Danihelka et al. 2022),
+            which is sound at few simulations.
+        gumbel_scale: Scale of the root's Gumbel noise. 1 samples from the improved policy, 0 plays its best action.
+        max_considered: Actions that sequential halving starts from, 1 to 16.
+        c_visit: Part of the scale of Q (in 0 to 1), which is ``(c_visit + most visits of an action) * c_scale``.
+        c_scale: Factor of that scale.
+        nodes: Which determinizations meet in a node. "shared": all. "private": those in which the player to move there
+            knows the same, e.g. holds the same hand, so that inside the tree each player knows the own hand.
+        availability: Whether PUCT counts how often an action was legal, in place of its node's visits (Cowling et al.
+            2012).
+        exact_leaves: Whether leaves that can be solved take the solver's value in place of the network's.
+        determinizations: Trees per search. 0: one tree, with a fresh determinization for each simulation. k: k trees
+            with one determinization each, in which both players see everything. They share the simulations (the first
+            trees take the remainder), and their visits are summed.
 
     Raises:
-        ValueError: names the field, the value and what would be right.
+        ValueError: Names the field, the value and what would be right.
     """
 
     c_puct: float = 1.5

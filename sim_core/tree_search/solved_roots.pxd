@@ -1,4 +1,4 @@
-"""Which actions of a solvable position keep its value, in any game."""
+"""Finds the actions of a solvable position that keep its value, in any game."""
 from libc.stdint cimport int16_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
@@ -13,7 +13,7 @@ cdef struct SolvedRoot:
 cdef inline int value_after(
     const Game *game, const void *state, int action, int mover, int alpha, int beta
 ) noexcept nogil:
-    """Exact value for `mover`, within (alpha, beta), once the action is played in a solvable position."""
+    """Returns the exact value for `mover`, within (alpha, beta), after an action in a solvable position."""
     cdef uint64_t room[128]     # aligned for any state's fields
     cdef void *child = <void *>room
     memcpy(child, state, game.state_size)
@@ -28,9 +28,9 @@ cdef inline int value_after(
 cdef inline SolvedRoot optimal_actions(
     const Game *game, const void *state, int16_t *actions, uint8_t *optimal
 ) noexcept nogil:
-    """Solve a position that is solvable; fill the legal actions in increasing order, and a flag each: keeps the value.
+    """Solves a solvable position. Fills the legal actions, in increasing order, and whether each keeps the value.
 
-    `actions` and `optimal` have room for the game's `max_legal`. A finished game has no action.
+    `actions` and `optimal` need room for the game's `max_legal`. A finished game has no action.
     """
     cdef SolvedRoot root
     cdef int16_t best = -1

@@ -1,0 +1,1 @@
+"""Has nothing for Python: solved_roots.pxd declares its C functions, which `GameHandle.optimal_actions` calls."""

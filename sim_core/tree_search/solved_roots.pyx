@@ -1,4 +1,4 @@
-"""Positions that can be solved: of the actions that keep the exact value, the one hardest to answer."""
+"""Chooses the hardest action to answer among those that keep a solved position's value."""
 from libc.stdint cimport int16_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
@@ -7,9 +7,9 @@ from sim_core.game cimport Game
 cdef int hardest_action(
     const Game *game, const void *state, const int16_t *actions, const uint8_t *optimal, int count
 ) noexcept nogil:
-    """Of the optimal actions the one after which the other's replies are best for the mover on average; ties: first.
+    """Returns the optimal action after which the opponent's replies are best for the mover on average. Ties: the first.
 
-    An opponent that does not solve the endgame errs most often there.
+    There an opponent that does not solve the endgame errs most often.
     """
     cdef uint64_t child[128]    # aligned for any state's fields
     cdef int16_t replies[256]

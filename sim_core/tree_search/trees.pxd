@@ -1,4 +1,4 @@
-"""Search trees of many games in one slab: memory layout and what search and game runner call, all without the GIL."""
+"""Declares the search trees of many games in one slab: memory layout, and what search and game runner call."""
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from sim_core.game cimport Game, GameHandle
@@ -13,17 +13,17 @@ cdef enum:
     ROOT_PUCT = 0
     ROOT_GUMBEL = 1
     MAX_CONSIDERED = 16     # actions that sequential halving may start from
-    KNOWN_LEAVES = 256      # solved leaves a slot remembers, a power of two
+    KNOWN_LEAVES = 256      # solved leaves that a slot remembers, a power of two
 
 
 cdef struct Edge:
-    float prior
+    float prior         # of the network, with noise at the root
     float value_sum     # for the player to move at the edge's node
-    int32_t visits
+    int32_t visits      # descents through the edge
     int32_t child       # first node behind it, -1: not visited yet
     int32_t next_edge   # of the same node, -1: the last
     int32_t available   # descents through the node in which the action was legal
-    int32_t action
+    int32_t action      # its id
 
 
 cdef struct KnownLeaf:
@@ -32,28 +32,29 @@ cdef struct KnownLeaf:
 
 
 cdef struct Node:
-    uint64_t key        # what only the player to move knew (0 where nodes are shared by all he may know)
+    uint64_t key        # what only the player to move knows; 0 where nodes are shared
     int32_t first_edge  # -1: not expanded
     int32_t next_node   # behind the same edge, with another key; -1: the last
-    int32_t evaluations
+    int32_t evaluations # of the network
     float value_sum     # of the evaluations, for the player to move
 
 
 cdef struct Tree:
-    Stream stream
-    const uint8_t *root_state
+    Stream stream           # of this search's random numbers
+    const uint8_t *root_state   # the caller's; must stay valid until `finish`
     int32_t nodes           # used so far
-    int32_t edges
-    int32_t root_edges
+    int32_t edges           # used so far
+    int32_t root_edges      # edges of the root, the slab's first
     int32_t done            # simulations finished; -1 until the root is evaluated
-    int32_t path_size
-    int32_t leaf            # node
+    int32_t path_size       # edges from the root to the leaf
+    int32_t leaf            # its node
     int32_t leaf_legal      # legal actions there
     float leaf_value        # for the player to move at the leaf
 
 
 cdef struct Settings:
-    int simulations
+    # `SearchSettings` for C, which explains each
+    int simulations         # per search
     float c_puct
     float dirichlet_fraction
     double dirichlet_alpha
@@ -61,7 +62,7 @@ cdef struct Settings:
     bint private_nodes      # nodes are split by what only their player to move knows
     bint availability       # PUCT counts an action's availability in place of its node's visits
     bint exact_leaves       # solvable leaves get the solver's value in place of the network's
-    bint completed_q        # the policy target is that of completed Q in place of visit shares
+    bint completed_q        # the policy target is completed Q's in place of visit shares
     float gumbel_scale      # of the root's Gumbel noise; 0: none
     int max_considered      # actions that sequential halving starts from
     float c_visit
@@ -72,9 +73,9 @@ cdef class Trees:
     cdef readonly GameHandle handle
     cdef const Game *game
     cdef readonly Py_ssize_t slots
-    cdef readonly int capacity      # simulations there is room for
+    cdef readonly int capacity      # simulations that there is room for
     cdef Settings settings
-    cdef bint fixed                 # roots are taken as they are: what is hidden has been drawn already
+    cdef bint fixed                 # roots are not determinized, because what is hidden has been drawn already
     cdef int max_nodes, max_edges, max_path
     cdef object slabs               # keeps the memory behind the pointers below
     cdef Tree *trees                # [slots]
@@ -103,7 +104,7 @@ cdef class Trees:
         return &self.leaf_actions[slot * self.game.max_legal]
 
     cdef inline void expect(self, Py_ssize_t slot) noexcept nogil:
-        """Have the processor fetch what `absorb` will touch first of a slot, while it works on another."""
+        """Lets the processor fetch what `absorb` will touch first in a slot, while it works on another."""
         if slot < self.slots:
             __builtin_prefetch(&self.trees[slot])
             __builtin_prefetch(self.node_at(slot, 0))

@@ -1,15 +1,54 @@
 from sim_core.game import GameHandle
 from sim_core.tree_search.settings import SearchSettings
 
-def considered_visits(considered: int, simulations: int) -> list[int]: ...
+def considered_visits(considered: int, simulations: int) -> list[int]:
+    """Returns, for each simulation, the visits of the actions that sequential halving chooses among.
+
+    Halving (Karnin, Koren and Somekh 2013) works as in Gumbel AlphaZero: all `considered` actions are visited equally
+    often, then the better half, and so on until the simulations are used up.
+
+    Args:
+        considered: Number of actions that halving starts from.
+        simulations: Simulations of the search, the length of the result.
+
+    >>> considered_visits(4, 8)
+    [0, 0, 0, 0, 1, 1, 2, 2]
+    """
 
 class Trees:
-    """The trees of up to `slots` games at once; a slot's tree is begun anew for every move, in the same memory."""
+    """Holds the trees of up to `slots` games. A slot's tree is begun anew for every move, in the same memory.
+
+    A search of a slot: `begin` makes the root the first leaf, which the caller lets the network evaluate. `absorb`
+    takes the answer. Then `run` is called until it returns False. Each time it returns True, another leaf (`leaf_at`)
+    is to be evaluated and absorbed. At the end `finish` gives the result. Slots share nothing that is written, so
+    threads may work on different slots.
+
+    Args:
+        game: Name of the game.
+        slots: Most games at once, up to 100,000,000.
+        simulations: Most simulations per search, 1 to 1,000,000.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
+    """
 
     handle: GameHandle
+    """The game that is played."""
     slots: int
+    """Most games at once."""
     capacity: int
+    """Most simulations per search."""
     def __init__(self, game: str, slots: int, simulations: int) -> None: ...
     @property
-    def nbytes(self) -> int: ...
-    def configure(self, settings: SearchSettings, simulations: int) -> None: ...
+    def nbytes(self) -> int:
+        """Returns the bytes of all trees together, if every simulation of every slot expanded the most it can."""
+    def configure(self, settings: SearchSettings, simulations: int) -> None:
+        """Sets the settings of the searches that begin from now on.
+
+        Args:
+            settings: `SearchSettings`.
+            simulations: Simulations per search, at most those that the trees were made for.
+
+        Raises:
+            ValueError: There is no room for these simulations.
+        """

@@ -1,10 +1,10 @@
-"""Information-set search trees: select, expand and back up over one slab of nodes, allocated once, without the GIL.
+"""Grows information-set search trees: selects, expands and backs up in one slab of nodes, without the GIL.
 
 Each simulation draws a determinization from the root mover's view and descends through the actions legal in it
 (information-set MCTS with one tree, Cowling, Powley and Whitehouse 2012) by PUCT with the network's priors (Silver et
 al. 2017); the root may choose by Gumbel noise and sequential halving instead (Danihelka et al. 2022). Leaves at which
 nothing is hidden any more take the exact solver's value and cost no evaluation. Values change sign with the player to
-move; a node evaluated in one determinization is evaluated again when another brings a legal action that has no prior.
+move. A node is evaluated again when another determinization brings a legal action that has no prior yet.
 """
 from libc.math cimport INFINITY, expf, isfinite, log, logf, sqrtf
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
@@ -21,10 +21,14 @@ from sim_core.tree_search.settings import MAX_SIMULATIONS, SearchSettings
 
 
 def considered_visits(considered: int, simulations: int) -> list[int]:
-    """How many visits the actions must have that sequential halving chooses among, simulation by simulation.
+    """Returns, for each simulation, the visits of the actions that sequential halving chooses among.
 
-    Halving (Karnin, Koren and Somekh 2013) as in Gumbel AlphaZero: all `considered` actions are visited equally often,
-    then the better half, and so on until the simulations are used up.
+    Halving (Karnin, Koren and Somekh 2013) works as in Gumbel AlphaZero: all `considered` actions are visited equally
+    often, then the better half, and so on until the simulations are used up.
+
+    Args:
+        considered: Number of actions that halving starts from.
+        simulations: Simulations of the search, the length of the result.
 
     >>> considered_visits(4, 8)
     [0, 0, 0, 0, 1, 1, 2, 2]
@@ -44,7 +48,7 @@ def considered_visits(considered: int, simulations: int) -> list[int]:
 
 
 cdef inline uint64_t hash_bytes(const uint8_t *bytes, int size) noexcept nogil:
-    """64 bits of the bytes; two states in a slot's memory share them once in some 10**17 times."""
+    """Returns 64 bits of hash. Two states in a slot's memory have the same about once in 10**17 times."""
     cdef uint64_t hashed = <uint64_t>size, word
     cdef int k = 0
     while k + 8 <= size:
@@ -59,11 +63,20 @@ cdef inline uint64_t hash_bytes(const uint8_t *bytes, int size) noexcept nogil:
 
 
 cdef class Trees:
-    """The trees of up to `slots` games at once; a slot's tree is begun anew for every move, in the same memory.
+    """Holds the trees of up to `slots` games. A slot's tree is begun anew for every move, in the same memory.
 
-    A slot's search: `begin` with a root, whose evaluation the caller then asks the network for; `absorb` the answer;
-    then `run` until it says no, each time it says yes another leaf (`leaf_at`) is to be evaluated and absorbed; at the
-    end `finish`. Slots share nothing that is written, so threads may work on different slots.
+    A search of a slot: `begin` makes the root the first leaf, which the caller lets the network evaluate. `absorb`
+    takes the answer. Then `run` is called until it returns False. Each time it returns True, another leaf (`leaf_at`)
+    is to be evaluated and absorbed. At the end `finish` gives the result. Slots share nothing that is written, so
+    threads may work on different slots.
+
+    Args:
+        game: Name of the game.
+        slots: Most games at once, up to 100,000,000.
+        simulations: Most simulations per search, 1 to 1,000,000.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
     """
 
     def __cinit__(self, game, slots, simulations):
@@ -93,7 +106,15 @@ cdef class Trees:
         self.configure(SearchSettings(), simulations)
 
     def configure(self, settings, int simulations) -> None:
-        """Take over `SearchSettings` for the searches that begin from now on, of at most the simulations made for."""
+        """Sets the settings of the searches that begin from now on.
+
+        Args:
+            settings: `SearchSettings`.
+            simulations: Simulations per search, at most those that the trees were made for.
+
+        Raises:
+            ValueError: There is no room for these simulations.
+        """
         if not 1 <= simulations <= self.capacity:
             raise ValueError(f"simulations: {simulations} given, these trees have room for 1 to {self.capacity}")
         self.settings.simulations = simulations
@@ -114,7 +135,7 @@ cdef class Trees:
                 self.considered[number * simulations + k] = visits
 
     cdef void *_slab(self, size_t bytes_each, Py_ssize_t rows) except NULL:
-        """Uninitialised memory owned by a numpy array; pages that no tree reaches are never touched."""
+        """Returns uninitialised memory that a numpy array owns. Pages that no tree reaches are never touched."""
         array = np.empty((max(rows, 1) * bytes_each + 7) // 8, dtype=np.uint64)
         cdef uint64_t[::1] view = array
         self.slabs.append(array)
@@ -122,11 +143,11 @@ cdef class Trees:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all trees together, if every simulation of every slot expanded the most it can."""
+        """Returns the bytes of all trees together, if every simulation of every slot expanded the most it can."""
         return sum([array.nbytes for array in self.slabs])
 
     cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream) noexcept nogil:
-        """Make the root its own first leaf; the game must not be over there. `root_state` must stay until `finish`."""
+        """Makes the root the first leaf. The game must not be over there. `root_state` must stay until `finish`."""
         cdef Tree *tree = &self.trees[slot]
         tree.stream = stream
         tree.root_state = root_state
@@ -139,7 +160,7 @@ cdef class Trees:
         tree.leaf_legal = self.game.legal_actions(root_state, &self.leaf_actions[slot * self.game.max_legal])
 
     cdef bint absorb(self, Py_ssize_t slot, const float *logits, float value) noexcept nogil:
-        """Expand the evaluated leaf and back its value up; False where the network's answer is not finite."""
+        """Expands the evaluated leaf and backs its value up. Returns False if the network's answer is not finite."""
         cdef Tree *tree = &self.trees[slot]
         cdef Node *node = self.node_at(slot, tree.leaf)
         if not isfinite(value) or not self._expand(slot, logits):
@@ -156,7 +177,7 @@ cdef class Trees:
         return True
 
     cdef bint run(self, Py_ssize_t slot) noexcept nogil:
-        """Simulate until a leaf is to be evaluated; False where all simulations are done."""
+        """Simulates until a leaf needs its evaluation. Returns False when all simulations are done."""
         cdef Tree *tree = &self.trees[slot]
         while tree.done < self.settings.simulations:
             if self._descend(slot):
@@ -165,9 +186,9 @@ cdef class Trees:
         return False
 
     cdef int finish(self, Py_ssize_t slot, int32_t *counts, float *policy, float *value) noexcept nogil:
-        """Fill visit counts [A], the policy target [A] and the root's value; returns the action the root settled on.
+        """Fills visit counts [A], the policy target [A] and the root's value. Returns the action the root settled on.
 
-        -1: finite values of the network were too large for value or policy to be numbers.
+        -1: The network's values were finite, but too large to be added up to a finite value or policy.
         """
         cdef Edge *edge
         cdef int number = self.node_at(slot, 0).first_edge, visits = 0, best = -1
@@ -199,7 +220,7 @@ cdef class Trees:
         return best
 
     cdef bint network_policy(self, Py_ssize_t slot, const float *logits, float *policy) noexcept nogil:
-        """The network's policy [A] at a root that was begun; False where it is not finite."""
+        """Fills the network's policy [A] at a root that was begun. Returns False if it is not finite."""
         cdef const int16_t *actions = self.leaf_actions_at(slot)
         cdef float priors[256]
         cdef int k
@@ -211,7 +232,7 @@ cdef class Trees:
         return True
 
     cdef bint plays_settled(self) noexcept nogil:
-        """Whether a move is what the root settled on, rather than sampled from the policy."""
+        """Returns whether a move is the action that the root settled on, rather than sampled from the policy."""
         return self.settings.root_selection == ROOT_GUMBEL
 
     cdef int _new_node(self, Py_ssize_t slot, uint64_t key) noexcept nogil:
@@ -227,7 +248,7 @@ cdef class Trees:
         return number
 
     cdef bint _priors(self, Py_ssize_t slot, const float *logits, float *priors) noexcept nogil:
-        """Softmax over the leaf's legal actions, in their order; False where a logit is not finite."""
+        """Fills the softmax over the leaf's legal actions, in their order. Returns False if a logit is not finite."""
         cdef const int16_t *actions = self.leaf_actions_at(slot)
         cdef int count = self.trees[slot].leaf_legal, k
         cdef float top = -INFINITY, total = 0.0
@@ -243,7 +264,7 @@ cdef class Trees:
         return True
 
     cdef bint _expand(self, Py_ssize_t slot, const float *logits) noexcept nogil:
-        """Add the edges the leaf lacks, with softmax priors over the actions legal in its determinization."""
+        """Adds the edges that the leaf lacks, with softmax priors over the actions legal in its determinization."""
         cdef const int16_t *actions = self.leaf_actions_at(slot)
         cdef float priors[256]
         cdef Tree *tree = &self.trees[slot]
@@ -274,7 +295,7 @@ cdef class Trees:
         return True
 
     cdef void _root_noise(self, Py_ssize_t slot) noexcept nogil:
-        """Dirichlet noise in the root's priors, or Gumbel noise beside them."""
+        """Adds Dirichlet noise to the root's priors, or draws Gumbel noise beside them."""
         cdef Tree *tree = &self.trees[slot]
         cdef Edge *edge
         cdef double noise[256]
@@ -302,7 +323,7 @@ cdef class Trees:
             )
 
     cdef bint _descend(self, Py_ssize_t slot) noexcept nogil:
-        """Go from the root to a leaf; True where it is to be evaluated, False where its value is exact."""
+        """Goes from the root to a leaf. Returns True if the leaf needs its evaluation, False if its value is exact."""
         cdef int16_t *actions = &self.leaf_actions[slot * self.game.max_legal]
         cdef uint8_t legal[256]
         cdef Tree *tree = &self.trees[slot]
@@ -349,7 +370,10 @@ cdef class Trees:
         return evaluate
 
     cdef int _solved(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil:
-        """The exact value for the player to move, remembered: near the endgame few determinizations are left to draw."""
+        """Returns the exact value for the player to move.
+
+        Values are remembered, because near the endgame few determinizations are left to draw.
+        """
         cdef uint64_t key = hash_bytes(state, self.game.state_size)
         cdef KnownLeaf *known = &self.known[slot * KNOWN_LEAVES + <int>(key & (KNOWN_LEAVES - 1))]
         if known.key != key:
@@ -358,7 +382,7 @@ cdef class Trees:
         return <int>known.value
 
     cdef int _child(self, Py_ssize_t slot, Edge *edge, const uint8_t *state) noexcept nogil:
-        """The node behind an edge; with private nodes the one of what its player to move alone knows."""
+        """Returns the node behind an edge. With private nodes it depends on what only its player to move knows."""
         cdef uint64_t key = 0
         cdef int node = edge.child
         if self.settings.private_nodes and self.game.private_key != NULL:
@@ -372,7 +396,7 @@ cdef class Trees:
         return node
 
     cdef int _best_edge(self, Py_ssize_t slot, int node_number, const uint8_t *legal, int count) noexcept nogil:
-        """The edge PUCT chooses among the legal ones; -1 where a legal action has no edge yet."""
+        """Returns the edge that PUCT chooses among the legal ones, or -1 if a legal action has no edge yet."""
         cdef Node *node = self.node_at(slot, node_number)
         cdef Edge *edge
         cdef int number = node.first_edge, matched = 0, visits = 0, best = -1
@@ -387,7 +411,7 @@ cdef class Trees:
             number = edge.next_edge
         if matched < count:
             return -1
-        # priors are shared out anew among the actions this determinization allows
+        # priors are normalised over the actions that this determinization allows
         priors = self.settings.c_puct / max(priors, 1e-8)
         explore = priors * sqrtf(<float>max(visits, 1))
         unvisited = node.value_sum / node.evaluations
@@ -407,7 +431,7 @@ cdef class Trees:
         return best
 
     cdef int _gumbel_edge(self, Py_ssize_t slot, int visits) noexcept nogil:
-        """Of the root's edges with so many visits that with the highest Gumbel noise + log prior + scaled Q."""
+        """Returns, among the root's edges with this many visits, the highest by Gumbel noise + log prior + scaled Q."""
         cdef float scores[256]
         cdef int k, count = self._completed(slot, scores), best = -1
         cdef float score, best_score = -INFINITY
@@ -419,7 +443,7 @@ cdef class Trees:
         return best
 
     cdef int _completed(self, Py_ssize_t slot, float *scores) noexcept nogil:
-        """Log prior + scaled completed Q of the root's edges, which are the slab's first; returns how many.
+        """Fills log prior + scaled completed Q of the root's edges, which are the slab's first. Returns their number.
 
         An unvisited action's Q is the mixed value of Danihelka et al. (2022, appendix D).
         """
@@ -445,7 +469,7 @@ cdef class Trees:
         return count
 
     cdef bint _completed_policy(self, Py_ssize_t slot, float *policy) noexcept nogil:
-        """Softmax of log prior + scaled completed Q; False where one of these sums is not finite."""
+        """Fills the softmax of log prior + scaled completed Q. Returns False if one of these sums is not finite."""
         cdef float scores[256]
         cdef int k, count = self._completed(slot, scores)
         cdef float top = -INFINITY, total = 0.0
@@ -461,7 +485,7 @@ cdef class Trees:
         return True
 
     cdef void _backup(self, Py_ssize_t slot) noexcept nogil:
-        """Add the leaf's value to every edge of its path, with the sign of the player who chose there."""
+        """Adds the leaf's value to every edge of its path, with the sign of the player who chose there."""
         cdef Tree *tree = &self.trees[slot]
         cdef int k, leaf_mover = self.game.to_move(self.leaf_at(slot))
         cdef Edge *edge

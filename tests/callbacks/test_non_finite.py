@@ -94,9 +94,9 @@ def test_a_skipped_step_is_as_if_its_batch_had_not_been_there(
     model = faulty(at=(1, 2, 6), of=of)
     logger = CSVLogger(tmp_path, name="log", version=0)
     callback = NonFiniteCallback(action="skip", max_skipped=2)
-    with pytest.warns(UserWarning, match=r"Step \d .*The step has not been made\. Steps left out so far: ") as warned:
+    with pytest.warns(UserWarning, match=r"Step \d .*The step has not been made\. Steps skipped so far: ") as warned:
         make_trainer(callback, max_epochs=2, logger=logger).fit(model, data)
-    said = [str(warning.message) for warning in warned if "left out so far" in str(warning.message)]
+    said = [str(warning.message) for warning in warned if "skipped so far" in str(warning.message)]
     assert [(text[5], text[-2]) for text in said] == [("1", "1"), ("2", "2"), ("6", "3")]
     weights = [*model.weights, torch.cat([p.detach().flatten() for p in model.parameters()])]
     for step in range(8):
@@ -110,7 +110,10 @@ def test_a_skipped_step_is_as_if_its_batch_had_not_been_there(
 
 def test_too_many_in_a_row_stop_the_run(faulty: Any, data: Any, make_trainer: MakeTrainer, tmp_path: Path) -> None:
     callback = NonFiniteCallback(action="skip", max_skipped=7)
-    with warnings.catch_warnings(), pytest.raises(NonFiniteError, match=r"Step 9 .*max_skipped=7 were left out"):
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(NonFiniteError, match=r"Step 9 .*max_skipped=7 steps in a row were skipped"),
+    ):
         warnings.simplefilter("ignore")
         make_trainer(callback, max_epochs=9).fit(faulty(at=tuple(range(2, 99))), data)
     assert callback.skipped == 7
@@ -189,11 +192,11 @@ def test_a_file_that_cannot_be_written_is_said(
 
 def test_the_count_goes_on_after_a_resume(faulty: Any, data: Any, make_trainer: MakeTrainer, tmp_path: Path) -> None:
     trainer = make_trainer(NonFiniteCallback(action="skip"))
-    with pytest.warns(UserWarning, match="Steps left out"):
+    with pytest.warns(UserWarning, match="Steps skipped"):
         trainer.fit(faulty(at=(1,)), data)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     callback = NonFiniteCallback(action="skip")
-    with pytest.warns(UserWarning, match="Steps left out so far: 2"):
+    with pytest.warns(UserWarning, match="Steps skipped so far: 2"):
         make_trainer(callback, max_epochs=2).fit(faulty(at=(2,)), data, ckpt_path=tmp_path / "a.ckpt")
     assert callback.skipped == 2
 

@@ -1,4 +1,4 @@
-"""The ten one-ply opponents in plain Python, on top of the reference rules: what each scores an action.
+"""The one-ply opponents in plain Python, on top of the reference rules: what each scores an action.
 
 `docs/opponents.md` says the same in prose. Each opponent plays every legal action on a copy of the position,
 scores the result, and takes the highest. These are the scores, so that another implementation's choice can be
@@ -22,18 +22,6 @@ from reference.rules import (
     step,
 )
 
-NAMES = (
-    "random",
-    "heuristic",
-    "aggressive",
-    "defensive",
-    "queue",
-    "skunk",
-    "noisy",
-    "online",
-    "outcome_heuristic",
-    "distilled_outcome",
-)
 NOISE_SIGMA = 0.15
 TIE = 1e-6  # scores this close to the best are tied with it
 THREATS = frozenset("CHLZG")
@@ -80,6 +68,7 @@ OUTCOME = {
     "outcome_heuristic": Outcome(3.0, -2.0, -2.5, 2.0, 1.5, 2.0, 1.5, 0.4, 15, 0.5, 0.5, 0.3),
     "distilled_outcome": Outcome(4.2, -2.5, -3.5, 2.8, 1.8, 2.5, 2.2, 0.6, 18, 0.7, 0.6, 0.4),
 }
+NAMES = ("random", *MATERIAL, *OUTCOME)
 
 
 class Turn:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -152,22 +148,6 @@ def test_bytes_that_are_no_position_are_refused(byte: int) -> None:
         GameBatch.from_packed(np.full((1, size), byte, np.uint8))
     with pytest.raises(ValueError, match=r"^data: "):
         State(bytes([byte]) * size)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_threads_work_in_a_forked_process() -> None:
-    """A data loader's worker is forked after this process has played: it must not wait for ever."""
-    code = """
-        import os, signal
-        from sim_core import GameBatch
-        GameBatch(100).play_random(threads=2)
-        if (child := os.fork()) == 0:
-            signal.alarm(3)
-            GameBatch(100).play_random(threads=2)
-            os._exit(0)
-        raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0)
-    """
-    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=60).returncode == 0
 
 
 def test_an_empty_list_is_no_rows() -> None:

@@ -18,7 +18,7 @@ CFLAGS=-O1 "${install[@]}" --no-build-isolation --editable '.[onnx,pettingzoo,sa
 # what takes long or starts processes proves no more about versions; warnings of old versions tell nothing
 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE "$venv/bin/python" -m pytest --numprocesses auto -p no:cacheprovider \
     -m "not slow" -k "not gpu.yaml and not transformer.yaml and not threads" -o filterwarnings= --disable-warnings \
-    tests/sim_core/test_{batch,batch_arguments,pettingzoo}.py \
+    tests/sim_core/test_{batch,batch_arguments,pettingzoo_env,state}.py \
     tests/sim_core/tree_search/test_search.py tests/sim_core/beasty_bar/test_{notation,rules_vectors,fuzz}.py \
     tests/callbacks/test_{adaptive_opponents,any_schedule,entropy,grad_norm,package,schedule_callback,targets,temperature}.py \
     tests/lit_trainer/{checkpoints,learning,measuring/test_ma*,measuring/test_me*,networks,reporting/test_logged*,cli} \

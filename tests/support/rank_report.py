@@ -21,7 +21,7 @@ class RankReport(Callback):
         report = {
             "state_dict": pl_module.state_dict(),
             "replay": data.window.state_dict(),
-            "stats": data.generation_stats,
+            "stats": data.generation_stats.to_log(),
             "opponent_pool": data.opponent_pool.state_dict() | {"weights": dict(data.opponent_pool.weights)},
             "evaluation": {name: asdict(result) for name, result in pl_module.evaluation.items()},
             "steps": trainer.global_step,

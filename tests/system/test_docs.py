@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import re
 import runpy
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from support.cli_tools import ROOT
+from support.cli_tools import ROOT, config, run
 from support.doc_commands import PAGES
+
+from sim_core import OPPONENTS
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -33,6 +37,8 @@ TEXTS = [
     ROOT / "mkdocs.yml",
     *sorted(path for path in (ROOT / "docs").rglob("*") if path.suffix in (".py", ".yaml")),
 ]
+GONE = ("data.worker_threads",)
+"""Keys that the changelog says are gone."""
 FOLDERS = ("lit_trainer", "sim_core", "callbacks", "configs", "tests", "docs", "benchmarks")
 
 
@@ -97,6 +103,29 @@ def test_dead_names_and_files_would_be_found(tmp_path: Path) -> None:
             test_every_file_that_is_named_exists(page)
 
 
+@pytest.fixture(scope="module")
+def configuration() -> dict[str, Any]:
+    """Returns what `--print_config` shows of the quickstart."""
+    printed = io.StringIO()
+    with pytest.raises(SystemExit), contextlib.redirect_stdout(printed):
+        run("fit", *config("quickstart.yaml"), "--data.workers.count=1", "--print_config")
+    found: dict[str, Any] = yaml.safe_load(printed.getvalue())
+    return found
+
+
+@pytest.mark.parametrize("text", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda text: text.relative_to(ROOT).as_posix())
+def test_every_key_of_the_data_module_is_one(text: Path, configuration: dict[str, Any]) -> None:
+    """A key that has another name, or is in another group."""
+    for key in set(re.findall(r"(?<![\w.])data\.[a-z_.]*[a-z_]", current(text))):
+        if key not in GONE:
+            found: Any = configuration
+            for part in key.split("."):
+                if not isinstance(found, dict):  # the arguments of a class that the quickstart does not choose
+                    break
+                assert part in found or "class_path" in found, key
+                found = found.get(part)
+
+
 def test_design_shows_every_package() -> None:
     """A folder that is new, or gone."""
     text = (ROOT / "docs" / "design.md").read_text()
@@ -144,6 +173,14 @@ def test_the_observation_page_is_what_the_layout_tables_say() -> None:
     """A layout that changed: run `python docs/generate.py`."""
     generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert generated["PAGE"].read_text() == generated["observation_page"]()
+
+
+def test_the_table_of_opponents_is_the_engines() -> None:
+    """An opponent that changed or is new: run `python docs/generate.py`."""
+    generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    page = generated["OPPONENTS_PAGE"].read_text()
+    assert page == generated["opponents_page"]()
+    assert all(f"\n| `{name}` | " in page for name in OPPONENTS)
 
 
 def test_adding_a_game_shows_connect_four_as_it_is() -> None:

@@ -23,6 +23,8 @@ ENGINE_TESTS = (
     "beasty_bar/test_rules_vectors",
     "beasty_bar/test_notation",
     "test_batch",
+    "test_state",
+    "beasty_bar/test_game",
     "beasty_bar/test_playthroughs",
 )
 PROGRAM = """

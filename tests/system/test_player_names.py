@@ -18,6 +18,7 @@ from lightning.pytorch import Trainer
 from lit_trainer import AlphaZeroModule, OpponentPool, ResidualMLP, SelfPlayDataModule
 from lit_trainer.checkpoints.writer import AtomicCheckpointIO
 from lit_trainer.cli.report import report
+from lit_trainer.learning.settings import EvaluationSettings, TestSettings
 from lit_trainer.measuring.contestants import load_contestants
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.play import PERSON, Session
@@ -56,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         torch.manual_seed(seed)
         module = AlphaZeroModule(small())
         data = SelfPlayDataModule(
-            evaluation_opponents=["random"], games_per_iteration=2, steps_per_iteration=1, batch_size=4, simulations=0
+            generation=GenerationSettings(games=2, simulations=0), steps_per_iteration=1, batch_size=4
         )
         trainer = quiet(max_epochs=1, limit_val_batches=0, plugins=[AtomicCheckpointIO()], default_root_dir=folder)
         trainer.fit(module, data)
@@ -109,16 +110,14 @@ def by_pool(names: list[str]) -> list[str]:
 
 def by_validation(names: list[str]) -> list[str]:
     module = AlphaZeroModule(small())
-    quiet().validate(
-        module, SelfPlayDataModule(evaluation_opponents=names, evaluation_games=2, threads=1), verbose=False
-    )
+    quiet().validate(module, SelfPlayDataModule(evaluation=EvaluationSettings(opponents=names, games=2)), verbose=False)
     assert all(result.games == 2 for result in module.evaluation.values())
     return list(module.evaluation)
 
 
 def by_test(names: list[str]) -> list[str]:
     module = AlphaZeroModule(small())
-    data = SelfPlayDataModule(test_opponents=names, test_games=2, test_simulations=[0], threads=1)
+    data = SelfPlayDataModule(test=TestSettings(opponents=names, games=2, simulations=(0,)))
     quiet().test(module, data, verbose=False)
     assert all(result.games == 2 for result in module.measurement[0].values())
     return list(module.measurement[0])
@@ -164,8 +163,8 @@ def by_page(names: list[str]) -> list[str]:
 Consumer = Callable[[list[str]], list[str]]
 CONSUMERS: dict[str, tuple[str, Consumer]] = {
     "pool": ("opponents", by_pool),
-    "validation": ("evaluation_opponents", by_validation),
-    "test": ("test_opponents", by_test),
+    "validation": ("evaluation.opponents", by_validation),
+    "test": ("test.opponents", by_test),
     "tournament": ("agents", by_tournament),
     "report": ("opponents", by_report),
     "play": ("agent", by_terminal),
@@ -211,8 +210,8 @@ def test_every_consumer_refuses_an_opponent_of_another_game(folder: Path) -> Non
     said = ": tactical plays connect_four, expected beasty_bar, whose built-in opponents are random, "
     refusals: list[tuple[str, Callable[[], object]]] = [
         ("opponent_pool", lambda: SelfPlayDataModule(opponent_pool=OpponentPool(["tactical"]))),
-        ("evaluation_opponents", lambda: SelfPlayDataModule(evaluation_opponents=["tactical"])),
-        ("test_opponents", lambda: SelfPlayDataModule(test_opponents=["tactical"])),
+        ("evaluation.opponents", lambda: SelfPlayDataModule(evaluation=EvaluationSettings(opponents=["tactical"]))),
+        ("test.opponents", lambda: SelfPlayDataModule(test=TestSettings(opponents=["tactical"]))),
         ("agents", lambda: load_contestants(["tactical", "skunk"], "beasty_bar")),
         ("opponents", lambda: by_report(["tactical"])),
         ("agent", lambda: play("tactical")),
@@ -227,5 +226,5 @@ def test_a_file_is_not_needed_after_it_was_read(folder: Path) -> None:
     shutil.copy(folder / "iter1.ckpt", path)
     pool = OpponentPool([str(path)], 0.0, 0.0)
     path.unlink()
-    assert SelfPlayDataModule(opponent_pool=pool).evaluation_opponents == ("soon_gone",)
+    assert SelfPlayDataModule(opponent_pool=pool).evaluation.opponents == ("soon_gone",)
     assert pool.players_of(pool.plan(2), small())["soon_gone"].player(1)

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
 from support.cli_tools import ROOT
 
 PACKAGES = ("lit_trainer", "sim_core", "callbacks")
 
 _WORDS = """
-abandons accepts accumulates adapts adds advances aligns allocates allows announces answers appends applies asks
+abandons absorbs accepts accumulates adapts adds advances aligns allocates allows announces answers appends applies asks
 asserts assigns attaches averages backs begins binds blends blocks breaks brings broadcasts builds caches calculates
 calibrates calls cancels catches changes charges checks chooses cleans clears clips closes collects combines
 compares completes composes computes concatenates configures connects continues converts copies corrects counts
@@ -22,7 +21,7 @@ covers creates cuts deals decays decides decodes defines delegates deletes deliv
 detaches detects determines disables discards divides does downloads draws drives drops enables encodes ends ensures
 enters estimates evaluates exits expands expects explains exports extends extracts feeds fetches fills filters finds
 finishes fits flattens flushes follows forces forgets forks formats forwards frees freezes gathers generates gets
-gives groups handles hands has hashes hides holds identifies ignores implements imports improves includes increases
+gives goes groups handles hands has hashes hides holds identifies ignores implements imports improves includes increases
 indexes initialises initializes inserts installs interpolates interrupts is iterates joins keeps kills labels
 launches leaves lets limits links lists loads locates locks logs looks loses lowers maintains makes maps marks masks
 matches measures merges mirrors mixes moves names normalises normalizes notes notices numbers offers opens orders
@@ -39,6 +38,69 @@ walks warns weighs works wraps writes yields
 """
 VERBS = frozenset(_WORDS.split())
 """The first words that a docstring of a function may have: verbs in the third person. Add a verb that is missing."""
+
+UNFINISHED = frozenset(
+    [
+        "lit_trainer/__main__.py",
+        "lit_trainer/checkpoints/safetensors.py",
+        "lit_trainer/checkpoints/summary.py",
+        "lit_trainer/checkpoints/writer.py",
+        "lit_trainer/cli/commands.py",
+        "lit_trainer/cli/config_checks.py",
+        "lit_trainer/cli/config_files.py",
+        "lit_trainer/cli/export.py",
+        "lit_trainer/cli/lightning_cli.py",
+        "lit_trainer/cli/run_folders.py",
+        "lit_trainer/cli/slurm.py",
+        "lit_trainer/learning/data_module.py",
+        "lit_trainer/learning/resume.py",
+        "lit_trainer/learning/stopping.py",
+        "lit_trainer/measuring/matches.py",
+        "lit_trainer/measuring/move_times.py",
+        "lit_trainer/measuring/positions.py",
+        "lit_trainer/measuring/statistics.py",
+        "lit_trainer/networks/base.py",
+        "lit_trainer/networks/evaluators.py",
+        "lit_trainer/networks/kernels.py",
+        "lit_trainer/networks/linear.py",
+        "lit_trainer/networks/onnx_graph.py",
+        "lit_trainer/networks/onnx_transformer.py",
+        "lit_trainer/networks/residual_mlp.py",
+        "lit_trainer/networks/transformer.py",
+        "lit_trainer/players/roster.py",
+        "lit_trainer/players/specs.py",
+        "lit_trainer/reporting/model_card.py",
+        "lit_trainer/reporting/progress_bar.py",
+        "lit_trainer/reporting/sources.py",
+        "lit_trainer/reporting/time_report.py",
+        "lit_trainer/utils/checks.py",
+        "lit_trainer/utils/settings.py",
+        "sim_core/_arguments.py",
+        "sim_core/_threads.py",
+        "sim_core/batch.pyx",
+        "sim_core/beasty_bar/endgame.pyx",
+        "sim_core/beasty_bar/game.pyx",
+        "sim_core/beasty_bar/line.pxd",
+        "sim_core/beasty_bar/notation.py",
+        "sim_core/beasty_bar/opponents.pyx",
+        "sim_core/beasty_bar/rules.pyx",
+        "sim_core/connect_four.pyx",
+        "sim_core/game.pyx",
+        "sim_core/pettingzoo_env.py",
+        "sim_core/rng.pxd",
+        "sim_core/runner.pyx",
+        "sim_core/state.py",
+        "sim_core/tree_search/ismcts.pyx",
+        "sim_core/tree_search/leaves.pyx",
+        "sim_core/tree_search/searcher.pyx",
+        "sim_core/tree_search/settings.py",
+        "sim_core/tree_search/solved_roots.pxd",
+        "sim_core/tree_search/solved_roots.pyx",
+        "sim_core/tree_search/trees.pxd",
+        "sim_core/tree_search/trees.pyx",
+    ]
+)
+"""Files that are still to be rewritten. Take a file out once it is; put none in."""
 
 PHRASES = {
     r"\bwhom\b": "ask 'which opponent' or turn the sentence round",
@@ -65,7 +127,8 @@ class Docstring(NamedTuple):
 
 def files(*suffixes: str) -> list[Path]:
     found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*")) if path.suffix in suffixes]
-    return [path for path in found if "build" not in path.relative_to(ROOT).parts]
+    finished = [path for path in found if path.relative_to(ROOT).as_posix() not in UNFINISHED]
+    return [path for path in finished if "build" not in path.relative_to(ROOT).parts]
 
 
 def python_docstrings(path: Path) -> Iterator[Docstring]:
@@ -101,13 +164,11 @@ def begins_with_a_verb(text: str) -> bool:
     return first is not None and first[1].lower() in VERBS
 
 
-@pytest.mark.xfail(reason="the modules are being rewritten", strict=False)
 def test_docstrings_of_functions_begin_with_a_verb() -> None:
     wrong = [f"{place}: {text.splitlines()[0]}" for place, text in docstrings() if not begins_with_a_verb(text)]
     assert not wrong, f"{len(wrong)} docstrings do not begin with a verb of VERBS:\n" + "\n".join(wrong)
 
 
-@pytest.mark.xfail(reason="the modules are being rewritten", strict=False)
 def test_the_texts_of_arguments_begin_with_a_capital_letter() -> None:
     wrong = []
     for place, text in class_and_function_docstrings():
@@ -127,7 +188,6 @@ def class_and_function_docstrings() -> Iterator[tuple[str, str]]:
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", ast.get_docstring(node) or ""
 
 
-@pytest.mark.xfail(reason="the modules are being rewritten", strict=False)
 def test_the_code_has_none_of_the_phrases_that_readers_stumble_over() -> None:
     wrong = []
     for path in files(".py", ".pyi", ".pyx", ".pxd"):
@@ -145,4 +205,5 @@ def test_the_rule_itself() -> None:
     assert begins_with_a_verb("Returns the seed.")
     for text in ("The seed.", "Return the seed.", "returns the seed.", "Seeds' order.", "Whether it is one.", ""):
         assert not begins_with_a_verb(text)
-    assert len([one for one in docstrings() if ".pyx:" in one.place]) >= 20
+    found = list(cython_docstrings(ROOT / "sim_core" / "batch.pyx"))
+    assert len(found) >= 10

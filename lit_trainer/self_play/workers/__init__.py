@@ -1,1 +1,1 @@
-"""Worker processes that play while the trainer learns."""
+"""Runs worker processes, which play while the trainer learns."""

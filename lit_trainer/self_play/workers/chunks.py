@@ -9,8 +9,8 @@ from collections.abc import Mapping
 class ChunkPlanner:
     """Cuts an iteration's plan into chunks.
 
-    What a chunk's whole numbers leave out is owed to the next, so that a rare opponent is met as often as planned,
-    within one game.
+    A chunk holds whole games, so each opponent's share is rounded. The next chunk makes up for it: over all chunks,
+    also a rare opponent is met as often as planned, within one game.
 
     >>> planner = ChunkPlanner()
     >>> [planner.next({"a": 7, "b": 1}, 2) for _ in range(4)]
@@ -21,7 +21,12 @@ class ChunkPlanner:
         self._owed: dict[str, float] = {}
 
     def next(self, plan: Mapping[str, int], games: int) -> dict[str, int]:
-        """The next chunk of so many games; the plan may change from chunk to chunk."""
+        """Returns opponent to number of games of the next chunk.
+
+        Args:
+            plan: Opponent to number of games per iteration. It may change from chunk to chunk.
+            games: Number of games of the chunk.
+        """
         whole = sum(plan.values())
         # an opponent that left the plan is owed nothing more
         owed = {name: self._owed.get(name, 0.0) + games * count / whole for name, count in plan.items()}

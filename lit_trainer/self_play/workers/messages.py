@@ -1,49 +1,70 @@
-"""What the trainer and its worker processes send each other."""
+"""Defines what the trainer and its worker processes send each other."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.utils.seeding import derive_seed
 
 ALIVE = None
-"""What a worker sends as a sign of life."""
+"""A worker's sign of life."""
 
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """All that a worker is told when it starts."""
+    """Tells a worker all that it needs when it starts.
+
+    Args:
+        worker: Number of the worker among those of its trainer.
+        settings: Settings of the games.
+        network: Class and `config` of the network, pickled.
+        opponents: Opponents of the pool, each pickled, by name.
+        seed: The run's random seed.
+        rank: The trainer's rank in the run.
+        start_iteration: Iteration at which the workers were started.
+        max_staleness: Iterations that weights may lag behind when their games are taken.
+        device: Device on which the network is evaluated.
+        max_past: Most past checkpoints that there may be at once.
+        shared_fd: Descriptor of the memory that trainer and workers share.
+        trainer_pid: Process id of the trainer. A worker ends when its parent is another process.
+    """
 
     worker: int
-    """Its number among the workers of its trainer."""
     settings: GenerationSettings
     network: bytes
-    """Pickled class and `config` of the network."""
     opponents: Mapping[str, bytes]
-    """Opponents of the pool, pickled one by one."""
     seed: int
-    """The run's."""
     rank: int
-    """The trainer's."""
     start_iteration: int
-    """At which the workers were started."""
     max_staleness: int
     device: str
     max_past: int
     shared_fd: int
     trainer_pid: int
 
+    @property
+    def player(self) -> str:
+        """Returns the worker's name in statistics, unlike that of any other process of the run."""
+        return f"rank {self.rank}, worker {self.worker}"
+
     def chunk_seed(self, chunk: int) -> int:
-        """No two chunks of a run share deals, also not where it was resumed."""
+        """Returns the seed of a chunk. No two chunks of a run have the same, also where the run was resumed."""
         return derive_seed(self.seed, "worker", self.start_iteration, self.rank, self.worker, chunk)
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Games played with the weights of one version."""
+    """Brings games that were played with the weights of one version.
+
+    Args:
+        version: Version of the weights, the iteration that published them.
+        games: The games.
+    """
 
     version: int
     games: GeneratedGames
@@ -51,7 +72,12 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Abandoned:
-    """Games given up on their way, since by their end they would be too old to learn from."""
+    """Reports games that were given up, because at their end they would be too old to learn from.
+
+    Args:
+        version: Version of the weights, the iteration that published them.
+        games: Number of the games.
+    """
 
     version: int
     games: int
@@ -59,6 +85,27 @@ class Abandoned:
 
 @dataclass(frozen=True)
 class Failed:
-    """The traceback of what a worker raised; it ends after it."""
+    """Brings the traceback of what a worker raised, after which it ends.
+
+    Args:
+        traceback: The traceback as text.
+    """
 
     traceback: str
+
+
+def pickled_network(network: PolicyValueNetwork) -> bytes:
+    """Returns a network's class and `config`, pickled. Its weights come through shared memory.
+
+    Raises:
+        ValueError: Another process cannot make the network.
+    """
+    try:
+        if type(network).__module__ == "__main__":
+            raise TypeError("worker processes cannot import the script that was started; move the class into a module")
+        return pickle.dumps((type(network), network.config))
+    except Exception as error:  # whatever pickling its arguments raises
+        raise ValueError(
+            f"network: {type(network).__module__}.{type(network).__qualname__} cannot be made in worker processes: "
+            f"{error}"
+        ) from error

@@ -1,4 +1,4 @@
-"""Worker processes as the trainer sees them: how they start, how games come back, and how none is left behind."""
+"""Runs worker processes for the trainer: starts them, hears their games come back, and leaves none of them behind."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from typing import Any
 from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, WorkerSetup
 from lit_trainer.utils.watch import Watch
 
-# Not multiprocessing's own start method: that imports the script of the parent again, which then needs a guard.
-# The import path comes first, so that a project is found that only the parent's script put on its path.
+# multiprocessing's own start method would import the parent's script again, which then needs a guard.
+# The import path is sent first, so that a project is found that only the parent's script put on its path.
 _START = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -33,19 +33,19 @@ from lit_trainer.self_play.workers.process import main
 main(connection)
 """
 _GRACE = 5.0
-"""Seconds a process is given to end by itself."""
+"""Seconds that a process has to end by itself."""
 _START_SECONDS = 600.0
-"""Seconds a process is given until its first sign of life, of which its imports may take most."""
+"""Seconds that a process has until its first sign of life. Its imports may take most of them."""
 _LINES = 20
-"""Lines of a dead worker's standard error that are shown."""
+"""Number of lines of a dead worker's standard error that an error shows."""
 
 
 class WorkerError(RuntimeError):
-    """A worker process died or raised; the message says which, how, and what it wrote last."""
+    """Reports that a worker process died or raised. The message says which, how, and what it wrote last."""
 
 
-class _Worker:
-    """One process, and the threads that hear it."""
+class _WorkerHandle:
+    """Runs one worker process, and the threads that listen to it."""
 
     def __init__(self, setup: WorkerSetup, inbox: SimpleQueue[tuple[int, Any]], timeout: float | None) -> None:
         self.number = setup.worker
@@ -77,7 +77,7 @@ class _Worker:
         self.send(setup)
 
     def send(self, message: Any) -> None:
-        """To the process; if that is dead, `_hear` says so."""
+        """Sends a message to the process. If that is dead, `_hear` reports it."""
         with suppress(OSError):
             self._connection.send(message)
 
@@ -105,7 +105,7 @@ class _Worker:
             self._inbox.put((self.number, WorkerError(self._death())))
 
     def check_life(self) -> None:
-        """Raise WorkerError where it has given no sign of life for too long, over the calls of this."""
+        """Raises WorkerError if the process has given no sign of life for too long, measured between calls."""
         if not self._heard and self._start_watch.overdue(None):
             raise WorkerError(f"{self._name} has not started within {_START_SECONDS:g} s")
         if self._heard and self._watch.overdue(self._heard):
@@ -125,7 +125,8 @@ class _Worker:
             return f"{self._name} hung up without ending"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
         if code == -signal.SIGKILL:
-            how += " (as systems do where memory runs out: then lower data.workers or data.generation.parallel_games)"
+            how += " (as systems do where memory runs out: "
+            how += "then lower data.workers.count or data.generation.parallel_games)"
         self._threads[0].join(1.0)
         said = "".join(self._said)
         return f"{self._name} {how}" + (
@@ -133,13 +134,13 @@ class _Worker:
         )
 
     def hang_up(self) -> None:
-        """Tell the process to end."""
+        """Tells the process to end."""
         self._closing = True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def join(self, deadline: float) -> None:
-        """Wait until it has ended, after `deadline` (of the monotonic clock) by force."""
+        """Waits for the process to end, and ends it by force after `deadline`, a time of the monotonic clock."""
         try:
             self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -153,7 +154,7 @@ class _Worker:
             self.process.stderr.close()
 
 
-def _shut_down(trainer_pid: int, workers: list[_Worker], after: Callable[[], None]) -> None:
+def _shut_down(trainer_pid: int, workers: list[_WorkerHandle], after: Callable[[], None]) -> None:
     if os.getpid() != trainer_pid:
         return  # a fork of the trainer's process ends, not the trainer
     for worker in workers:
@@ -166,13 +167,15 @@ def _shut_down(trainer_pid: int, workers: list[_Worker], after: Callable[[], Non
 
 
 class WorkerPool:
-    """Starts workers and hears them. They end with `close`, with this object, with the interpreter, or when the trainer
-    is gone, however it went.
+    """Starts worker processes and receives what they play.
+
+    The processes end with `close`, with this object, with the interpreter, or when the trainer is gone, whatever ended
+    it.
 
     Args:
-        setups: one for each worker, in the order of their numbers.
-        on_close: called once when all have ended.
-        timeout: seconds without a sign of life that `receive` bears of any worker; None: for ever.
+        setups: One for each worker, in the order of their numbers.
+        on_close: Is called once, when all workers have ended.
+        timeout: Seconds without a sign of life after which `receive` gives a worker up. None: No limit.
     """
 
     def __init__(
@@ -180,30 +183,38 @@ class WorkerPool:
     ) -> None:
         self._inbox: SimpleQueue[tuple[int, Any]] = SimpleQueue()
         self._heard: deque[tuple[int, Chunk | Abandoned]] = deque()
-        self._workers: list[_Worker] = []
+        self._workers: list[_WorkerHandle] = []
         self._finalizer = weakref.finalize(self, _shut_down, os.getpid(), self._workers, on_close)
         for setup in setups:
-            self._workers.append(_Worker(setup, self._inbox, timeout))
+            self._workers.append(_WorkerHandle(setup, self._inbox, timeout))
 
     @property
     def pids(self) -> list[int]:
-        """Process ids, by worker."""
+        """Returns the process ids, in the order of the workers' numbers."""
         return [worker.process.pid for worker in self._workers]
 
     def order(self, worker: int, games: int) -> None:
-        """Have a worker play so many games more, once it has played what it was told before."""
+        """Orders further games from a worker, which plays them after those ordered before.
+
+        Args:
+            worker: Number of the worker.
+            games: Number of games.
+        """
         self._workers[worker].send(games)
 
     def check(self) -> None:
-        """Raise WorkerError if a worker died or raised; wait for nothing."""
+        """Raises WorkerError if a worker died or raised. Returns at once."""
         while (message := self._next(0.0)) is not None:
             self._heard.append(message)
 
     def receive(self, timeout: float) -> tuple[int, Chunk | Abandoned] | None:
-        """The next worker to report and what it played; None after `timeout` seconds without.
+        """Returns the number of the next worker to report and what it played. None: nobody reported in time.
+
+        Args:
+            timeout: Seconds to wait for a report.
 
         Raises:
-            WorkerError: a worker died, raised, or has given no sign of life for too long.
+            WorkerError: A worker died, raised, or has given no sign of life for too long.
         """
         for one in self._workers:
             one.check_life()
@@ -220,5 +231,5 @@ class WorkerPool:
         return worker, message
 
     def close(self) -> None:
-        """End all workers and wait for their end."""
+        """Ends all workers and waits for their end."""
         self._finalizer()

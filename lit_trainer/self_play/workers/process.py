@@ -1,4 +1,4 @@
-"""The worker process: plays what it is told to, with the newest weights."""
+"""Runs in a worker process: plays what the trainer orders, with the newest weights."""
 
 from __future__ import annotations
 
@@ -28,23 +28,32 @@ from lit_trainer.self_play.workers.shared_state import SharedState
 
 
 class Line:
-    """A worker's line to its trainer, on which two of its threads speak."""
+    """Sends a worker's messages to its trainer. Two of its threads may use it.
+
+    Args:
+        connection: The connection to the trainer.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._lock = threading.Lock()
 
     def send(self, message: Any) -> None:
+        """Sends a message.
+
+        Raises:
+            OSError: The trainer has closed the connection.
+        """
         with self._lock:
             self.connection.send(message)
 
 
 class _TooOldError(Exception):
-    """Ends a chunk whose weights are older than the bound allows."""
+    """Ends a chunk whose weights have become too old."""
 
 
-class _Worker:
-    """Plays chunk after chunk."""
+class _ChunkPlayer:
+    """Plays one chunk of games after another."""
 
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
@@ -69,7 +78,11 @@ class _Worker:
         return opponent
 
     def play(self, games: int) -> Chunk | Abandoned:
-        """So many games, after the newest plan."""
+        """Plays a chunk by the newest plan, with the newest weights.
+
+        Args:
+            games: Number of games.
+        """
         newest = self.shared.read(self.network, self.past)
         for iteration in set(self.past) - newest.past:
             del self.past[iteration]
@@ -92,6 +105,7 @@ class _Worker:
                 temperature=newest.temperature,
                 seed=setup.chunk_seed(chunk),
                 opponents=self.opponents | past,
+                player=setup.player,
                 memory=self.memory,
                 on_progress=check,
             )
@@ -101,10 +115,12 @@ class _Worker:
 
 
 def _listen(line: Line, orders: SimpleQueue[int], trainer_pid: int) -> None:
-    """Take orders, and give a sign of life every second, until the trainer hangs up or is gone; then end this process
-    at once, whatever it does."""
+    """Takes orders and gives a sign of life every second, until the trainer hangs up or is gone.
+
+    Then it ends this process at once, whatever the other thread does.
+    """
     try:
-        # a process that the trainer forked may hold the line open after the trainer's end, hence its id
+        # a process that the trainer forked may hold the connection open after the trainer's end, so ask for its id
         while os.getppid() == trainer_pid:
             line.send(ALIVE)
             if line.connection.poll(1.0):
@@ -115,7 +131,11 @@ def _listen(line: Line, orders: SimpleQueue[int], trainer_pid: int) -> None:
 
 
 def main(connection: Connection) -> None:
-    """The life of a worker process; `connection` is its line to the trainer."""
+    """Runs a worker process from its start to its end.
+
+    Args:
+        connection: The connection to the trainer.
+    """
     faulthandler.enable()
     try:
         setup: WorkerSetup = connection.recv()
@@ -126,9 +146,9 @@ def main(connection: Connection) -> None:
     threading.Thread(target=_listen, args=(line, orders, setup.trainer_pid), daemon=True).start()
     message: Any
     try:
-        worker = _Worker(setup)
+        player = _ChunkPlayer(setup)
         while True:
-            message = worker.play(orders.get())
+            message = player.play(orders.get())
             line.send(message)
     except (BrokenPipeError, ConnectionResetError):
         os._exit(0)

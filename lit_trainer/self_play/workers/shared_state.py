@@ -1,7 +1,7 @@
-"""What workers need of the trainer, in memory that they share: weights, temperature, plan and past checkpoints.
+"""Shares with workers what they need of the trainer: weights, temperature, plan and past checkpoints.
 
-The memory belongs to a file without a name, so that the system frees it with the last process that holds it, however
-that process ends. A POSIX record lock keeps readers and the writer apart; the system releases it where its holder dies.
+The memory belongs to a file without a name. So the system frees it with the last process that holds it, however that
+process ends. A POSIX record lock keeps readers and the writer apart. The system releases it if its holder dies.
 """
 
 from __future__ import annotations
@@ -22,31 +22,36 @@ from torch import Tensor
 from lit_trainer.networks.base import PolicyValueNetwork
 
 _HEADER = 64
-"""Bytes before the plan: version and length of the plan's text, each int64."""
+"""Bytes before the plan. They hold the version and the length of the plan's text, each int64."""
 _TEXT = 1 << 16
-"""Bytes kept for temperature, plan and the past checkpoints' places."""
+"""Bytes for temperature, plan and the places of past checkpoints."""
 _ALIGN = 64
+"""Bytes at a multiple of which each tensor begins."""
 _PATIENCE = 30.0
-"""Seconds to wait for the lock, which is held for milliseconds."""
+"""Seconds to wait for the lock, which others hold for milliseconds."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What the trainer published at one time."""
+    """Keeps what the trainer published at one time.
+
+    Args:
+        version: Iteration at whose start it was published.
+        temperature: Temperature of the learner's visit shares.
+        plan: Opponent to number of games per iteration.
+        past: Iterations of all past checkpoints.
+        new_past: Iteration to half-precision weights, of those past checkpoints that the reader did not know.
+    """
 
     version: int
-    """The iteration at whose start it was published."""
     temperature: float
     plan: dict[str, int]
-    """Opponent to games an iteration."""
     past: frozenset[int]
-    """Iterations of the past checkpoints there are."""
     new_past: dict[int, dict[str, Tensor]]
-    """Half-precision weights of those that the reader did not know."""
 
 
 class _Layout:
-    """Where each tensor of a state dict lies, from an offset on; floating-point ones are kept as `dtype`."""
+    """Places the tensors of a state dict one after another. Floating-point tensors are kept as `dtype`."""
 
     def __init__(self, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
         self.entries: list[tuple[str, int, torch.dtype, torch.Size]] = []
@@ -57,7 +62,7 @@ class _Layout:
             self.nbytes += -(-value.numel() * kept.itemsize // _ALIGN) * _ALIGN
 
     def views(self, memory: Tensor, start: int) -> dict[str, Tensor]:
-        """The tensors themselves, over the memory."""
+        """Returns the tensors, by key, as views of the memory from an offset on."""
         return {
             key: memory[start + at : start + at + shape.numel() * dtype.itemsize].view(dtype).view(shape)
             for key, at, dtype, shape in self.entries
@@ -65,7 +70,7 @@ class _Layout:
 
 
 def _nameless_file(size: int) -> int:
-    """A descriptor of memory that no name leads to."""
+    """Returns a descriptor of memory that no name leads to."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("lit-alphazero")
     else:
@@ -76,15 +81,15 @@ def _nameless_file(size: int) -> int:
 
 
 class SharedState:
-    """One writer, the trainer, and any number of readers, its workers.
+    """Holds memory that one writer, the trainer, shares with any number of readers, its workers.
 
     Args:
-        network: gives the shapes of the weights; its values are not used.
-        max_past: past checkpoints there may be at once.
-        fd: descriptor of memory that another process made with an equal network and `max_past`; None makes it.
+        network: Gives the shapes of the weights. Its values are not used.
+        max_past: Most past checkpoints at once.
+        fd: Descriptor of memory that another process made with an equal network and `max_past`. None: Makes it.
 
     Raises:
-        ValueError: the memory of `fd` is of another network.
+        ValueError: The memory of `fd` belongs to another network.
     """
 
     def __init__(self, network: PolicyValueNetwork, max_past: int, fd: int | None = None) -> None:
@@ -127,7 +132,7 @@ class SharedState:
 
     @property
     def version(self) -> int:
-        """The newest version, -1 before the first; asked without a lock."""
+        """Returns the newest version, -1 before the first. It is read without the lock."""
         return int(self._numbers[0])
 
     def publish(
@@ -138,11 +143,18 @@ class SharedState:
         plan: Mapping[str, int],
         past: Mapping[int, Mapping[str, Tensor]],
     ) -> None:
-        """Put everything in place at once, under a new version.
+        """Puts everything in place at once, under a new version.
+
+        Args:
+            version: Number of the iteration.
+            network: The learner's network.
+            temperature: Temperature of its visit shares.
+            plan: Opponent to number of games per iteration.
+            past: Iteration to half-precision weights, of all past checkpoints.
 
         Raises:
-            TimeoutError: a reader does not let go.
-            ValueError: there are more past checkpoints, or longer names, than there is room for.
+            TimeoutError: A reader holds the lock for too long.
+            ValueError: There are more past checkpoints, or longer names, than there is room for.
         """
         if len(past) > len(self._past):
             raise ValueError(f"past: {len(past)} checkpoints given, expected at most {len(self._past)}")
@@ -166,11 +178,14 @@ class SharedState:
         self._places = places
 
     def read(self, network: PolicyValueNetwork, known_past: Collection[int] = ()) -> Published:
-        """Load the newest weights into a network, on whatever device, and return what belongs to them.
+        """Loads the newest weights into a network, on whatever device, and returns what belongs to them.
 
         Args:
-            network: of the kind that this was made for.
-            known_past: past checkpoints that need not be read again.
+            network: A network like the one that this was made for.
+            known_past: Iterations of past checkpoints that need not be read again.
+
+        Raises:
+            TimeoutError: The writer holds the lock for too long.
         """
         with self._lock(fcntl.LOCK_SH):
             content = json.loads(self._map[_HEADER : _HEADER + int(self._numbers[1])])
@@ -189,7 +204,7 @@ class SharedState:
             )
 
     def close(self) -> None:
-        """Give the descriptor back; the memory goes with the last reference to it."""
+        """Gives the descriptor back. The memory goes with the last reference to it."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

@@ -54,30 +54,6 @@ def test_windows_are_shared_out_whole_and_evenly(counts: tuple[int, ...], world:
         assert max(each) - min(each) <= 1, age
 
 
-def test_statistics_of_processes_that_met_different_opponents() -> None:
-    """A mean of rates, a sum of shares, a score that forgets who played how many games."""
-    first = {"games": 4.0, "seconds": 2.0, "games_per_second": 2.0, "forward_share": 0.5, "replay_positions": 50.0}
-    first |= {"games/self_play": 3.0, "score/self_play": 1.0, "games/random": 1.0, "score/random": 1.0}
-    second = {"games": 1.0, "seconds": 1.0, "games_per_second": 1.0, "forward_share": 0.3, "replay_positions": 10.0}
-    second |= {"games/self_play": 1.0, "score/self_play": 0.0, "staleness": 0.5, "dropped_games": 3.0}
-    combined = processes.combine_stats([first, second])
-    assert combined == pytest.approx(
-        {
-            "games": 5.0,
-            "seconds": 2.0,
-            "games_per_second": 3.0,
-            "forward_share": 0.4,
-            "replay_positions": 60.0,
-            "games/self_play": 4.0,
-            "score/self_play": 0.75,
-            "games/random": 1.0,
-            "score/random": 1.0,
-            "staleness": 0.5,
-            "dropped_games": 3.0,
-        }
-    )
-
-
 def _gather(rank: int, world: int, folder: str) -> None:
     processes._PIECE = 1000
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)

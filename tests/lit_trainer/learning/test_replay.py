@@ -34,14 +34,14 @@ def distinct(n: int = 400, seed: int = 1) -> GeneratedGames:
     policies /= policies.sum(axis=1, keepdims=True)
     policies[rng.random(len(batch)) < 0.2] = 0.0
     outcomes = rng.integers(-1, 2, len(batch)).astype(np.int8)
-    return GeneratedGames(batch.packed(), policies.astype(np.float32), outcomes, {})
+    return GeneratedGames(batch.packed(), policies.astype(np.float32), outcomes)
 
 
 GAMES = distinct()
 
 
 def part(low: int, high: int, games: GeneratedGames = GAMES) -> GeneratedGames:
-    return GeneratedGames(games.states[low:high], games.policies[low:high], games.outcomes[low:high], {})
+    return GeneratedGames(games.states[low:high], games.policies[low:high], games.outcomes[low:high])
 
 
 def held(window: ReplayWindow) -> list[bytes]:
@@ -68,7 +68,7 @@ def test_the_newest_positions_are_held_oldest_first(capacity: int, sizes: list[i
     for size in sizes:
         numbers = [(at + k) % len(GAMES.states) for k in range(size)]
         at += size
-        window.add(GeneratedGames(GAMES.states[numbers], GAMES.policies[numbers], GAMES.outcomes[numbers], {}))
+        window.add(GeneratedGames(GAMES.states[numbers], GAMES.policies[numbers], GAMES.outcomes[numbers]))
         model.extend(numbers)
         assert len(window) == len(model)
     state = window.state_dict()
@@ -146,7 +146,7 @@ def test_a_sure_policy_is_kept_exactly() -> None:
     window = ReplayWindow(10)
     sure = np.zeros((1, A), np.float32)
     sure[0, 5] = 1.0
-    window.add(GeneratedGames(GAMES.states[:1], sure, GAMES.outcomes[:1], {}))
+    window.add(GeneratedGames(GAMES.states[:1], sure, GAMES.outcomes[:1]))
     assert (draw(window, 1)["policy"].numpy() == sure).all()
 
 

@@ -15,7 +15,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
 
 from lit_trainer.checkpoints.description import ENTRY
-from lit_trainer.learning.resume import configuration, let_configuration_win
+from lit_trainer.learning.resume import apply_current_settings, configuration
 
 MakeOptimizer = Callable[[Iterator[nn.Parameter]], Optimizer]
 MakeScheduler = Callable[[Optimizer], LRScheduler] | None
@@ -76,7 +76,7 @@ def resumed(
     run.learn(steps)
     checkpoint = run.save()
     again = Made(*second)
-    let_configuration_win(checkpoint, new_configuration(*first), *_new(*second))
+    apply_current_settings(checkpoint, new_configuration(*first), *_new(*second))
     again.load(checkpoint)
     return run, again
 
@@ -102,7 +102,7 @@ def test_the_same_configuration_goes_on_exactly(kind: str) -> None:
     run.learn(7)
     checkpoint = run.save()
     before = copy.deepcopy(checkpoint)
-    let_configuration_win(checkpoint, new_configuration(*KINDS[kind]), *_new(*KINDS[kind]))
+    apply_current_settings(checkpoint, new_configuration(*KINDS[kind]), *_new(*KINDS[kind]))
     assert str(checkpoint) == str(before)
     again = Made(*KINDS[kind])
     again.load(checkpoint)
@@ -184,7 +184,7 @@ def test_a_setting_that_needs_other_moments() -> None:
 
 def test_without_optimizer_states_there_is_nothing_to_change() -> None:
     checkpoint: dict[str, Any] = {"state_dict": {}, "optimizer_states": [], "lr_schedulers": []}
-    let_configuration_win(checkpoint, None, *_new(ADAMW, COSINE))
+    apply_current_settings(checkpoint, None, *_new(ADAMW, COSINE))
     assert checkpoint == {"state_dict": {}, "optimizer_states": [], "lr_schedulers": []}
 
 

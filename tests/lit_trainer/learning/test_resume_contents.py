@@ -72,7 +72,7 @@ WRONG: dict[str, tuple[Callable[[Contents], None], str]] = {
     "callbacks as a list": (put("callbacks", []), "callbacks: list found"),
     "no pool": (without(*POOL), "SelfPlayDataModule: it holds no opponent_pool"),
     "a pool without past": (without(*POOL, "past"), "past checkpoints are missing"),
-    "another past network": (put(*POOL, "past", {1: {"a": torch.zeros(1)}}), "the network of iteration 1 is another"),
+    "another past network": (put(*POOL, "past", {1: {"a": torch.zeros(1)}}), "iteration 1 differs from the learner"),
     "a past without number": (put(*POOL, "past", {"one": {}}), "past: 'one' found, expected iterations"),
     "a rate above 1": (put(*POOL, "win_rates", {"random": 1.5}), "win_rates: random: 1.5 found"),
     "a window that is none": (put(*WINDOW, None), "replay: NoneType found"),

@@ -66,7 +66,7 @@ def test_they_survive_the_window_and_its_checkpoint(scrambled: Any) -> None:
 def test_chunks_are_joined_with_their_values(scrambled: Any) -> None:
     first, second = generated(scrambled, 2), generated(scrambled, 2, seed=4)
     assert first.values is not None and second.values is not None
-    joined = join_games([first, second], 1).values
+    joined = join_games([first, second]).values
     assert joined is not None and joined.tolist() == [*first.values, *second.values]
 
 

@@ -277,7 +277,7 @@ def test_two_networks_meet_in_lanes(checkpoint_path: Path, other: Path) -> None:
 
 
 def test_help_lists_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    for args, expected in ((["--help"], "tournament"), (["tournament", "--help"], "PATH@N")):
+    for args, expected in ((["--help"], "tournament"), (["tournament", "--help"], "FILE.ckpt@SIMULATIONS")):
         with pytest.raises(SystemExit) as stopped:
             run(*args)
         assert stopped.value.code == 0

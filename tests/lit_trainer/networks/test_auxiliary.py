@@ -17,7 +17,7 @@ from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import hidden_loss, margin_loss
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.networks.base import AuxiliaryHeads
-from lit_trainer.networks.kernels import computes_as_residual_mlp
+from lit_trainer.networks.residual_mlp import computes_as_residual_mlp
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.self_play.games import GeneratedGames, OpponentGames, generate_games_batched_by_opponent, join_games
@@ -105,9 +105,7 @@ def test_a_saved_window_has_its_margins_back(capacity: int, scrambled: Any, tmp_
     for low in (0, 70):
         part = slice(low, low + 70)
         window.add(
-            GeneratedGames(
-                games.states[part], games.policies[part], games.outcomes[part], {}, margins=games.margins[part]
-            )
+            GeneratedGames(games.states[part], games.policies[part], games.outcomes[part], margins=games.margins[part])
         )
     torch.save(window.state_dict(), tmp_path / "window.pt")
     again = ReplayWindow(capacity)
@@ -127,7 +125,7 @@ def test_what_is_not_known_teaches_nothing(scrambled: Any) -> None:
     assert again.sample(100, np.random.default_rng(1), auxiliary=True)["margin"].isnan().all()
     again.load_state_dict(window.state_dict())
     assert not again.sample(100, np.random.default_rng(1), auxiliary=True)["margin"].isnan().any()
-    again.add(GeneratedGames(games.states, games.policies, games.outcomes, {}))
+    again.add(GeneratedGames(games.states, games.policies, games.outcomes))
     share = again.sample(2000, np.random.default_rng(1), auxiliary=True)["margin"].isnan().float().mean()
     assert 0.4 < share < 0.6
 
@@ -137,7 +135,7 @@ def test_large_margins_are_cut_off_and_not_wrapped_round(scrambled: Any) -> None
     margins = np.full(len(games.outcomes), 100_000, np.int32)
     margins[::2] *= -1
     window = ReplayWindow(5000)
-    window.add(GeneratedGames(games.states, games.policies, games.outcomes, {}, margins=margins))
+    window.add(GeneratedGames(games.states, games.policies, games.outcomes, margins=margins))
     assert set(window.state_dict()["margins"].tolist()) == {32_767, -32_767}
 
 
@@ -145,10 +143,10 @@ def test_chunks_are_joined_with_their_margins(scrambled: Any) -> None:
     first, second = generated(scrambled), generated(scrambled)
     assert first.margins is not None and second.margins is not None
     second.margins += 100
-    joined = join_games([first, second], 1).margins
+    joined = join_games([first, second]).margins
     assert joined is not None and joined.tolist() == [*first.margins, *second.margins]
     second.margins = None
-    assert join_games([first, second], 1).margins is None
+    assert join_games([first, second]).margins is None
 
 
 # ---------------------------------------------------------------------- the heads

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from lit_trainer import OnnxEvaluator, PolicyValueNetwork, ResidualMLP, TorchEvaluator, TransformerNetwork
 from lit_trainer.networks.evaluators import EVALUATORS, make_evaluator
-from lit_trainer.networks.kernels import computes_as_residual_mlp, kernels_for, rows_a_pass, weights_of
+from lit_trainer.networks.kernels import kernels_for
 from lit_trainer.networks.onnx_graph import quantized
+from lit_trainer.networks.residual_mlp import computes_as_residual_mlp, rows_a_pass, weights_of
 from sim_core import GameBatch
 
 Make = Callable[..., ResidualMLP]

@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from support.cli_tools import run
 
 from lit_trainer.play import SavedGame, Thinker
-from lit_trainer.play.app import LARGEST_BODY, Application
+from lit_trainer.play.app import Application
+from lit_trainer.play.request_parts import LARGEST_BODY
 from lit_trainer.play.server import offered
 from lit_trainer.play.views import ANIMALS, POINTS, STRENGTHS
 from sim_core import GameBatch, State
@@ -162,7 +163,11 @@ def test_what_is_wrong_is_answered_in_a_line_and_changes_nothing(
         ({"mode": "play", "seat": "third"}, 400, "seat: 'third' given, expected one of first, second, random"),
         ({"mode": "play", "agent": "/etc/passwd"}, 400, "agent: '/etc/passwd' given, expected one of iter1"),
         ({"mode": "play", "agent": "ismcts:1000000"}, 400, "agent: 'ismcts:1000000' given, expected one of"),
-        ({"mode": "play", "agent": "skunk", "game": "connect_four"}, 400, "agent: 'skunk' given, but it does not"),
+        (
+            {"mode": "play", "agent": "skunk", "game": "connect_four"},
+            400,
+            "agent: skunk plays beasty_bar and beasty_bar_a",
+        ),
         ({"mode": "play", "seed": -1}, 400, "seed: '-1' given, expected a whole number from 0"),
         ({"mode": "watch", "other": "nobody"}, 400, "other: 'nobody' given"),
         ({"mode": "replay"}, 400, "record: missing or not a text"),

@@ -16,7 +16,7 @@ from jsonargparse import ArgumentParser
 from lit_trainer.networks.residual_mlp import ResidualMLP
 from lit_trainer.players.adaptive_pool import RULES, AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool
-from sim_core import OPPONENTS
+from sim_core import DEFAULT_OPPONENTS
 
 RATE = st.floats(0, 1)
 
@@ -78,12 +78,12 @@ def test_losing_more_to_one_never_lowers_its_weight(rates: list[float], k: int, 
 
 def test_extremes() -> None:
     pool = AdaptiveOpponentPool()
-    assert pool.opponents == OPPONENTS
-    assert set(pool.weights.values()) == {0.1}
-    pool.update_weights_from_win_rates(dict.fromkeys(OPPONENTS, 1.0))
-    assert list(pool.weights.values()) == pytest.approx([0.1] * 10)
-    pool.update_weights_from_win_rates(dict.fromkeys(OPPONENTS, 1.0) | {"skunk": 0.0})
-    assert pool.weights["skunk"] == pytest.approx(0.55)
+    assert pool.opponents == DEFAULT_OPPONENTS
+    assert set(pool.weights.values()) == {1 / len(DEFAULT_OPPONENTS)}
+    pool.update_weights_from_win_rates(dict.fromkeys(DEFAULT_OPPONENTS, 1.0))
+    assert list(pool.weights.values()) == pytest.approx([1 / len(DEFAULT_OPPONENTS)] * len(DEFAULT_OPPONENTS))
+    pool.update_weights_from_win_rates(dict.fromkeys(DEFAULT_OPPONENTS, 1.0) | {"skunk": 0.0})
+    assert pool.weights["skunk"] == pytest.approx(1 - 0.05 * (len(DEFAULT_OPPONENTS) - 1))
     assert {round(w, 9) for name, w in pool.weights.items() if name != "skunk"} == {0.05}
 
 
@@ -196,7 +196,8 @@ def test_a_yaml_knows_all_arguments_of_both_pools(capsys: pytest.CaptureFixture[
     own = list(inspect.signature(OpponentPool).parameters)
     given = parser.parse_args(["--pool=lit_trainer.AdaptiveOpponentPool", "--pool.opponents=[random]"])
     assert set(vars(given.pool.init_args)) == {*own, "rule", "power"}
-    pool = parser.instantiate_classes(given).pool
+    # the method's name from jsonargparse 4.49 on, and the one before
+    pool = (getattr(parser, "instantiate", None) or parser.instantiate_classes)(given).pool
     assert isinstance(pool, AdaptiveOpponentPool) and pool.opponents == ("random",) and pool.rule == "linear"
     with pytest.raises(SystemExit):
         parser.parse_args(["--pool.help=lit_trainer.AdaptiveOpponentPool"])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.console import Console
-from rich.table import Table
+from support.rendered import rendered
 
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.reporting.tables import (
@@ -22,14 +19,6 @@ from lit_trainer.reporting.tables import (
 
 EASY = MatchResult(6, 2, 2, 0.7, 0.4, 0.9, margin=3.25, margin_low=1.25, margin_high=5.25, median_margin=2.5)
 OUTCOMES_ALONE = MatchResult(0, 1, 1, 0.25, 0.0, 0.75)
-
-
-def rendered(table: Table, width: int = 200) -> list[list[str]]:
-    """The cells of each line, as a terminal shows them."""
-    console = Console(file=io.StringIO(), width=width)
-    console.print(table)
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines if line.strip(" ─")]
 
 
 def test_an_evaluation_shows_each_number_under_its_title() -> None:

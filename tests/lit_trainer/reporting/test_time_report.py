@@ -64,7 +64,7 @@ def test_each_part_gets_its_own_time(capsys: pytest.CaptureFixture[str]) -> None
     assert 0 < seconds["playing"] < passed - 2 * VALIDATION - 6 * STEP - 3 * END
     parts = [rows[name] for name in ("playing", "learning", "evaluation", "the rest")]
     assert sum(parts) == pytest.approx(100, abs=0.3)
-    assert rows["an iteration, seconds"] == pytest.approx(sum(seconds.values()) / 3, abs=1e-3)
+    assert rows["seconds per iteration"] == pytest.approx(sum(seconds.values()) / 3, abs=1e-3)
 
 
 def test_self_play_s_numbers_are_those_of_all_iterations(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,13 +78,13 @@ def test_self_play_s_numbers_are_those_of_all_iterations(capsys: pytest.CaptureF
     logged = {name: metrics(folder, f"selfplay/{name}") for name in ("seconds", "games", "positions", "forward_share")}
     seconds = sum(logged["seconds"].values())
     assert len(logged["seconds"]) == 3
-    assert rows["games a second of self-play"] == pytest.approx(18 / seconds, abs=0.6)
+    assert rows["games per second of self-play"] == pytest.approx(18 / seconds, abs=0.6)
     positions = sum(logged["positions"].values())
-    assert rows["positions a second of self-play"] == pytest.approx(positions / seconds, abs=0.6)
+    assert rows["positions per second of self-play"] == pytest.approx(positions / seconds, abs=0.6)
     forward = sum(share * logged["seconds"][k] for k, share in logged["forward_share"].items()) / seconds
     assert shares["forward"] == pytest.approx(100 * forward, abs=0.06)
-    assert rows["simulations a second of self-play"] > 0
-    assert rows["games a second of the run"] == pytest.approx(18 / sum(report_of(cli).seconds.values()), abs=0.6)
+    assert rows["simulations per second of self-play"] > 0
+    assert rows["games per second of the run"] == pytest.approx(18 / sum(report_of(cli).seconds.values()), abs=0.6)
     assert not {"the trainer waits for games", "games dropped, in all"} & rows.keys()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,9 +11,16 @@ import pytest
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.python_player import PythonPlayer
-from lit_trainer.self_play.games import GeneratedGames, OpponentGames, generate_games_batched_by_opponent
-from lit_trainer.self_play.lanes import Schedule, play_schedule
+from lit_trainer.self_play.games import (
+    GeneratedGames,
+    OpponentGames,
+    generate_games_batched_by_opponent,
+    join_games,
+)
+from lit_trainer.self_play.lanes import Schedule, play_schedule, runner_settings
+from lit_trainer.self_play.stats import SelfPlayStats
 from sim_core import ACTIONS, Action, GameBatch, State, solve_endgame
+from sim_core.runner_settings import ValueTarget
 
 PLIES = 24
 
@@ -136,8 +143,14 @@ def test_endgame_values_are_those_of_the_first_position_that_can_be_solved(seat:
         schedule = Schedule(np.array([number]), np.array([0]), controllers)
         arguments = {"game": "beasty_bar", "seed": 3, "parallel_games": 1, "record": True}
         played, exact = (
-            play_schedule(learner, schedule, [PythonPlayer("recorder", agent)], value_target=target, **arguments)
-            for target in ("outcome", "endgame")
+            play_schedule(
+                learner,
+                schedule,
+                [PythonPlayer("recorder", agent)],
+                settings=runner_settings(learner, target),
+                **arguments,
+            )
+            for target in get_args(ValueTarget)
         )
         assert (played.states == exact.states).all() and (played.outcomes == exact.outcomes).all()
         batch = GameBatch.from_packed(exact.states)
@@ -210,10 +223,11 @@ def test_progress_goes_up_to_the_number_of_games(scrambled: Any) -> None:
     )
     assert told == sorted(told)
     assert told[-1] == 13
-    assert games.stats["games"] == 13
-    assert games.stats["positions"] == len(games.states) == 7 * 24 + 6 * 12
-    assert games.stats["games_per_second"] > 0
-    shares = [games.stats[f"{part}_share"] for part in ("forward", "tree", "encoding", "opponents", "waiting")]
+    assert games.stats.games == 13
+    assert games.stats.positions == len(games.states) == 7 * 24 + 6 * 12
+    logged = games.stats.to_log()
+    assert logged["games_per_second"] > 0
+    shares = [logged[f"{part}_share"] for part in ("forward", "tree", "encoding", "opponents", "waiting")]
     assert all(share >= 0 for share in shares)
     assert sum(shares) == pytest.approx(1.0)
 
@@ -226,7 +240,7 @@ def test_what_is_refused(scrambled: Any) -> None:
     with pytest.raises(ValueError, match=r"^game: "):
         generate(scrambled, [built_in("random", 2)], game="chess")
     with pytest.raises(ValueError, match=r"^value_target: 'end' "):
-        generate(scrambled, [built_in("random", 2)], value_target="end")
+        runner_settings(None, "end")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("opponents", [[], [OpponentGames("self_play", 0, None)]], ids=["none", "no games"])
@@ -234,3 +248,27 @@ def test_no_games_are_no_positions(scrambled: Any, opponents: list[OpponentGames
     games = generate(scrambled, opponents)
     assert len(games.states) == len(games.policies) == len(games.outcomes) == 0
     assert games.results == {entry.name: (0, 0, 0) for entry in opponents}
+
+
+def test_chunks_are_joined_in_their_order() -> None:
+    """Positions torn from their policies; counts of one chunk alone; values of some where others have none."""
+
+    def chunk(games: int, seconds: float, forward: float) -> GeneratedGames:
+        stats = SelfPlayStats(
+            results={f"x{games}": (games - 6, 0, 0), "y": (1, 2, 3)},
+            seconds_of={f"worker {games}": seconds},
+            thread_seconds=seconds,
+            spent={"forward": forward},
+        )
+        states, policies = np.full((games, 2), games, np.uint8), np.full((games, 3), games, np.float32)
+        return GeneratedGames(states, policies, np.ones(games, np.int8), stats)
+
+    first, second = chunk(10, 1.0, 0.5), chunk(20, 4.0, 3.6)
+    joined = join_games([first, second])
+    assert joined.results == {"x10": (4, 0, 0), "x20": (14, 0, 0), "y": (2, 4, 6)}
+    assert joined.stats == first.stats + second.stats
+    logged = joined.stats.to_log()
+    assert (logged["games"], logged["games_per_second"]) == (30, 2 * 30 / 5)
+    assert logged["forward_share"] == pytest.approx((0.5 + 4 * 0.9) / 5)
+    assert joined.states[:, 0].tolist() == joined.policies[:, 0].tolist() == [10] * 10 + [20] * 20
+    assert len(joined.outcomes) == 30 and joined.margins is None and joined.values is None

@@ -1,70 +1,28 @@
-"""Lanes: two halves of the games side by side, which no result may show, and threads that always come home."""
+"""Lanes: two halves of the games side by side, which no result may show."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from support.lane_games import RANDOM, WIDE, Counting, a_schedule, play, same
 
 from lit_trainer.networks.evaluators import TorchEvaluator, make_evaluator
 from lit_trainer.networks.residual_mlp import ResidualMLP
-from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Moves
 from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.self_play.games import OpponentGames, generate_games_batched_by_opponent
 from lit_trainer.self_play.lanes import LANES, LaneMemory, PlayedGames, Schedule, play_schedule
-from sim_core import Action, GameBatch, GameRunner, RunnerSettings, State, search
+from lit_trainer.self_play.stats import SelfPlayStats
+from sim_core import GameBatch, GameRunner, RunnerSettings, State, search
 
 pytestmark = pytest.mark.timeout(120)
-
-WIDE = 80  # slots: enough for two lanes, of 40 slots each
-RANDOM = BuiltinPlayer("random", 5)
-
-
-class Counting:
-    """Plays by how often it was asked, so that the order in which it meets its games shows in them."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.seen: list[State] = []
-
-    def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
-        self.calls += 1
-        self.seen.append(state)
-        return legal_actions[self.calls % len(legal_actions)]
-
-
-def a_schedule(games: int, opponents: int, seed: int = 0) -> Schedule:
-    """Self-play and games against each opponent in turn, from both seats."""
-    numbers = np.arange(games)
-    controllers = np.zeros((games, 2), dtype=np.int64)
-    controllers[numbers, numbers // (opponents + 1) % 2] = numbers % (opponents + 1)
-    return Schedule(numbers + 1000 * seed, numbers // 2 % 2, controllers)
-
-
-def play(evaluator: Any, opponents: Sequence[Any] = (), games: int = 120, **changes: Any) -> PlayedGames:
-    learner = {"simulations": 4, "temperature": 1.0, "seed": 7, "dirichlet_fraction": 0.25}
-    learner |= {name: changes.pop(name) for name in (*learner, "threads", "root_selection") if name in changes}
-    arguments: dict[str, Any] = {"game": "beasty_bar", "seed": 3, "parallel_games": WIDE, "record": True} | changes
-    return play_schedule(NetworkPlayer(evaluator, **learner), a_schedule(games, len(opponents)), opponents, **arguments)
-
-
-def same(first: PlayedGames, second: PlayedGames) -> bool:
-    """Bit for bit, positions included, in their order."""
-    parts = ("outcomes", "scores", "states", "policies", "position_outcomes", "evaluations", "simulations")
-    return all(np.array_equal(getattr(first, part), getattr(second, part)) for part in parts)
-
-
-def lane_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("lane")]
-
 
 # ---------------------------------------------------------------------- threads change nothing
 
@@ -105,13 +63,11 @@ def test_threads_change_no_game_of_a_real_network(make_network: Callable[..., Re
             assert same(played, plain), (threads, memory)
 
 
-def test_lanes_share_no_memory(make_network: Callable[..., ResidualMLP]) -> None:
+def test_lanes_share_no_memory() -> None:
     """An evaluator gives a thread one and the same buffer at every call; two lanes need two."""
-    evaluator = TorchEvaluator(make_network().eval())
-    learner = NetworkPlayer(evaluator, simulations=2, temperature=1.0, seed=7)
     for slots in (64, 65, 1000):
         views = []
-        for leaves in LaneMemory().lanes("beasty_bar", slots, learner):
+        for leaves in LaneMemory().lanes("beasty_bar", slots, 2):
             runner = GameRunner(
                 leaves,
                 RunnerSettings(simulations=2),
@@ -220,15 +176,14 @@ def test_memory_is_used_again_and_leaves_no_trace(scrambled: Any, make_network: 
             assert same(play(evaluator, [RANDOM], memory=memory, **change), play(evaluator, [RANDOM], **change)), change
 
 
-def test_memory_of_one_shape_is_kept(scrambled: Any) -> None:
+def test_memory_of_one_shape_is_kept() -> None:
     memory = LaneMemory()
-    learner = NetworkPlayer(scrambled, simulations=4, temperature=1.0, seed=7)
-    lanes = memory.lanes("beasty_bar", 80, learner)
-    assert memory.lanes("beasty_bar", 80, learner) is lanes
+    lanes = memory.lanes("beasty_bar", 80, 4)
+    assert memory.lanes("beasty_bar", 80, 4) is lanes
     assert [leaves.slots for leaves in lanes] == [40, 40]
-    assert [leaves.slots for leaves in memory.lanes("beasty_bar", 3, learner)] == [3]
-    assert [leaves.trees.handle.name for leaves in memory.lanes("connect_four", 80, learner)] == ["connect_four"] * 2
-    assert [leaves.trees.capacity for leaves in memory.lanes("beasty_bar", 80, None)] == [1, 1]
+    assert [leaves.slots for leaves in memory.lanes("beasty_bar", 3, 4)] == [3]
+    assert [leaves.trees.handle.name for leaves in memory.lanes("connect_four", 80, 4)] == ["connect_four"] * 2
+    assert [leaves.trees.capacity for leaves in memory.lanes("beasty_bar", 80, 0)] == [1, 1]
 
 
 @pytest.mark.parametrize("parallel_games", [1, 31, 32, 200])
@@ -254,101 +209,6 @@ def test_no_games_and_no_learner(scrambled: Any) -> None:
     assert len(np.unique(played.scores, axis=0)) > 20
 
 
-# ---------------------------------------------------------------------- errors, threads that come home
-
-
-class Fails:
-    """Fails, or is interrupted, at its so-manieth call."""
-
-    def __init__(self, evaluator: Any, at: int) -> None:
-        self.evaluator = evaluator
-        self.left = at
-        self.lock = threading.Lock()
-
-    def __call__(self, observations: np.ndarray, legal_mask: np.ndarray) -> Any:
-        with self.lock:
-            self.left -= 1
-            if self.left == 0:
-                raise KeyError("weights")
-        return self.evaluator(observations, legal_mask)
-
-    def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
-        self.left -= 1
-        if self.left == 0:
-            raise KeyError("agent")
-        return legal_actions[0]
-
-
-@pytest.mark.parametrize("threads", [1, 2, 4])
-@pytest.mark.parametrize("at", [1, 2, 60])
-def test_an_evaluators_error_comes_out(scrambled: Any, threads: int, at: int) -> None:
-    with pytest.raises(KeyError, match="weights"):
-        play(Fails(scrambled, at), [RANDOM], threads=threads)
-    assert not lane_threads()
-
-
-@pytest.mark.parametrize("threads", [1, 2, 4])
-@pytest.mark.parametrize("kind", ["python", "network"])
-def test_an_opponents_error_comes_out(scrambled: Any, threads: int, kind: str) -> None:
-    fails = Fails(scrambled, 7)
-    opponent = (
-        PythonPlayer("fails", fails)
-        if kind == "python"
-        else NetworkPlayer(fails, simulations=0, temperature=1.0, seed=4)
-    )
-    with pytest.raises(KeyError, match="agent" if kind == "python" else "weights"):
-        play(scrambled, [RANDOM, opponent], threads=threads)
-    assert not lane_threads()
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupt_stops_all_lanes(scrambled: Any, threads: int, error: type[BaseException]) -> None:
-    """In the calling thread, in the middle of the games; they do not go on to their ends first."""
-    asked = 0
-
-    def slow(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
-        nonlocal asked
-        asked += 1
-        time.sleep(0.02)
-        return scrambled(observations, legal_mask)
-
-    def interrupt(played: float) -> None:
-        raise error
-
-    before = torch.get_num_threads()
-    with pytest.raises(error):
-        play(slow, [RANDOM], threads=threads, games=2000, on_progress=interrupt)
-    assert 0 < asked < 100, "to the end it would be thousands"
-    assert not lane_threads()
-    assert torch.get_num_threads() == before
-
-
-@pytest.mark.parametrize("torch_threads", [1, 2, 3])
-def test_torchs_threads_are_as_they_were(make_network: Callable[..., ResidualMLP], torch_threads: int) -> None:
-    """Also after an error; inside, a lane's network has its share of the cores."""
-    evaluator = TorchEvaluator(make_network().eval())
-    inside: set[int] = set()
-
-    def noting(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
-        inside.add(torch.get_num_threads())
-        return evaluator(observations, legal_mask)
-
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(torch_threads)
-        for threads, share in ((1, 1), (2, 1), (4, 2)):
-            inside.clear()
-            play(noting, threads=threads, games=64, simulations=0)
-            assert inside == {share}
-            assert torch.get_num_threads() == torch_threads
-            with pytest.raises(KeyError):
-                play(Fails(evaluator, 3), threads=threads)
-            assert torch.get_num_threads() == torch_threads
-    finally:
-        torch.set_num_threads(before)
-
-
 # ---------------------------------------------------------------------- reports, mirrored deals
 
 
@@ -367,10 +227,11 @@ def test_shares_sum_to_one_and_progress_goes_up(scrambled: Any, threads: int) ->
     games = [share for share, _ in told]
     assert games == sorted(games) and games[-1] == 120 and len(games) > 2
     assert all(main for _, main in told)
-    assert set(played.shares) == {"forward", "tree", "encoding", "opponents", "waiting"}
-    assert all(share >= 0 for share in played.shares.values())
-    assert sum(played.shares.values()) == pytest.approx(1.0)
-    assert played.shares["forward"] > 0.3 and played.shares["opponents"] > 0
+    shares = SelfPlayStats.of_games(played, {}, "rank 0").shares
+    assert set(shares) == {"forward", "tree", "encoding", "opponents", "waiting"}
+    assert all(share >= 0 for share in shares.values())
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares["forward"] > 0.3 and shares["opponents"] > 0
     # each call's rows were counted, each search has its simulations
     assert played.simulations % 4 == 0 and played.evaluations > played.simulations > 0
 

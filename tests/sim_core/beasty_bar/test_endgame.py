@@ -6,25 +6,13 @@ import random
 
 import numpy as np
 import pytest
+from reference.minimax import minimax
 
 from sim_core import SPECIES, GameBatch, State, get_game, search
 
 GAMES = ("beasty_bar", "beasty_bar_animals")
 WINDOWS = ((-1, 1), (-1, 0), (0, 1))
 LETTERS = "".join(letter for letter, _, _ in SPECIES)
-
-
-def minimax(state: bytes, game: str, known: dict[bytes, int]) -> int:
-    """Value for the player to move; nothing is pruned."""
-    if state not in known:
-        rules = get_game(game)
-        if rules.is_terminal(state):
-            known[state] = rules.outcome(state, rules.to_move(state))
-        else:
-            known[state] = max(
-                -minimax(rules.step(state, action), game, known) for action in rules.legal_actions(state)
-            )
-    return known[state]
 
 
 def odd_position(rng: random.Random, ply: int) -> str:
@@ -116,24 +104,6 @@ def test_solving_does_not_depend_on_threads(threads: int) -> None:
         value, optimal = rules.optimal_actions(batch.state(row).data)
         assert found.value[row] == value
         assert np.flatnonzero(found.policy[row]).tolist() == list(optimal)
-
-
-def test_connect_four_knows_all_its_best_actions() -> None:
-    """The same question to a game that answers by `solve` alone."""
-    rules = get_game("connect_four")
-    batch = GameBatch(1_500, 2, game="connect_four")
-    while (going := ~batch.is_terminal & ~batch.is_solvable).any():
-        batch.step(np.where(going, batch.opponent_actions("random", 3), -1))
-    several = 0
-    for row in np.flatnonzero(~batch.is_terminal)[:100]:
-        state = batch.state(row).data
-        known: dict[bytes, int] = {}
-        exact = minimax(state, "connect_four", known)
-        after = {action: -known[rules.step(state, action)] for action in rules.legal_actions(state)}
-        best = tuple(action for action, value in after.items() if value == exact)
-        assert rules.optimal_actions(state) == (exact, best)
-        several += 1 < len(best) < len(after)
-    assert several >= 3
 
 
 def test_windows_and_positions_are_checked() -> None:

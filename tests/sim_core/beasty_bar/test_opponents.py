@@ -1,4 +1,4 @@
-"""The ten built-in opponents: their choices against the reference's scores, and their results."""
+"""The built-in opponents: their choices against the reference's scores, and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 from reference import opponents as reference_opponents
 from reference import rules as reference
 
-from sim_core import ACTIONS, OPPONENTS, GameBatch, State, c_state_to_python
+from sim_core import ACTIONS, DEFAULT_OPPONENTS, OPPONENTS, GameBatch, State, c_state_to_python
+from sim_core.beasty_bar.opponents import TABLE
 
 PAGE = Path(__file__).parents[3] / "docs" / "opponents.md"
 SCORED = [name for name in reference_opponents.NAMES if name not in ("random", "noisy")]
@@ -48,6 +49,8 @@ def choices(batch: GameBatch, name: str, seed: int = 0) -> list[str]:
 def test_names() -> None:
     assert isinstance(OPPONENTS, tuple)
     assert OPPONENTS == reference_opponents.NAMES
+    assert [row.name for row in TABLE] == list(OPPONENTS) and len(set(OPPONENTS)) == len(OPPONENTS)
+    assert tuple(row.name for row in TABLE if row.is_default) == DEFAULT_OPPONENTS
 
 
 def test_unknown_name_is_refused() -> None:
@@ -203,12 +206,13 @@ def match_score(first: str, second: str, deals: int, seed: int) -> float:
 @cache
 def printed_table() -> dict[tuple[str, str], float]:
     """The table of results on the page about the opponents: (row, column) to the row's score in percent."""
-    page = PAGE.read_text()
+    page = PAGE.read_text().partition("## Results against each other")[2]
+    row_of_results = rf"((?: [^ |]+ \|){{{len(reference_opponents.NAMES)}}})$"
     table = {}
     for row in reference_opponents.NAMES:
-        lines = re.findall(rf"^\| `{row}` \|((?: [^ |]+ \|){{10}})$", page, re.MULTILINE)
+        lines = re.findall(rf"^\| `{row}` \|{row_of_results}", page, re.MULTILINE)
         assert len(lines) == 1, f"one row of results for {row}"
-        cells = [cell.strip() for cell in lines[0].split("|")[:10]]
+        cells = [cell.strip() for cell in lines[0].split("|")[:-1]]
         pairs = zip(reference_opponents.NAMES, cells, strict=True)
         table |= {(row, column): float(cell) for column, cell in pairs if column != row}
     return table
@@ -224,7 +228,7 @@ def test_games_of_one_stream_share_the_deal() -> None:
 
 def test_printed_results_add_up() -> None:
     table = printed_table()
-    assert len(table) == 90
+    assert len(table) == len(OPPONENTS) * (len(OPPONENTS) - 1)
     for row, column in combinations(reference_opponents.NAMES, 2):
         assert table[row, column] + table[column, row] == pytest.approx(100)
 

@@ -109,21 +109,6 @@ def test_an_evaluator_may_search_and_step_the_batch_meanwhile() -> None:
     assert same(Searcher(20, 10).search(batch, busy), expected)
 
 
-def test_observations_of_the_callers_own() -> None:
-    observations = np.full((30, get_game("beasty_bar").observation_size), np.nan, dtype=np.float32)
-    batch = positions(30, 2)
-
-    def looking(rows: np.ndarray, legal_mask: np.ndarray) -> Answer:
-        assert np.shares_memory(rows, observations)
-        return scrambled(rows, legal_mask)
-
-    found = Searcher(30, 10, observations=observations).search(batch, looking)
-    assert same(found, search(batch, scrambled, 10))
-    for wrong in (observations[:29], observations.astype(np.float64), observations[:, ::-1], "memory"):
-        with pytest.raises(ValueError, match=r"^observations: "):
-            Searcher(30, 10, observations=wrong)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("name", "call"),
     [
@@ -182,3 +167,18 @@ def test_fifty_searches_take_no_more_memory_than_one(settings: SearchSettings) -
         assert resident() - size < 8_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_observations_of_the_callers_own() -> None:
+    observations = np.full((30, get_game("beasty_bar").observation_size), np.nan, dtype=np.float32)
+    batch = positions(30, 2)
+
+    def looking(rows: np.ndarray, legal_mask: np.ndarray) -> Answer:
+        assert np.shares_memory(rows, observations)
+        return scrambled(rows, legal_mask)
+
+    found = Searcher(30, 10, observations=observations).search(batch, looking)
+    assert same(found, search(batch, scrambled, 10))
+    for wrong in (observations[:29], observations.astype(np.float64), observations[:, ::-1], "memory"):
+        with pytest.raises(ValueError, match=r"^observations: "):
+            Searcher(30, 10, observations=wrong)  # type: ignore[arg-type]

@@ -248,7 +248,7 @@ def test_replay_encodes_what_it_was_given(game: str) -> None:
     policies = (legal / legal.sum(axis=1, keepdims=True)).astype(np.float32)
     outcomes = np.where(batch.to_move == 0, 1, -1).astype(np.int8)
     window = ReplayWindow(len(batch), game)
-    window.add(GeneratedGames(batch.packed(), policies, outcomes, {}))
+    window.add(GeneratedGames(batch.packed(), policies, outcomes))
     sample = window.sample(256, np.random.default_rng(1))
     assert {key: tuple(value.shape) for key, value in sample.items()} == {
         "observations": (256, batch.observation_size),

@@ -1,0 +1,165 @@
+"""The worker process: it plays exactly what its settings, seed and weights say, gives old games up, and ends."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import Pipe
+from typing import Any
+
+import numpy as np
+import pytest
+from support.process_tools import alive, needs_proc, wait_for
+from support.worker_games import player, self_play
+
+from lit_trainer import OpponentPool, ResidualMLP
+from lit_trainer.players.roster import pickled
+from lit_trainer.self_play.generator import play_games
+from lit_trainer.self_play.settings import GenerationSettings
+from lit_trainer.self_play.workers.chunks import ChunkPlanner
+from lit_trainer.self_play.workers.messages import Abandoned, Chunk, WorkerSetup, pickled_network
+from lit_trainer.self_play.workers.pool import WorkerPool
+from lit_trainer.self_play.workers.process import Line, _ChunkPlayer
+from lit_trainer.self_play.workers.shared_state import SharedState
+from sim_core import SearchSettings
+
+pytestmark = pytest.mark.timeout(120)
+
+SETTINGS = GenerationSettings(
+    games=24,
+    simulations=3,
+    search=SearchSettings(root_selection="gumbel", policy_target="completed_q", c_scale=0.5),
+    value_target="endgame",
+    parallel_games=5,
+    threads=1,
+)
+
+
+def a_setup(network: ResidualMLP, pool: OpponentPool, shared: SharedState, **changes: Any) -> WorkerSetup:
+    setup = WorkerSetup(
+        worker=1,
+        settings=SETTINGS,
+        network=pickled_network(network),
+        opponents=pickled({name: pool.roster[name] for name in pool.opponents}),
+        seed=5,
+        rank=2,
+        start_iteration=3,
+        max_staleness=2,
+        device="cpu",
+        max_past=pool.max_past,
+        shared_fd=os.dup(shared.fd),
+        trainer_pid=os.getpid(),
+    )
+    return replace(setup, **changes)
+
+
+def test_a_worker_plays_what_the_same_settings_play_here(make_network: Callable[..., ResidualMLP]) -> None:
+    """Bit for bit, chunk by chunk: so every setting reaches the worker, and weights and past are exact."""
+    network, past = make_network(1), make_network(2)
+    pool = OpponentPool(["random", "heuristic"], 0.4, 0.2)
+    pool.add_snapshot(7, past)
+    shared = SharedState(network, pool.max_past)
+    setup = a_setup(network, pool, shared)
+    shared.publish(9, network, 0.7, pool.plan(24), pool.past)
+    worker = _ChunkPlayer(setup)
+    planner = ChunkPlanner()
+    for chunk in range(2):
+        played = worker.play(12)
+        assert isinstance(played, Chunk) and played.version == 9
+        plan = planner.next(pool.plan(24), 12)
+        here = play_games(
+            SETTINGS,
+            network.eval(),
+            plan,
+            temperature=0.7,
+            seed=setup.chunk_seed(chunk),
+            opponents=pool.players_of(plan, network, 0.7),
+            player=setup.player,
+        )
+        for name in ("states", "policies", "outcomes", "margins", "values"):
+            assert np.array_equal(getattr(played.games, name), getattr(here, name)), name
+        assert played.games.results == here.results and len(here.results) == 4
+        assert played.games.stats.seconds_of.keys() == {"rank 2, worker 1"}
+    worker.shared.close()
+    shared.close()
+
+
+def test_settings_that_differ_play_other_games(make_network: Callable[..., ResidualMLP]) -> None:
+    """The test above would not see a setting that changes nothing."""
+    network, pool = make_network(1), OpponentPool(["random"], 0.0, 0.0)
+    shared = SharedState(network, pool.max_past)
+    shared.publish(9, network, 1.0, pool.plan(24), {})
+
+    def played(settings: GenerationSettings) -> Any:
+        worker = _ChunkPlayer(a_setup(network, pool, shared, settings=settings))
+        chunk = worker.play(24)
+        worker.shared.close()
+        assert isinstance(chunk, Chunk)
+        return chunk.games
+
+    plain = played(SETTINGS)
+    assert not np.array_equal(played(replace(SETTINGS, value_target="outcome")).outcomes, plain.outcomes)
+    assert not np.array_equal(played(replace(SETTINGS, search=SearchSettings())).policies, plain.policies)
+    assert played(replace(SETTINGS, simulations=6)).stats.simulations > plain.stats.simulations
+    shared.close()
+
+
+def test_a_chunk_is_given_up_once_its_weights_are_too_old() -> None:
+    """Played to its end it would be dropped anyway, and the newest weights would wait for it."""
+    network, pool = player(), self_play()
+    shared = SharedState(network, pool.max_past)
+    shared.publish(4, network, 1.0, pool.plan(24), {})
+    worker = _ChunkPlayer(a_setup(network, pool, shared, max_staleness=2))
+    read = worker.shared.read
+
+    def read_and_fall_behind(*arguments: Any) -> Any:
+        found = read(*arguments)
+        shared.publish(behind, network, 1.0, pool.plan(24), {})
+        return found
+
+    worker.shared.read = read_and_fall_behind  # type: ignore[method-assign]
+    behind = 6
+    assert isinstance(worker.play(12), Chunk), "two iterations behind are allowed"
+    behind = 9
+    assert worker.play(12) == Abandoned(6, 12)
+    worker.shared.close()
+    shared.close()
+
+
+def test_two_threads_share_the_line() -> None:
+    """Half of one message within another's."""
+    from threading import Thread
+
+    ours, theirs = Pipe()
+    line = Line(theirs)
+    big = [bytes([k]) * 300_000 for k in range(4)]
+    threads = [Thread(target=lambda data=data: [line.send(data) for _ in range(5)]) for data in big]
+    for thread in threads:
+        thread.start()
+    received = [ours.recv() for _ in range(20)]
+    for thread in threads:
+        thread.join()
+    assert sorted(received) == sorted(big * 5)
+
+
+@needs_proc
+def test_a_worker_ends_where_its_trainer_is_another_process() -> None:
+    """Started by a trainer that is gone; here, by one whose process id was never its parent's."""
+    network, pool = player(), self_play()
+    shared = SharedState(network, pool.max_past)
+    setup = a_setup(network, pool, shared, worker=0, trainer_pid=1)
+    workers = WorkerPool([setup], shared.close)
+    (pid,) = workers.pids
+    wait_for(lambda: not alive(pid), 60, "the worker's end")
+    workers.close()
+
+
+def test_a_setup_can_be_sent(make_network: Callable[..., ResidualMLP]) -> None:
+    network, pool = make_network(1), OpponentPool(["random"])
+    shared = SharedState(network, pool.max_past)
+    setup = a_setup(network, pool, shared)
+    assert pickle.loads(pickle.dumps(setup)) == setup
+    os.close(setup.shared_fd)
+    shared.close()

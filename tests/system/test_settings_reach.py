@@ -1,0 +1,355 @@
+"""Each data setting of a configuration reaches where it acts, shown by its effect on a run of the real command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.cli import LightningArgumentParser
+
+from lit_trainer import (
+    EvaluationSettings,
+    GenerationSettings,
+    ReplaySettings,
+    SelfPlayDataModule,
+    TestSettings,
+    TransformerNetwork,
+    WorkerSettings,
+)
+from lit_trainer.cli.lightning_cli import LitTrainerCLI
+from lit_trainer.self_play.workers import asynchronous
+from sim_core import get_game
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+GROUPS = (GenerationSettings, EvaluationSettings, TestSettings, ReplaySettings, WorkerSettings)
+BASE: Mapping[str, str] = {
+    "model.network": "lit_trainer.ResidualMLP",
+    "model.network.init_args.width": "8",
+    "model.network.init_args.blocks": "0",
+    "trainer.accelerator": "cpu",
+    "trainer.max_epochs": "1",
+    "trainer.limit_val_batches": "0",
+    "trainer.num_sanity_val_steps": "0",
+    "trainer.logger": "false",
+    "trainer.enable_checkpointing": "false",
+    "trainer.enable_progress_bar": "false",
+    "trainer.enable_model_summary": "false",
+    "data.generation.games": "6",
+    "data.generation.simulations": "4",
+    "data.generation.threads": "1",
+    "data.evaluation.opponents": "[online]",
+    "data.evaluation.games": "10",
+    "data.test.games": "2",
+    "data.test.simulations": "[0]",
+    "data.replay.positions": "500",
+    "data.batch_size": "8",
+    "data.steps_per_iteration": "1",
+}
+AGAINST_RANDOM = {
+    "data.opponent_pool": "lit_trainer.OpponentPool",
+    "data.opponent_pool.init_args.opponents": "[random]",
+    "data.opponent_pool.init_args.self_play_share": "0",
+    "data.opponent_pool.init_args.past_share": "0",
+}
+
+
+class CLI(LitTrainerCLI):
+    """The command line without a subcommand, whose parser is built once for all tests."""
+
+    built: ClassVar[LightningArgumentParser | None] = None
+
+    def setup_parser(self, *args: Any) -> None:
+        if CLI.built is None:
+            super().setup_parser(*args)
+            CLI.built = self.parser
+        self.parser = CLI.built
+
+
+def made(**settings: Any) -> LitTrainerCLI:
+    flags = dict(BASE) | {name.replace("__", "."): str(value) for name, value in settings.items()}
+    return CLI([f"--{name}={value}" for name, value in flags.items()], run=False)
+
+
+def fitted(callback: Callback | None = None, **settings: Any) -> LitTrainerCLI:
+    cli = made(**settings)
+    if callback is not None:
+        cli.trainer.callbacks.append(callback)  # type: ignore[attr-defined]
+    cli.trainer.fit(cli.model, cli.datamodule)
+    return cli
+
+
+def data(**settings: Any) -> SelfPlayDataModule:
+    found = fitted(**settings).datamodule
+    assert isinstance(found, SelfPlayDataModule)
+    return found
+
+
+def positions(**settings: Any) -> dict[str, Any]:
+    """What one iteration put into the window."""
+    return data(**settings).window.state_dict()
+
+
+@cache
+def base() -> dict[str, Any]:
+    return positions()
+
+
+def differs(**settings: Any) -> None:
+    """Other positions are played than without the setting, which plays the same ones again."""
+    found = positions(**settings)["states"]
+    assert found.shape != base()["states"].shape or not torch.equal(found, base()["states"])
+
+
+def validated(**settings: Any) -> dict[str, Any]:
+    cli = made(**{**settings, "trainer__limit_val_batches": "1.0"})
+    cli.trainer.validate(cli.model, cli.datamodule, verbose=False)
+    return {name: dataclasses.astuple(result) for name, result in cli.model.evaluation.items()}
+
+
+def tested(**settings: Any) -> dict[int, Any]:
+    cli = made(**settings)
+    cli.trainer.test(cli.model, cli.datamodule, verbose=False)
+    return dict(cli.model.measurement)
+
+
+class Batches(Callback):
+    """Notes how many positions each batch holds."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.sizes.append(len(batch["outcome"]))
+
+
+def reach_game() -> None:
+    found = data(
+        data__game="connect_four", model__network__init_args__game="connect_four", data__evaluation__opponents="null"
+    )
+    assert found.window.game == "connect_four" and found.evaluation.opponents == get_game("connect_four").opponents
+    batch = found.window.sample(3, np.random.default_rng(0))
+    assert batch["observations"].shape[1] == get_game("connect_four").observation_size
+
+
+def reach_opponent_pool() -> None:
+    stats = fitted(**{key.replace(".", "__"): value for key, value in AGAINST_RANDOM.items()}).trainer.callback_metrics
+    assert stats["selfplay/games/random"] == 6 and "selfplay/games/self_play" not in stats
+
+
+def reach_games() -> None:
+    assert fitted(data__generation__games=9).trainer.callback_metrics["selfplay/games"] == 9
+
+
+def reach_simulations() -> None:
+    assert base()["policies"].any()
+    assert not positions(data__generation__simulations=0)["policies"].any()
+
+
+def reach_search() -> None:
+    differs(data__generation__search__c_puct=40)
+    # completed Q gives every legal action a share, also those that four simulations never visit
+    found = positions(
+        data__generation__search__root_selection="gumbel", data__generation__search__policy_target="completed_q"
+    )
+    assert (found["policies"] != 0).sum(dim=1).float().mean() > (base()["policies"] != 0).sum(dim=1).float().mean()
+
+
+def reach_evaluator() -> None:
+    rounded = positions(data__generation__evaluator="torch_bf16")
+    same = rounded["states"].shape == base()["states"].shape and torch.equal(rounded["values"], base()["values"])
+    assert not same, "8 bits of mantissa give other values"
+
+
+def reach_value_target() -> None:
+    pool = {key.replace(".", "__"): value for key, value in AGAINST_RANDOM.items()}
+    kinds = [
+        positions(
+            **pool, data__generation__games=60, data__generation__simulations=0, data__generation__value_target=kind
+        )
+        for kind in ("outcome", "endgame")
+    ]
+    assert torch.equal(kinds[0]["states"], kinds[1]["states"])
+    assert not torch.equal(kinds[0]["outcomes"], kinds[1]["outcomes"])
+
+
+def reach_parallel_games() -> None:
+    largest: list[int] = []
+    original = TransformerNetwork.forward
+
+    def noted(self: TransformerNetwork, observations: torch.Tensor) -> Any:
+        largest.append(len(observations))
+        return original(self, observations)
+
+    network = {"model__network": "lit_trainer.TransformerNetwork", "model__network__init_args__width": 8}
+    sizes = []
+    for parallel in (2, 6):
+        largest.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TransformerNetwork, "forward", noted)
+            cli = CLI(
+                [
+                    *(f"--{name}={value}" for name, value in BASE.items() if not name.startswith("model.")),
+                    "--model.network=lit_trainer.TransformerNetwork",
+                    "--model.network.init_args={width: 8, layers: 1, heads: 1}",
+                    f"--data.generation.parallel_games={parallel}",
+                    "--data.batch_size=1",
+                ],
+                run=False,
+            )
+            cli.trainer.fit(cli.model, cli.datamodule)
+        sizes.append(max(largest))
+    assert network and sizes == [2, 6]
+
+
+def reach_threads() -> None:
+    def most(threads: int) -> int:
+        cli = made(data__generation__games=64, data__generation__threads=threads)
+        seen: list[int] = []
+        cli.datamodule.on_progress.append(lambda played, total: seen.append(threading.active_count()))
+        cli.trainer.fit(cli.model, cli.datamodule)
+        return max(seen)
+
+    assert most(2) > most(1)
+
+
+def reach_temperature() -> None:
+    differs(data__temperature=0)
+
+
+def reach_batch_size() -> None:
+    batches = Batches()
+    fitted(batches, data__batch_size=5)
+    assert batches.sizes == [5]
+
+
+def reach_steps_per_iteration() -> None:
+    assert fitted(data__steps_per_iteration=3).trainer.global_step == 3
+
+
+def reach_seed() -> None:
+    again = positions()
+    assert torch.equal(again["states"], base()["states"]) and torch.equal(again["policies"], base()["policies"])
+    differs(seed_everything=7)
+
+
+def reach_positions() -> None:
+    assert len(data(data__replay__positions=10).window) == 10
+
+
+def reach_save() -> None:
+    assert {save: "replay" in data(data__replay__save=save).state_dict() for save in ("true", "false")} == {
+        "true": True,
+        "false": False,
+    }
+
+
+def reach_evaluation_opponents() -> None:
+    assert list(validated(data__evaluation__opponents="[queue,random]")) == ["queue", "random"]
+
+
+def reach_evaluation_games() -> None:
+    wins, draws, losses = validated(data__evaluation__games=6)["online"][:3]
+    assert wins + draws + losses == 6
+
+
+def reach_evaluation_simulations() -> None:
+    assert validated(data__evaluation__simulations=16) != validated()
+
+
+def reach_evaluation_search() -> None:
+    eight = {"data__evaluation__simulations": 8}
+    assert validated(**eight, data__evaluation__search__c_puct=50) != validated(**eight)
+    eight = {"data__test__simulations": "[8]", "data__test__games": 10, "data__test__opponents": "[online]"}
+    assert tested(**eight, data__evaluation__search__c_puct=50) != tested(**eight)
+
+
+def reach_test_opponents() -> None:
+    assert list(tested(data__test__opponents="[queue,random]")[0]) == ["queue", "random"]
+    assert list(tested()[0]) == ["online"]
+
+
+def reach_test_games() -> None:
+    assert tested(data__test__games=4)[0]["online"].games == 4
+
+
+def reach_test_simulations() -> None:
+    assert list(tested(data__test__simulations="[3,0]")) == [3, 0]
+
+
+def reach_workers() -> None:
+    """The settings of all worker processes, which start once."""
+    seen: dict[str, Any] = {}
+
+    class Noted(asynchronous.WorkerPool):
+        def __init__(self, setups: Any, on_close: Any, timeout: float | None) -> None:
+            seen.update(setups=setups, timeout=timeout)
+            super().__init__(setups, on_close, timeout)
+            seen["pids"] = self.pids
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asynchronous, "WorkerPool", Noted)
+        fitted(data__workers="{count: 2, max_staleness: 5, timeout: 77, device: 'cpu:0'}")
+    assert len(set(seen["pids"])) == 2 and seen["timeout"] == 77
+    assert [(setup.max_staleness, setup.device) for setup in seen["setups"]] == [(5, "cpu:0")] * 2
+
+
+REACHES: dict[str, Callable[[], None]] = {
+    "game": reach_game,
+    "opponent_pool": reach_opponent_pool,
+    "temperature": reach_temperature,
+    "batch_size": reach_batch_size,
+    "steps_per_iteration": reach_steps_per_iteration,
+    "seed": reach_seed,
+    "generation.games": reach_games,
+    "generation.simulations": reach_simulations,
+    "generation.search": reach_search,
+    "generation.evaluator": reach_evaluator,
+    "generation.value_target": reach_value_target,
+    "generation.parallel_games": reach_parallel_games,
+    "generation.threads": reach_threads,
+    "evaluation.opponents": reach_evaluation_opponents,
+    "evaluation.games": reach_evaluation_games,
+    "evaluation.simulations": reach_evaluation_simulations,
+    "evaluation.search": reach_evaluation_search,
+    "test.opponents": reach_test_opponents,
+    "test.games": reach_test_games,
+    "test.simulations": reach_test_simulations,
+    "replay.positions": reach_positions,
+    "replay.save": reach_save,
+    **dict.fromkeys(("workers.count", "workers.max_staleness", "workers.timeout", "workers.device"), reach_workers),
+}
+
+
+def test_every_setting_is_in_the_table() -> None:
+    """A new field without a test of its effect."""
+    groups = {group.group: [field.name for field in dataclasses.fields(group)] for group in GROUPS}
+    names = list(inspect.signature(SelfPlayDataModule).parameters)
+    expected = [name for name in names if name not in groups]
+    expected += [f"{group}.{name}" for group, fields in groups.items() for name in fields]
+    assert sorted(REACHES) == sorted(expected)
+    assert set(groups) <= set(names)
+
+
+SLOW = {reach_workers: pytest.mark.slow}
+ONCE = {reach: name for name, reach in REACHES.items()}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs write their configuration into the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(reach, ())) for reach, name in ONCE.items()])
+def test_it_reaches(name: str) -> None:
+    REACHES[name]()
