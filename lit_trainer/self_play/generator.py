@@ -124,7 +124,7 @@ def make_generator(
     """Returns a generator that plays in worker processes, or in this process if there are none.
 
     Args:
-        settings: See `LocalGenerator`. Workers keep the settings of their start.
+        settings: See `LocalGenerator`. Workers get them with every order of games.
         network: See `LocalGenerator`.
         pool: See `LocalGenerator`.
         workers: Settings of the worker processes. None: this process plays.
@@ -140,7 +140,7 @@ def make_generator(
     from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator  # POSIX systems only
 
     return AsynchronousGenerator(
-        settings(), network, pool, workers, temperature=temperature, seed=seed, rank=rank, on_progress=on_progress
+        settings, network, pool, workers, temperature=temperature, seed=seed, rank=rank, on_progress=on_progress
     )
 
 

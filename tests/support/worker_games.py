@@ -45,14 +45,15 @@ def openings(games: GeneratedGames) -> set[int]:
 
 
 class Driven:
-    """A generator by workers whose network and temperature a test sets from call to call."""
+    """A generator by workers whose network, settings and temperature a test sets from call to call."""
 
     def __init__(self, network: Any, pool: OpponentPool, rank: int = 0, **options: Any) -> None:
         workers = {name: options.pop(name) for name in ("count", "timeout", "max_staleness") if name in options}
         self.network = network
         self.temperature = 1.0
+        self.settings = GenerationSettings(**({"games": 24, "simulations": 0, "threads": 1} | options))
         self.generator = AsynchronousGenerator(
-            GenerationSettings(**({"games": 24, "simulations": 0, "threads": 1} | options)),
+            lambda: self.settings,
             network,
             pool,
             WorkerSettings(**({"device": "cpu"} | workers)),

@@ -45,6 +45,14 @@ def test_simulations_follow_a_schedule() -> None:
     assert each[0] <= 2 < each[1] <= 17 < each[2] <= 32
 
 
+@pytest.mark.slow
+def test_simulations_follow_a_schedule_in_workers_too() -> None:
+    """The games of an iteration were ordered in the one before it."""
+    trained(*flags("simulations", 0, 16), "--data.workers.count=1")
+    simulations = metrics(Path("runs/quickstart/version_0"), "selfplay/simulations_per_second")
+    assert simulations[0] == 0 < simulations[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

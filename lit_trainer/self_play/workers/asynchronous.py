@@ -12,7 +12,7 @@ from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.games import GeneratedGames, join_games
 from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
 from lit_trainer.self_play.stats import SelfPlayStats
-from lit_trainer.self_play.workers.messages import Abandoned, WorkerSetup, pickled_network
+from lit_trainer.self_play.workers.messages import Abandoned, Order, WorkerSetup, pickled_network
 from lit_trainer.self_play.workers.pool import WorkerPool
 from lit_trainer.self_play.workers.shared_state import SharedState
 
@@ -23,13 +23,13 @@ _POLL = 0.2
 class AsynchronousGenerator:
     """Generates games in worker processes, which play one iteration's while the trainer learns from the one before.
 
-    An iteration's games are cut into chunks. Each chunk is played with the weights that were newest when it began. No
-    more chunks are ordered than an iteration takes, so workers wait where the trainer is behind. A chunk that is older
+    An iteration's games are cut into chunks. Each chunk is played with the weights that were newest when it began, and
+    with the settings that were newest when it was ordered. No more chunks are ordered than an iteration takes, so workers wait where the trainer is behind. A chunk that is older
     than `max_staleness` iterations is abandoned or dropped.
 
     Args:
-        settings: Settings of the games, for the whole run. Each worker plays up to ``settings.parallel_games`` games
-            side by side.
+        settings: Returns the settings of the games. It is asked in every iteration, since schedules change them. Each
+            worker plays up to ``parallel_games`` games side by side.
         network: The learner's network, on the device on which it learns.
         pool: Chooses the opponents.
         workers: Settings of the workers.
@@ -45,7 +45,7 @@ class AsynchronousGenerator:
 
     def __init__(
         self,
-        settings: GenerationSettings,
+        settings: Callable[[], GenerationSettings],
         network: PolicyValueNetwork,
         pool: OpponentPool,
         workers: WorkerSettings,
@@ -56,6 +56,7 @@ class AsynchronousGenerator:
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._newest = settings()
         self._network = network
         self._opponents = pool
         self._workers = workers
@@ -65,19 +66,30 @@ class AsynchronousGenerator:
         self._on_progress = on_progress
         self._sent_network = pickled_network(network)
         self._sent_opponents = pickled({name: pool.roster[name] for name in pool.opponents})
-        largest = min(settings.parallel_games, -(-settings.games // workers.count))
-        chunks = -(-settings.games // largest)
-        self.chunk_games = -(-settings.games // chunks)
-        self._ahead = -(-chunks // workers.count)
         self._pool: WorkerPool | None = None
         self._shared: SharedState | None = None
-        self._published = False
+        self._under_way: list[int] = []
+        """Number of chunks that each worker has still to play."""
         self._ended = 0.0
 
     @property
     def pids(self) -> list[int]:
         """Returns the workers' process ids, in the order of their numbers. There are none before the start."""
         return [] if self._pool is None else self._pool.pids
+
+    @property
+    def _chunks(self) -> int:
+        games = self._newest.games
+        return -(-games // min(self._newest.parallel_games, -(-games // self._workers.count)))
+
+    @property
+    def _ahead(self) -> int:
+        return -(-self._chunks // self._workers.count)
+
+    @property
+    def chunk_games(self) -> int:
+        """Returns the number of games of a chunk."""
+        return -(-self._newest.games // self._chunks)
 
     @property
     def games_ahead(self) -> int:
@@ -98,7 +110,6 @@ class AsynchronousGenerator:
         setups = [
             WorkerSetup(
                 worker=worker,
-                settings=self._settings,
                 network=self._sent_network,
                 opponents=self._sent_opponents,
                 seed=self._seed,
@@ -113,10 +124,10 @@ class AsynchronousGenerator:
             for worker in range(self._workers.count)
         ]
         self._pool = WorkerPool(setups, shared.close, self._workers.timeout)
-        self._published = False
+        self._under_way = [0] * self._workers.count
 
     def generate(self, iteration: int) -> GeneratedGames:
-        """Publishes the weights of an iteration and returns its games, at least ``settings.games``.
+        """Publishes the weights of an iteration and returns its games, at least as many as the settings say.
 
         Args:
             iteration: Number of the iteration, which is the version of the weights.
@@ -126,39 +137,40 @@ class AsynchronousGenerator:
         """
         self.start(iteration)
         assert self._shared is not None
-        plan = self._opponents.plan(self._settings.games)
+        self._newest = self._settings()
+        plan = self._opponents.plan(self._newest.games)
         self._shared.publish(iteration, self._network, self._temperature(), plan, self._opponents.past)
-        if not self._published:
-            # not before there are weights to play with
-            self._published = True
-            for worker in range(self._workers.count):
-                for _ in range(self._ahead):
-                    self._order(worker)
+        # not before there are weights to play with
+        for worker in range(self._workers.count):
+            self._order(worker)
         return self._gather(iteration)
 
     def _order(self, worker: int) -> None:
         assert self._pool is not None
-        self._pool.order(worker, self.chunk_games)
+        while self._under_way[worker] < self._ahead:
+            self._pool.order(worker, Order(self._newest, self.chunk_games))
+            self._under_way[worker] += 1
 
     def _gather(self, iteration: int) -> GeneratedGames:
         assert self._pool is not None
         waited_from = time.perf_counter()
         parts: list[GeneratedGames] = []
         arrived = dropped = staleness_sum = 0
-        while arrived < self._settings.games:
+        while arrived < self._newest.games:
             self._report(arrived)
             if (message := self._pool.receive(_POLL)) is None:
                 continue
             worker, played = message
+            self._under_way[worker] -= 1
             self._order(worker)
             if isinstance(played, Abandoned):
                 dropped += played.games
             elif (behind := iteration - played.version) > self._workers.max_staleness:
-                dropped += self.chunk_games
+                dropped += played.games.stats.games
             else:
                 parts.append(played.games)
                 staleness_sum += behind * len(played.games.outcomes)
-                arrived += self.chunk_games
+                arrived += played.games.stats.games
         now = time.perf_counter()
         games = join_games(parts)
         games.stats += SelfPlayStats(

@@ -21,7 +21,6 @@ class WorkerSetup:
 
     Args:
         worker: Number of the worker among those of its trainer.
-        settings: Settings of the games.
         network: Class and `config` of the network, pickled.
         opponents: Opponents of the pool, each pickled, by name.
         seed: The run's random seed.
@@ -35,7 +34,6 @@ class WorkerSetup:
     """
 
     worker: int
-    settings: GenerationSettings
     network: bytes
     opponents: Mapping[str, bytes]
     seed: int
@@ -55,6 +53,19 @@ class WorkerSetup:
     def chunk_seed(self, chunk: int) -> int:
         """Returns the seed of a chunk. No two chunks of a run have the same, also where the run was resumed."""
         return derive_seed(self.seed, "worker", self.start_iteration, self.rank, self.worker, chunk)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Orders a chunk of games from a worker.
+
+    Args:
+        settings: Settings of the games, with every order, since schedules change them during a run.
+        games: Number of games of the chunk.
+    """
+
+    settings: GenerationSettings
+    games: int
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, WorkerSetup
+from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, Order, WorkerSetup
 from lit_trainer.utils.watch import Watch
 
 # multiprocessing's own start method would import the parent's script again, which then needs a guard.
@@ -193,14 +193,14 @@ class WorkerPool:
         """Returns the process ids, in the order of the workers' numbers."""
         return [worker.process.pid for worker in self._workers]
 
-    def order(self, worker: int, games: int) -> None:
+    def order(self, worker: int, order: Order) -> None:
         """Orders further games from a worker, which plays them after those ordered before.
 
         Args:
             worker: Number of the worker.
-            games: Number of games.
+            order: The games.
         """
-        self._workers[worker].send(games)
+        self._workers[worker].send(order)
 
     def check(self) -> None:
         """Raises WorkerError if a worker died or raised. Returns at once."""

@@ -23,7 +23,7 @@ from lit_trainer.players.specs import past_name
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.self_play.workers.chunks import ChunkPlanner
-from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, WorkerSetup
+from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, Order, WorkerSetup
 from lit_trainer.self_play.workers.shared_state import SharedState
 
 
@@ -57,7 +57,6 @@ class _ChunkPlayer:
 
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
-        torch.set_num_threads(setup.settings.threads)
         network_class, config = pickle.loads(setup.network)  # noqa: S301 (sent by the trainer, over its own socket)
         self.network: PolicyValueNetwork = network_class(**config).requires_grad_(False).eval()
         self.shared = SharedState(self.network, setup.max_past, setup.shared_fd)
@@ -77,12 +76,13 @@ class _ChunkPlayer:
             opponent.network.to(torch.device(self.setup.device))
         return opponent
 
-    def play(self, games: int) -> Chunk | Abandoned:
+    def play(self, order: Order) -> Chunk | Abandoned:
         """Plays a chunk by the newest plan, with the newest weights.
 
         Args:
-            games: Number of games.
+            order: Number of the games, and their settings.
         """
+        torch.set_num_threads(order.settings.threads)
         newest = self.shared.read(self.network, self.past)
         for iteration in set(self.past) - newest.past:
             del self.past[iteration]
@@ -99,9 +99,9 @@ class _ChunkPlayer:
 
         try:
             played = play_games(
-                setup.settings,
+                order.settings,
                 self.network,
-                self.planner.next(newest.plan, games),
+                self.planner.next(newest.plan, order.games),
                 temperature=newest.temperature,
                 seed=setup.chunk_seed(chunk),
                 opponents=self.opponents | past,
@@ -110,11 +110,11 @@ class _ChunkPlayer:
                 on_progress=check,
             )
         except _TooOldError:
-            return Abandoned(newest.version, games)
+            return Abandoned(newest.version, order.games)
         return Chunk(newest.version, played)
 
 
-def _listen(line: Line, orders: SimpleQueue[int], trainer_pid: int) -> None:
+def _listen(line: Line, orders: SimpleQueue[Order], trainer_pid: int) -> None:
     """Takes orders and gives a sign of life every second, until the trainer hangs up or is gone.
 
     Then it ends this process at once, whatever the other thread does.
@@ -141,7 +141,7 @@ def main(connection: Connection) -> None:
         setup: WorkerSetup = connection.recv()
     except (EOFError, OSError):
         os._exit(0)
-    orders: SimpleQueue[int] = SimpleQueue()
+    orders: SimpleQueue[Order] = SimpleQueue()
     line = Line(connection)
     threading.Thread(target=_listen, args=(line, orders, setup.trainer_pid), daemon=True).start()
     message: Any

@@ -301,18 +301,17 @@ def test_an_old_window_is_taken_over_and_said(run_for: Any, first_run: Any, tmp_
 
 @pytest.mark.timeout(120)
 def test_margins_come_from_workers(scrambled: Any) -> None:
-    from lit_trainer.self_play.settings import GenerationSettings
+    from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
     from lit_trainer.self_play.workers.asynchronous import AsynchronousGenerator
     from sim_core import SearchSettings
 
     pool, network = OpponentPool([], 1.0, 0.0), mlp()
-    settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=64, threads=1)
+    settings = GenerationSettings(games=8, simulations=0, search=SearchSettings(), parallel_games=64, threads=1)
     generator = AsynchronousGenerator(
-        network, pool, settings, games_per_iteration=8, workers=1, device="cpu", max_staleness=2,
-        seed=5, rank=0, start_iteration=0,
-    )  # fmt: skip
+        lambda: settings, network, pool, WorkerSettings(device="cpu"), temperature=lambda: 1.0, seed=5
+    )
     try:
-        games = generator.collect(0, network, pool, 1.0)
+        games = generator.generate(0)
     finally:
         generator.close()
     assert games.margins is not None and len(games.margins) == len(games.outcomes) >= 8 * 24

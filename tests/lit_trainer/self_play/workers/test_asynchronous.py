@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import signal
@@ -61,6 +62,30 @@ def test_weights_temperature_plan_and_past_reach_workers(start: Start) -> None:
         pool.add_snapshot(iteration, player(iteration % 7))
         games = driven.collect(iteration, flat)
     assert games.results.keys() <= {f"past_{k}" for k in range(13, 24)} and len(games.results) == 10
+
+
+def test_changed_settings_reach_running_workers(start: Start) -> None:
+    """A schedule of the settings without an effect, or one that starts workers again."""
+    driven = start(player(), self_play(), count=2)
+    iterations = iter(range(50))
+
+    def settled(games: int, searched: bool) -> bool:
+        """Whether games are played by the newest settings once those ordered before have been taken."""
+        for iteration in iterations:
+            found = driven.collect(iteration)
+            assert found.stats.games >= games and found.stats.staleness <= 2
+            if found.stats.games == games and (found.policies.any(axis=1) == searched).all():
+                return True
+        return False
+
+    assert settled(24, searched=False) and driven.generator.games_ahead == 24
+    pids = driven.generator.pids
+    driven.settings = dataclasses.replace(driven.settings, games=72, simulations=2, parallel_games=9)
+    assert settled(72, searched=True)
+    assert (driven.generator.chunk_games, driven.generator.games_ahead) == (9, 72)
+    driven.settings = dataclasses.replace(driven.settings, games=6, simulations=0)
+    assert settled(6, searched=False)
+    assert driven.generator.pids == pids
 
 
 def test_the_plan_is_followed_over_chunks(start: Start, agents: Any) -> None:

@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 
 from lit_trainer import ResidualMLP
-from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.self_play.workers.messages import WorkerSetup, pickled_network
-from sim_core import SearchSettings
 
 
 def setup(**changes: Any) -> WorkerSetup:
-    settings = GenerationSettings(simulations=0, search=SearchSettings(), parallel_games=8, threads=1)
-    plain = WorkerSetup(0, settings, b"", {}, 5, 0, 0, 2, "cpu", 0, 0, 0)
+    plain = WorkerSetup(0, b"", {}, 5, 0, 0, 2, "cpu", 0, 0, 0)
     return dataclasses.replace(plain, **changes)
 
 

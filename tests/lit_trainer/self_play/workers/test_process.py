@@ -19,7 +19,7 @@ from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.self_play.workers.chunks import ChunkPlanner
-from lit_trainer.self_play.workers.messages import Abandoned, Chunk, WorkerSetup, pickled_network
+from lit_trainer.self_play.workers.messages import Abandoned, Chunk, Order, WorkerSetup, pickled_network
 from lit_trainer.self_play.workers.pool import WorkerPool
 from lit_trainer.self_play.workers.process import Line, _ChunkPlayer
 from lit_trainer.self_play.workers.shared_state import SharedState
@@ -40,7 +40,6 @@ SETTINGS = GenerationSettings(
 def a_setup(network: ResidualMLP, pool: OpponentPool, shared: SharedState, **changes: Any) -> WorkerSetup:
     setup = WorkerSetup(
         worker=1,
-        settings=SETTINGS,
         network=pickled_network(network),
         opponents=pickled({name: pool.roster[name] for name in pool.opponents}),
         seed=5,
@@ -66,7 +65,7 @@ def test_a_worker_plays_what_the_same_settings_play_here(make_network: Callable[
     worker = _ChunkPlayer(setup)
     planner = ChunkPlanner()
     for chunk in range(2):
-        played = worker.play(12)
+        played = worker.play(Order(SETTINGS, 12))
         assert isinstance(played, Chunk) and played.version == 9
         plan = planner.next(pool.plan(24), 12)
         here = play_games(
@@ -93,8 +92,8 @@ def test_settings_that_differ_play_other_games(make_network: Callable[..., Resid
     shared.publish(9, network, 1.0, pool.plan(24), {})
 
     def played(settings: GenerationSettings) -> Any:
-        worker = _ChunkPlayer(a_setup(network, pool, shared, settings=settings))
-        chunk = worker.play(24)
+        worker = _ChunkPlayer(a_setup(network, pool, shared))
+        chunk = worker.play(Order(settings, 24))
         worker.shared.close()
         assert isinstance(chunk, Chunk)
         return chunk.games
@@ -121,9 +120,9 @@ def test_a_chunk_is_given_up_once_its_weights_are_too_old() -> None:
 
     worker.shared.read = read_and_fall_behind  # type: ignore[method-assign]
     behind = 6
-    assert isinstance(worker.play(12), Chunk), "two iterations behind are allowed"
+    assert isinstance(worker.play(Order(SETTINGS, 12)), Chunk), "two iterations behind are allowed"
     behind = 9
-    assert worker.play(12) == Abandoned(6, 12)
+    assert worker.play(Order(SETTINGS, 12)) == Abandoned(6, 12)
     worker.shared.close()
     shared.close()
 
