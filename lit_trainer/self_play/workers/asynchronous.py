@@ -24,8 +24,9 @@ class AsynchronousGenerator:
     """Generates games in worker processes, which play one iteration's while the trainer learns from the one before.
 
     An iteration's games are cut into chunks. Each chunk is played with the weights that were newest when it began, and
-    with the settings that were newest when it was ordered. No more chunks are ordered than an iteration takes, so workers wait where the trainer is behind. A chunk that is older
-    than `max_staleness` iterations is abandoned or dropped.
+    with the settings that were newest when it was ordered. No more chunks are ordered than an iteration takes, so
+    workers wait where the trainer is behind. A chunk that is older than `max_staleness` iterations is abandoned or
+    dropped.
 
     Args:
         settings: Returns the settings of the games. It is asked in every iteration, since schedules change them. Each
