@@ -40,7 +40,7 @@ def _norm(graph: Graph, x: str, layer: nn.LayerNorm) -> str:
 
 
 def _linear(graph: Graph, x: str, weight: Tensor, bias: Tensor) -> str:
-    # of the last axis, whatever axes come before it; Gemm takes only matrices
+    # works on the last axis, whatever axes come before it, because Gemm takes only matrices
     return graph.node("Add", [graph.node("MatMul", [x, graph.weight(weight.T)]), graph.weight(bias)])
 
 
