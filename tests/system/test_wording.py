@@ -41,17 +41,10 @@ VERBS = frozenset(_WORDS.split())
 
 UNFINISHED = frozenset(
     [
-        "lit_trainer/__main__.py",
         "lit_trainer/checkpoints/safetensors.py",
         "lit_trainer/checkpoints/summary.py",
         "lit_trainer/checkpoints/writer.py",
-        "lit_trainer/cli/commands.py",
-        "lit_trainer/cli/config_checks.py",
-        "lit_trainer/cli/config_files.py",
         "lit_trainer/cli/export.py",
-        "lit_trainer/cli/lightning_cli.py",
-        "lit_trainer/cli/run_folders.py",
-        "lit_trainer/cli/slurm.py",
         "lit_trainer/learning/data_module.py",
         "lit_trainer/learning/resume.py",
         "lit_trainer/learning/stopping.py",
