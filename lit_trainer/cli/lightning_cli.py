@@ -1,4 +1,4 @@
-"""The command line: Lightning's CLI with this project's module and data. It reports errors before it writes anything."""
+"""The command line: Lightning's CLI with this project's module and data. It reports errors before writing."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class LitTrainerCLI(LightningCLI):
         trainer = super().instantiate_trainer(**kwargs)
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         bar = trainer.progress_bar_callback
-        if type(bar) in (TQDMProgressBar, RichProgressBar):  # Lightning's own choice
+        if bar is not None and type(bar) in (TQDMProgressBar, RichProgressBar):  # Lightning's own choice
             callbacks.remove(bar)
             callbacks.insert(0, SelfPlayProgressBar())
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
