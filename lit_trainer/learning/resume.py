@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def _plain(value: Any) -> Any:
-    """Returns the value where it consists of plain types, which a checkpoint may hold, else its type's name."""
+    """Returns the value if it consists of plain types, which a checkpoint may hold, and otherwise its type's name."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Mapping):
@@ -54,14 +54,14 @@ def apply_current_settings(
 ) -> None:
     """Edits a checkpoint so that optimizer settings come from this run, and moments from the checkpoint.
 
-    Lightning restores what the checkpoint says. Equal settings leave it as it is, so that the run goes on exactly. A
-    changed schedule starts anew at this point, and an optimizer of another kind starts without moments.
+    Lightning restores what the checkpoint holds. If the settings are equal, the checkpoint stays as it is, so that the
+    run continues exactly. A changed schedule starts anew, and an optimizer of another kind starts without moments.
 
     Args:
         checkpoint: Loaded checkpoint. Its "optimizer_states" and "lr_schedulers" are changed in place.
         saved: `configuration` of the run that wrote the checkpoint. None: unknown.
         optimizer: New optimizer of this run.
-        scheduler: New scheduler of this run, made for `optimizer`. None: the rate is constant.
+        scheduler: New scheduler of this run, made for `optimizer`. None: the learning rate is constant.
         interval: Unit of the scheduler's steps, "epoch" or "step".
     """
     wanted = configuration(optimizer, scheduler, interval)
@@ -102,12 +102,12 @@ def check_weights(checkpoint: Checkpoint, module: LightningModule) -> None:
 
 
 def check_resumable(checkpoint: Checkpoint, module: LightningModule, data: LightningDataModule) -> None:
-    """Checks that a run can go on from a checkpoint without losing a part of itself.
+    """Checks that a run can continue from a checkpoint without losing any of its state.
 
     Args:
         checkpoint: Checkpoint whose network fits, see `Checkpoint.check_fits`.
-        module: Module that goes on. It has one optimizer and a ``network``.
-        data: Data module that goes on, a `SelfPlayDataModule`.
+        module: Module of the resumed run. It has one optimizer and a ``network``.
+        data: Data module of the resumed run, a `SelfPlayDataModule`.
 
     Raises:
         ValueError: Names what is missing or wrong, and what is expected.

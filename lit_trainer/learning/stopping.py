@@ -1,7 +1,7 @@
 """Ends a run soon after SIGTERM, also during games, and all its processes at one point.
 
-Lightning's own handler sends messages to the other processes from within the signal, between any two of their own
-messages. That can leave them waiting for each other forever.
+Lightning's own handler sends messages to the other processes at once, at any point between the messages that they
+already exchange. That can leave the processes waiting for each other forever.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.02
 
 
 class CommonStop:
-    """Tells whether the run is to end, when it is asked. With one process, Lightning's own handler notes the signal."""
+    """Ends the run at points where it asks for it. With one process, Lightning's own handler notes the signal."""
 
     def __init__(self) -> None:
         self._trainer: Trainer | None = None
@@ -54,12 +54,12 @@ class CommonStop:
             self._told = True
             log.info("process %d was told to end (SIGTERM)", self._trainer.global_rank)
             if (launcher := self._trainer.strategy.launcher) is not None:
-                launcher.kill(signal.Signals(number))  # tells the processes that it has started
+                launcher.kill(signal.Signals(number))  # tells the processes that this launcher started
         if callable(self._before):
             self._before(number, frame)
 
     def _is_told(self) -> bool:
-        # the trainer's own handler notes it where ours is not set, or was not yet
+        # the trainer's own handler notes the signal if ours is not set, or came before ours was set
         return self._told or (self._trainer is not None and self._trainer.received_sigterm)
 
     def heed(self) -> None:
@@ -71,8 +71,8 @@ class CommonStop:
         """Raises SIGTERMException in all processes if any of them was told to end. All processes must call it.
 
         Args:
-            patiently: Whether the others may take long. Signals are then handled while it waits, because it waits in
-                Python and not in C.
+            patiently: Whether the others may take long. If so, it waits in Python and not in C, so that signals are
+                handled meanwhile.
         """
         if not self._is_shared():
             self.heed()
@@ -88,10 +88,10 @@ class CommonStop:
             raise SIGTERMException
 
     def together(self, work: Callable[[], Result]) -> Result:
-        """Does this process's part of a task, which `heed` may end early, then agrees with the others.
+        """Does this process's part of a task, then agrees with the others. `heed` may end the part early.
 
         Args:
-            work: Does the part. Its result is returned.
+            work: Function that does the part. Its result is returned.
 
         Raises:
             SIGTERMException: Any of the processes was told to end.

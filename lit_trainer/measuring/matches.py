@@ -44,16 +44,16 @@ def play_match(
         seed: Random seed of the deals.
         first: Number of the first game, so that several processes can share a match.
         parallel_games: Games played side by side.
-        memory: Memory of the lanes, kept from one match to the next. None: the match allocates its own.
-        on_progress: Called with the games played so far, in part-games. What it raises ends the match.
+        memory: Memory of the lanes, reused from one match to the next. None: the match allocates its own.
+        on_progress: Called with the number of games played so far, fractions included. What it raises ends the match.
 
     Returns:
-        Outcomes int8 [games], -1, 0 or 1 for the player, and margins int32 [games], the player's points less the
+        Outcomes int8 [games], -1, 0 or 1 for the player, and margins int32 [games], the player's points minus the
         opponent's.
     """
     numbers = np.arange(first, first + games)
     deals, seats = numbers // 2, numbers % 2
-    # a network's player plays in the engine's lanes, and the other one beside it; without a network both play beside it
+    # a network's player plays in the engine's lanes, its opponent beside them; without a network both play beside them
     sides, learner_seats = (player, opponent), seats
     if not _fits_lanes(player):
         sides, learner_seats = (opponent, player), 1 - seats

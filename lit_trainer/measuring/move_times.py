@@ -20,20 +20,20 @@ class MoveTime(NamedTuple):
     """Holds the milliseconds per move."""
 
     batched: float
-    """Time per position where many are asked for together, as in matches and self-play."""
+    """Time per position if the player is asked about many at once, as in matches and self-play."""
     alone: float
-    """Time where one position is asked for, as when one game is played."""
+    """Time per position if the player is asked about one at a time, as in a single game."""
 
 
 def time_moves(player: Player, positions: GameBatch) -> MoveTime:
     """Returns the mean time per move over positions.
 
-    Each is measured up to three times and the shortest counts, because other work of the machine only ever makes a
-    measurement longer. The player uses its own threads.
+    Each call is measured up to three times and the shortest time counts, because other work on the machine can only
+    make a measurement longer. The player uses its own threads.
     """
     some = positions.take(np.arange(0, len(positions), max(1, len(positions) // _ALONE)))
     singles = [some.take([row]) for row in range(len(some))]
-    player.act(singles[0])  # memory and kernels that are made at the first call
+    player.act(singles[0])  # the first call allocates memory and builds kernels
     alone = [_shortest(player, single, _ENOUGH_SECONDS / len(singles)) for single in singles]
     batched = _shortest(player, positions, _ENOUGH_SECONDS) / len(positions)
     return MoveTime(1000 * batched, 1000 * sum(alone) / len(alone))
@@ -49,7 +49,7 @@ class MoveTimes(dict[str, MoveTime]):
 
 
 def _shortest(player: Player, batch: GameBatch, enough: float) -> float:
-    """Returns the seconds of the quickest call. There are no more calls once they took `enough` seconds together."""
+    """Returns the seconds of the quickest call. It stops early once the calls took `enough` seconds together."""
     taken: list[float] = []
     while len(taken) < _REPEATS and sum(taken) < enough:
         start = time.perf_counter()

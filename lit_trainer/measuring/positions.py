@@ -7,15 +7,15 @@ import numpy as np
 from sim_core import GameBatch, get_game
 
 POSITIONS = 256
-"""Positions that a measurement asks for."""
+"""Number of positions that a measurement uses."""
 
 
 def sample_positions(game: str, n: int, seed: int) -> GameBatch:
-    """Returns positions of games of random actions, as many before each ply.
+    """Returns positions of games of random actions, equally many before each ply.
 
     Args:
         game: Name of the game.
-        n: Number of positions. There are fewer where games end early.
+        n: Number of positions. The result has fewer if games end early.
         seed: Random seed. The same seed gives the same positions.
     """
     plies = get_game(game).max_plies

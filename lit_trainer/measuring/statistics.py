@@ -1,7 +1,7 @@
-"""Computes what games say about players, and how surely: intervals of a match, ratings of a round robin.
+"""Computes scores, ratings and their uncertainty: intervals of a match, ratings of a round robin.
 
-It needs numpy alone. Two games of one deal with the seats exchanged are not independent: luck with the cards goes to
-one side in the first game and to the other side in the second. So the unit of every variance here is the pair of games.
+It needs only numpy. Two games of one deal with the seats exchanged are not independent: luck with the cards helps one
+side in the first game and the other side in the second. So the unit of every variance here is the pair of games.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 Z95 = 1.959963984540054
 """Quantile of the normal distribution for a two-sided 95 % interval."""
@@ -20,7 +20,7 @@ ELO = 400.0 / math.log(10.0)
 
 
 def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
-    """Returns the Wilson score interval (Wilson 1927) of a share. It is 0 to 1 where n is 0.
+    """Returns the Wilson score interval (Wilson 1927) of a share. It is 0 to 1 if n is 0.
 
     For scores in which draws count half it is a little too wide, because draws lower the variance that it assumes.
 
@@ -37,10 +37,10 @@ def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, 
 
 
 def pair_dispersion(pairs: int, score: float, squares: float) -> float:
-    """Returns the variance of a pair's score as a share of `score * (1 - score)`, the most it could be.
+    """Returns the variance of a pair's score as a share of `score * (1 - score)`, its maximum.
 
-    Two independent games without draws have 1/2. One made-up pair with that variance is counted beside those played,
-    so that a match whose pairs all came out alike does not claim to know the score exactly.
+    Two independent games without draws have 1/2. One imaginary pair with that variance is counted too, because a match
+    whose pairs all end alike would otherwise claim to know the score exactly.
 
     Args:
         pairs: Pairs of games, 1 or more.
@@ -54,9 +54,9 @@ def pair_dispersion(pairs: int, score: float, squares: float) -> float:
 def paired_interval(pairs: int, score: float, squares: float, z: float = Z95) -> tuple[float, float]:
     """Returns the interval of the score of a match played in pairs of games.
 
-    It is Wilson's interval for as many independent games as would have the variance that the pairs show. These are more
-    games than were played where luck cancels within pairs or games are drawn, and fewer where both games of a pair
-    tend to end alike.
+    It is Wilson's interval for the number of independent games that would have the variance of these pairs. That is
+    more games than were played if luck cancels within pairs or games are drawn, and fewer if both games of a pair tend
+    to end alike.
 
     Args:
         pairs: Pairs of games. With 0 the interval is 0 to 1.
@@ -75,7 +75,7 @@ def paired_interval(pairs: int, score: float, squares: float, z: float = Z95) ->
 
 
 def mean_interval(n: int, mean: float, squares: float, z: float = Z95) -> tuple[float, float]:
-    """Returns the interval of a mean by its standard error. It has no bounds where n is less than 2.
+    """Returns the interval of a mean by its standard error. It is infinite if n is less than 2.
 
     Args:
         n: Number of values.
@@ -89,32 +89,32 @@ def mean_interval(n: int, mean: float, squares: float, z: float = Z95) -> tuple[
     return mean - half, mean + half
 
 
-def bradley_terry(points: Floats, games: Floats, tolerance: float = 1e-10) -> Floats:
-    """Returns the ratings of maximum likelihood (Bradley and Terry 1952).
+def bradley_terry(points: Doubles, games: Doubles, tolerance: float = 1e-10) -> Doubles:
+    """Returns the maximum-likelihood ratings (Bradley and Terry 1952).
 
-    With them each player's expected points are those it made. The expected score of i against j is
-    1 / (1 + exp(r_j - r_i)). A draw is half a point for either.
+    With these ratings, each player's expected points equal the points it made. The expected score of i against j is
+    1 / (1 + exp(r_j - r_i)). A draw is half a point for each player.
 
     Args:
         points: Points of i against j [n, n].
         games: Games of i and j, symmetric [n, n], the diagonal 0.
-        tolerance: Largest difference between points expected and made, per game.
+        tolerance: Largest allowed difference between expected and actual points, per game.
 
     Returns:
-        Ratings [n] in natural units, with mean 0. Times `ELO` they are Elo.
+        Ratings [n] in natural units, with mean 0. Multiply by `ELO` for Elo.
 
     Raises:
-        ValueError: Some players' games do not tie their ratings to the others': there are none, or one side won all.
+        ValueError: No finite ratings exist: some players have no games against the others, or one side won all of them.
     """
     n = len(points)
-    # reaches[i, j]: i made points against j, maybe by way of others; ratings are finite if everybody reaches everybody
+    # reaches[i, j]: i made points against j, perhaps through others; ratings are finite if all players reach each other
     reaches = (points > 0) | np.eye(n, dtype=bool)
     for k in range(n):
         reaches |= reaches[:, k : k + 1] & reaches[k]
     if not reaches.all():
         raise ValueError("points: no finite ratings, expected games that tie all players together, none winning all")
 
-    def log_likelihood(ratings: Floats) -> float:
+    def log_likelihood(ratings: Doubles) -> float:
         return float(-(points * np.logaddexp(0.0, ratings[None, :] - ratings[:, None])).sum())
 
     ratings = np.zeros(n)
@@ -125,32 +125,32 @@ def bradley_terry(points: Floats, games: Floats, tolerance: float = 1e-10) -> Fl
             break
         step, before = np.linalg.solve(information + 1.0 / n, missing), log_likelihood(ratings)
         while log_likelihood(ratings + step) < before and np.abs(step).max() > 1e-12:
-            step = step / 2  # too far from a flat place: Newton's step overshoots
+            step = step / 2  # far from the maximum, Newton's step overshoots
         ratings = ratings + step - (ratings + step).mean()
     return ratings
 
 
-def _expectations(ratings: Floats, games: Floats) -> tuple[Floats, Floats]:
+def _expectations(ratings: Doubles, games: Doubles) -> tuple[Doubles, Doubles]:
     """Returns the expected points [n, n], and Fisher's information of the ratings [n, n]."""
     share = 1.0 / (1.0 + np.exp(ratings[None, :] - ratings[:, None]))
     weights = games * share * (1.0 - share)
     return games * share, np.diag(weights.sum(axis=1)) - weights
 
 
-def rating_errors(ratings: Floats, games: Floats, variances: Floats) -> Floats:
+def rating_errors(ratings: Doubles, games: Doubles, variances: Doubles) -> Doubles:
     """Returns the standard errors [n] of `bradley_terry`'s ratings about their mean, in natural units.
 
-    They are the sandwich of Fisher's information and the variance that the points were seen to have. For independent
-    games without draws this is Fisher's information alone.
+    They combine Fisher's information with the observed variance of the points (the sandwich estimator). For independent
+    games without draws this equals Fisher's information alone.
 
     Args:
         ratings: Ratings of the players [n].
         games: Games of i and j, as for `bradley_terry`.
-        variances: Variances of i's points against j, symmetric [n, n], the diagonal 0.
+        variances: Variance of i's points against j, symmetric [n, n], the diagonal 0.
     """
     n = len(ratings)
     inverse = np.linalg.inv(_expectations(ratings, games)[1] + 1.0 / n)
     inverse -= inverse.mean(axis=0, keepdims=True)  # about the mean of all
     spread = np.diag(variances.sum(axis=1)) - variances
-    errors: Floats = np.sqrt(np.maximum(np.diag(inverse @ spread @ inverse.T), 0.0))
+    errors: Doubles = np.sqrt(np.maximum(np.diag(inverse @ spread @ inverse.T), 0.0))
     return errors

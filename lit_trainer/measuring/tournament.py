@@ -16,7 +16,7 @@ from lit_trainer.measuring.matches import play_match
 from lit_trainer.measuring.metrics import MatchResult, MatchScore
 from lit_trainer.measuring.move_times import MoveTime, time_moves
 from lit_trainer.measuring.positions import POSITIONS, sample_positions
-from lit_trainer.measuring.statistics import ELO, Z95, Floats, bradley_terry, pair_dispersion, rating_errors
+from lit_trainer.measuring.statistics import ELO, Z95, Doubles, bradley_terry, pair_dispersion, rating_errors
 from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.utils.environment import environment
 from lit_trainer.utils.seeding import derive_seed
@@ -212,7 +212,7 @@ def rate(tournament: Tournament) -> tuple[Rating, ...]:
         games[a, b] = games[b, a] = played + prior
         variances[a, b] = variances[b, a] = _variance(pairing.pairs, prior)
     ratings = bradley_terry(points, games)
-    errors: Floats = rating_errors(ratings, games, variances)
+    errors: Doubles = rating_errors(ratings, games, variances)
     return tuple(
         Rating(
             name=entry.name,

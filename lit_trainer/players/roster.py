@@ -16,7 +16,7 @@ from lit_trainer.players.specs import PAST, SELF_PLAY, check_plays, make, parse,
 
 
 class Roster(Mapping[str, Opponent]):
-    """Keeps opponents by the short names under which their results are logged; no two have the same.
+    """Keeps opponents by the short names under which their results are logged. No two have the same name.
 
     Args:
         agents: Opponents written in Python, by name: each an object with ``select_action(state, legal_actions)``, or
@@ -66,7 +66,7 @@ class Roster(Mapping[str, Opponent]):
         return copied
 
     def enlist(self, names: Sequence[str], field: str, game: str | None = None) -> tuple[str, ...]:
-        """Adds the opponents of these names where they are missing; returns their short names.
+        """Adds the opponents of these names if they are missing, and returns their short names.
 
         Args:
             names: Short names of opponents on the roster, or players' names (`lit_trainer.players.specs` lists the
@@ -104,7 +104,7 @@ class Roster(Mapping[str, Opponent]):
         return name
 
     def to(self, device: torch.device) -> Roster:
-        """Moves all networks to the device; returns the roster."""
+        """Moves all networks to the device, and returns the roster."""
         for opponent in self._opponents.values():
             if isinstance(opponent, FrozenCheckpoint):
                 opponent.network.to(device)
@@ -112,7 +112,7 @@ class Roster(Mapping[str, Opponent]):
 
 
 def _check_free(name: str, field: str) -> None:
-    """Refuses a name that stands for another player."""
+    """Raises ValueError for a name that stands for another player."""
     if name in (SELF_PLAY, PAST) or name.startswith(past_name("")):
         raise ValueError(f"{field}: {name} stands for self-play or a past checkpoint; give another name")
     if name in builtin_names():
@@ -123,12 +123,13 @@ def _check_free(name: str, field: str) -> None:
 
 
 def pickled(opponents: Mapping[str, Opponent]) -> dict[str, bytes]:
-    """Returns the opponents as worker processes get them.
+    """Returns the opponents in the form in which worker processes get them.
 
-    An agent goes by its class path where it was given by one; a network with its weights, because its file may change.
+    An agent that was given by its class path is sent as that path. A network is sent with its weights, because its file
+    may change.
 
     Raises:
-        ValueError: An opponent cannot be sent to another process; names it.
+        ValueError: Names an opponent that cannot be sent to another process.
     """
     sent = {}
     for name, opponent in opponents.items():
@@ -152,7 +153,7 @@ def pickled(opponents: Mapping[str, Opponent]) -> dict[str, bytes]:
 
 
 def _made_of(opponent: Opponent) -> object:
-    """The agent or network that an opponent consists of; the opponent itself where the engine plays it."""
+    """Returns the agent or network that an opponent consists of, or the opponent itself if the engine plays it."""
     if isinstance(opponent, PythonOpponent):
         return opponent.agent
     return opponent.network if isinstance(opponent, FrozenCheckpoint) else opponent

@@ -100,7 +100,7 @@ def parse(text: str, field: str = "agent", known: tuple[str, ...] = ()) -> Playe
 
 
 def split_simulations(text: str) -> tuple[str, int | None]:
-    """Splits ``PATH@N`` into the path and the simulations per move; None where there is no number.
+    """Splits ``PATH@N`` into the path and the simulations per move, which are None if there is no number.
 
     Only digits after the last ``@`` count. A path that ends this way itself needs one more ``@N``.
 
@@ -108,7 +108,7 @@ def split_simulations(text: str) -> tuple[str, int | None]:
     (('runs/a/last.ckpt', 64), ('a@2.ckpt', None), ('odd@7', 0))
     """
     found = re.fullmatch(r"(.+)@0*([0-9]+)", text, re.DOTALL)
-    # at most nine digits, since int() refuses thousands of them with an error of its own; these are too many anyway
+    # at most nine digits, because int() raises its own error for thousands of them, and these are too many anyway
     return (found[1], int(found[2][:9])) if found else (text, None)
 
 
@@ -137,12 +137,12 @@ def _checkpoint_spec(text: str, path: str, simulations: int | None, field: str) 
 
 
 def _name_of_file(path: Path) -> str:
-    """The file's name; for Lightning's ``last.ckpt``, which every run has, with the run's before it."""
+    """Returns the file's name, with the run's before it for ``last.ckpt``, because every run has one."""
     return f"{_name_of_folder(path.parent)}_{path.stem}" if path.stem.startswith("last") else path.stem
 
 
 def _name_of_folder(folder: Path) -> str:
-    """The name of a run that wrote into ``NAME/version_K/checkpoints``."""
+    """Returns the name of a run that wrote into ``NAME/version_K/checkpoints``."""
     for part in (path.name for path in (folder.resolve(), *folder.resolve().parents)):
         if part and part != "checkpoints" and not re.fullmatch(r"version_\d+", part):
             return part

@@ -62,7 +62,7 @@ def model_card(exported: Exported, measured: Mapping[str, Any] | None, license: 
 
 
 def _training(exported: Exported) -> list[tuple[str, str]]:
-    """Returns what a checkpoint knows of its run, in rows."""
+    """Returns the facts about its run that a checkpoint holds, as rows."""
     checkpoint = exported.checkpoint
     steps = checkpoint.steps
     digest = hashlib.sha256(exported.path.read_bytes()).hexdigest()
@@ -90,19 +90,19 @@ def _of_match(column: Column[MatchRow]) -> Column[tuple[str, MatchRow]]:
     return Column(column.title, lambda row: column.text(row[1]))
 
 
-_AUXILIARY = " It also has heads that it learned on the side; play never asks them, and ONNX leaves them out."
+_AUXILIARY = " It also has auxiliary heads for training. They are not used in play, and the ONNX file leaves them out."
 
 _UNMEASURED = """Unmeasured: no `test.json` was given. `lit-trainer test` measures the checkpoint, and
-`lit-trainer export --test_json` puts what it found here."""
+`lit-trainer export --test_json` adds the result here."""
 
 _SHOWN = ("date", "torch", "device", "seed")
 _MEASURED = """Measured by `lit-trainer test`, {date} (torch {torch}, {device}, seed {seed}): at temperature 0, without
-noise, every deal played twice with the seats exchanged. A draw counts half; the interval takes the pair of games of a
-deal as its unit.
+noise, and with every deal played twice, seats exchanged. A draw counts half. The interval's unit is the pair of games
+of one deal.
 
 {table}
 
-Simulations are of lit-alphazero's search with this network. These files alone play as the policy alone does."""
+Simulations are those of lit-alphazero's search with this network. These files alone play the policy without search."""
 
 _CARD = """---
 license: {tag}
@@ -114,30 +114,30 @@ tags: [alphazero, {game}]
 
 ## What it is
 
-It rates a position of `{game}` for the player to move: a logit for each of the game's actions, and the outcome to
-expect, from 1 (a win) to -1 (a loss). It is a `{class}`
+It rates a position of `{game}` for the player to move. It gives a logit for each of the game's actions, and the
+expected outcome, from 1 (a win) to -1 (a loss). It is a `{class}`
 with {arguments}: {parameters:,} parameters.{auxiliary}
 
 | file | what it holds |
 |---|---|
 | `model.onnx` | the network in fp32, for any number of rows B |
-| `model.safetensors` | all its weights, and as metadata what builds the network again |
+| `model.safetensors` | all its weights, with metadata from which the network can be built again |
 
 | of `model.onnx` | type | meaning |
 |---|---|---|
-| `observations` | float32 [B, {inputs}] | what the player to move may know, by `sim_core`'s `GameBatch.observe` |
-| `logits` | float32 [B, {actions}] | of all actions, by the game's table; those of illegal ones mean nothing |
+| `observations` | float32 [B, {inputs}] | what the player to move may know, from `sim_core`'s `GameBatch.observe` |
+| `logits` | float32 [B, {actions}] | one for each action, in the order of the game's table; ignore illegal ones |
 | `value` | float32 [B] | expected outcome for the player to move |
 
 ## How it was trained
 
-By lit-alphazero, whose networks play games with search, against themselves and whom their opponent pool holds, and
-learn the search's choices and the outcomes. What the checkpoint says of this one:
+It was trained with lit-alphazero. There, a network plays games with search, against itself and against the opponents in
+its pool. It learns the search's choices and the outcomes. The checkpoint holds these facts about the training:
 
 {training}
 
-It does not say how many games were played, with how many simulations, for how long or on what; the `config.yaml` in the
-run's folder has its settings.
+It does not hold the number of games or simulations, the duration or the hardware. The settings are in `config.yaml` in
+the run's folder.
 
 ## How strong it is
 
@@ -145,22 +145,22 @@ run's folder has its settings.
 
 ## What it is for
 
-To play `{game}`, alone or as what a search asks; as an opponent to train or measure others against; to study what it
-has learned. It decides about moves of a game, and about nothing else.
+Use it to play `{game}`, with or without search, as an opponent in training and in matches, or to study what it has
+learned. It chooses moves of this game and does nothing else.
 
 ## Limits
 
-- It knows `{game}` by version {rules} of its rules and version {observation} of its observation, as lit-alphazero
-  counts them, and no other game.
-- What is hidden it has to guess: its value is a mean over what the other may hold, and its policy can be read. Who
-  knows it well may beat it more often than those it was measured against; nothing was measured against people.
-- Strength is of the policy with its best move. Sampled moves, or other precisions than fp32, play otherwise.
-- When these files were written, the largest difference between ONNX by onnxruntime and torch was {difference:.2g}, on
+- It plays only `{game}`, with version {rules} of the rules and version {observation} of the observation, as
+  lit-alphazero numbers them.
+- It cannot see hidden cards: its value is a mean over what the opponent may hold, and its policy is predictable. A
+  player who knows it well may beat it more often than the measured opponents did. It was not measured against people.
+- The strength is that of always playing the best move. Sampled moves, or precisions other than fp32, play differently.
+- When these files were written, the largest difference between onnxruntime and torch was {difference:.2g}, on
   positions of random games.
 
 ## How to load it
 
-By onnxruntime, with `sim_core` of lit-alphazero for the rules:
+With onnxruntime, and `sim_core` of lit-alphazero for the rules:
 
 ```python
 import numpy as np
@@ -174,7 +174,7 @@ logits, value = session.run(["logits", "value"], {{"observations": games.observe
 actions = np.where(games.legal_mask(), logits, -np.inf).argmax(axis=1)
 ```
 
-By lit-alphazero, also with search:
+With lit-alphazero, which can also search:
 
 ```python
 from lit_trainer import NetworkAgent, load_network

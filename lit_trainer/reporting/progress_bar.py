@@ -14,8 +14,8 @@ from lit_trainer.reporting.sources import run_data
 class SelfPlayProgressBar(RichProgressBar):
     """Shows Lightning's rich progress bar with one more line, for the games being played.
 
-    Works with any data module that has a list `on_progress` of functions, which take the games played so far and the
-    number of games in all.
+    Works with any data module that has a list `on_progress` of functions. Each takes the number of games played so far
+    and the total number of games.
 
     Args:
         **kwargs: Arguments of Lightning's `RichProgressBar`.
@@ -39,12 +39,12 @@ class SelfPlayProgressBar(RichProgressBar):
             listeners.remove(self._show_games)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listens to the games of self-play."""
+        """Starts to follow the games of self-play."""
         super().on_train_start(trainer, pl_module)
         self._listen(trainer, "Self-play")
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listens to the games of the matches."""
+        """Starts to follow the games of the matches."""
         super().on_test_start(trainer, pl_module)
         self._listen(trainer, "Matches")
         self._started = time.perf_counter()
@@ -72,11 +72,11 @@ class SelfPlayProgressBar(RichProgressBar):
         self.refresh()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stops listening."""
+        """Stops following games."""
         self._stop_listening(trainer)
         super().on_train_end(trainer, pl_module)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stops listening."""
+        """Stops following games."""
         self._stop_listening(trainer)
         super().on_test_end(trainer, pl_module)

@@ -52,7 +52,7 @@ class Weighted(Protocol):
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """Opponent to its share of the games against opponents."""
+        """Returns each opponent's share of the games against opponents, by name."""
 
 
 @runtime_checkable

@@ -19,14 +19,14 @@ PLAYING, LEARNING, EVALUATION, REST = "playing", "learning", "evaluation", "the 
 
 
 class TimeReport(Callback):
-    """Prints a table at the end of training: how long an iteration played, learned and evaluated.
+    """Prints a table at the end of training: how long an iteration takes to play, learn and evaluate.
 
-    The table also shows where self-play's time went and how fast it was. Where workers play, it shows how long the
-    trainer waited and how old the games were. "Playing" is the time until an iteration's first batch is there. The
-    table covers this run alone, also where it was resumed.
+    The table also shows where self-play's time went and how fast it was. If workers play, it shows how long the
+    trainer waited and how old the games were. "Playing" is the time until an iteration's first batch is ready. The
+    table covers this run alone, also if it was resumed.
 
-    It needs a data module whose `generation_stats` is a `SelfPlayStats`, new in every iteration. Without one nothing is
-    printed.
+    It needs a data module whose `generation_stats` is a `SelfPlayStats`, new in every iteration. Otherwise it prints
+    nothing.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class TimeReport(Callback):
         return before
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._begin()  # another fit gets a report of its own
+        self._begin()  # another fit gets its own report
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._enter(PLAYING)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from lit_trainer.measuring.statistics import Floats
+from lit_trainer.measuring.statistics import Doubles
 from lit_trainer.measuring.tournament import Entry, Rating, Tournament
 from lit_trainer.reporting.heat_maps import draw_cross_map
 from lit_trainer.reporting.plots import draw_intervals
@@ -20,7 +20,7 @@ def ranking(tournament: Tournament) -> list[int]:
     return sorted(range(len(tournament.entries)), key=lambda k: -tournament.ratings[k].elo)
 
 
-def cross_scores(tournament: Tournament) -> tuple[Floats, Floats]:
+def cross_scores(tournament: Tournament) -> tuple[Doubles, Doubles]:
     """Returns who scored what against which player, in percent.
 
     Returns:

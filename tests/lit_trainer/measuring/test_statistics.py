@@ -17,10 +17,10 @@ from lit_trainer.measuring.statistics import (
     wilson_interval,
 )
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
-def played(rng: np.random.Generator, matches: int, pairs: int, skill: float, luck: float, draws: float) -> Floats:
+def played(rng: np.random.Generator, matches: int, pairs: int, skill: float, luck: float, draws: float) -> Doubles:
     """Scores [matches, pairs, 2] of games decided by skill, a deal's luck for one seat, and chance of each game's own.
 
     A `luck` below zero is a deal that suits the player in both seats.
@@ -31,7 +31,7 @@ def played(rng: np.random.Generator, matches: int, pairs: int, skill: float, luc
     return np.where(np.abs(strength) < draws, 0.5, (strength > 0).astype(float))
 
 
-def interval(scores: Floats) -> tuple[float, float]:
+def interval(scores: Doubles) -> tuple[float, float]:
     of_pairs = scores.mean(axis=1)
     return paired_interval(len(of_pairs), of_pairs.mean(), ((of_pairs - of_pairs.mean()) ** 2).sum())
 
@@ -91,7 +91,7 @@ def test_a_mean_s_interval() -> None:
     assert high - low == pytest.approx(2 * 1.959963984540054 * values.std(ddof=1) / 2)
 
 
-def table(pairings: dict[tuple[int, int], tuple[float, float]], n: int) -> tuple[Floats, Floats]:
+def table(pairings: dict[tuple[int, int], tuple[float, float]], n: int) -> tuple[Doubles, Doubles]:
     """Points and games of pairings (i, j) to (i's points, games)."""
     points, games = np.zeros((n, n)), np.zeros((n, n))
     for (i, j), (made, played) in pairings.items():
