@@ -1,4 +1,4 @@
-"""A network as a safetensors file: its weights, and as metadata what they are weights of."""
+"""Writes and reads networks as safetensors files: the weights, and metadata that says which network they belong to."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NEEDS = "safetensors files need: pip install 'lit-alphazero[safetensors]'"
 
 
 def metadata_of(network: PolicyValueNetwork, iteration: int) -> dict[str, str]:
-    """What an exported file says of itself, from which the network can be built again.
+    """Returns the metadata of an exported file. The network can be built again from it.
 
     Args:
-        network: of any class.
-        iteration: iterations that its run had done.
+        network: A network of any class.
+        iteration: Number of iterations that its run had finished.
     """
     said, rules = Description.of(network), get_game(network.game)
     return {
@@ -38,10 +38,14 @@ def metadata_of(network: PolicyValueNetwork, iteration: int) -> dict[str, str]:
 
 
 def weights_as_safetensors(network: PolicyValueNetwork, metadata: Mapping[str, str]) -> bytes:
-    """All weights under the names of the network's `state_dict`, on the CPU, in their own precision.
+    """Returns a file's bytes: all weights by the names of the network's `state_dict`, in their own precision.
+
+    Args:
+        network: A network of any class, on any device.
+        metadata: Kept in the file, see `metadata_of`.
 
     Raises:
-        ModuleNotFoundError: without the package of the extra ``safetensors``.
+        ModuleNotFoundError: The package of the extra ``safetensors`` is missing.
     """
     try:
         from safetensors.torch import save
@@ -52,15 +56,15 @@ def weights_as_safetensors(network: PolicyValueNetwork, metadata: Mapping[str, s
 
 
 def load_network(path: str | os.PathLike[str]) -> PolicyValueNetwork:
-    """The network of a safetensors file that `lit-trainer export` wrote, on the CPU, in evaluation mode.
+    """Returns the network in a safetensors file of `lit-trainer export`, on the CPU and in evaluation mode.
 
     Args:
-        path: of the file.
+        path: Path of the file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, of another library, or of other rules or another observation than this version's.
-        ModuleNotFoundError: without the package of the extra ``safetensors``.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged or of another library, or its rules or observation are not this version's.
+        ModuleNotFoundError: The package of the extra ``safetensors`` is missing.
     """
     try:
         from safetensors import SafetensorError, safe_open
@@ -79,7 +83,7 @@ def load_network(path: str | os.PathLike[str]) -> PolicyValueNetwork:
 
 
 def _description(said: Mapping[str, str], name: str) -> dict[str, Any]:
-    """The metadata as a checkpoint says the same."""
+    """Returns the metadata in the form that a checkpoint keeps it."""
     try:
         return {
             **{field: int(said[field]) for field in ("format", "rules_version", "observation_version")},

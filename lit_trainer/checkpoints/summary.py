@@ -56,7 +56,7 @@ def optimizer_facts(checkpoint: Checkpoint) -> Facts:
 
 
 def pool_facts(checkpoint: Checkpoint) -> Facts:
-    """Returns which past checkpoints and opponents the run's last games were against, as far as the pool keeps them."""
+    """Returns the past checkpoints and opponents of the run's last games, as far as the pool keeps them."""
     pool, facts = checkpoint.pool, []
     if pool and pool.get("past"):
         facts.append(("past selves it played last", "of iterations " + ", ".join(map(str, sorted(pool["past"])))))
@@ -67,7 +67,7 @@ def pool_facts(checkpoint: Checkpoint) -> Facts:
 
 
 def run_facts(checkpoint: Checkpoint) -> Facts:
-    """Returns how far the run was, how it learned, whom it played and what it keeps to go on.
+    """Returns how far the run was, how it learned, which opponents it played and what it keeps to go on.
 
     Raises:
         ValueError: The file does not say how far its run was, or its replay windows are damaged.

@@ -53,7 +53,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         Args:
             path: Path of the file.
             map_location: Device for the tensors. Default: the CPU.
-            weights_only: Unused: code is not run either if the caller asks for it, as Lightning up to 2.5 does.
+            weights_only: Unused, because code is never run, even if the caller allows it, as Lightning up to 2.5.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -64,7 +64,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _cause_on_disk(error: BaseException | None) -> OSError | None:
-    # torch makes errors of its own out of the system's
+    # torch wraps the system's errors in its own
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error

@@ -1,4 +1,4 @@
-"""What a configuration must hold that neither the parser nor the classes look at, before anything is made of it."""
+"""Checks settings of Lightning and torch that neither the parser nor the classes check, before anything is made."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ LOWEST = {
     "model.lr_scheduler.init_args.T_max": 1,
     "model.lr_scheduler.init_args.eta_min": 0,
 }
-"""Lightning's and torch's settings that they take at any value, to the lowest with a meaning."""
+"""Lowest sensible value of settings that Lightning and torch take at any value."""
 HIGHEST = {"trainer.devices": 1024, "trainer.num_nodes": 65_536}
-"""Lightning's settings of which it would start as many processes, or wait for as many."""
+"""Highest value of settings that tell Lightning how many processes to start or to wait for."""
 LARGEST = 2**63 - 1
-"""The largest whole number of any setting: what C and files of events can hold."""
+"""Largest whole number of any setting: what C and event files can hold."""
 LARGEST_SEED = 2**32 - 1
 
 
 def _settings(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values, groups included, at any depth."""
+    """Yields dotted keys and values at any depth, groups included."""
     if key:
         yield key, value
     if isinstance(value, Namespace):
@@ -50,15 +50,18 @@ def _settings(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def fault_in(config: Namespace) -> str | None:
-    """The first setting that cannot be meant: its name, its value and what would be right; None where there is none.
+    """Returns an error about the first invalid setting, with its name, its value and what would be right.
 
     Args:
-        config: a sub-command's parsed settings.
+        config: Parsed settings of a subcommand.
+
+    Returns:
+        The error, or None if all settings are valid.
 
     >>> fault_in(Namespace(trainer=Namespace(log_every_n_steps=-5)))
     'trainer.log_every_n_steps: -5 given, expected at least 0'
     """
-    # of a file's group that is none, the parser says nothing and takes the defaults
+    # The files are read again, because the parser silently takes the defaults for a group that is no group.
     files = [Path(str(file)) for file in config.get("config") or ()]
     given = [pair for file in files if file.is_file() for pair in _settings(read_config(file))]
     for key, value in given:
@@ -68,7 +71,7 @@ def fault_in(config: Namespace) -> str | None:
         if key in GROUPS and value is not None and not isinstance(value, (Namespace, Mapping)):
             return f"{key}: {value!r} given, expected a group of settings"
         if key in HIGHEST and isinstance(value, str) and value.isdecimal():
-            value = int(value[:20])  # a flag's, which may be a text there
+            value = int(value[:20])  # a flag's value may be a text
         if isinstance(value, float) and math.isnan(value):
             return f"{key}: {value!r} given, expected a number"
         number = isinstance(value, (int, float)) and not isinstance(value, bool)

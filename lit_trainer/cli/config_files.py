@@ -1,4 +1,4 @@
-"""Configurations in YAML, read strictly: what a YAML reader takes silently, or never ends with, is refused by line."""
+"""Reads YAML configurations strictly: refuses, by line, what a YAML reader takes silently or never finishes reading."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader
 
 MAX_DEPTH = 50
-"""Lists and groups within one another."""
+"""Deepest nesting of lists and groups."""
 MAX_NODES = 10_000
-"""Values of one configuration, those counted that aliases repeat: over ten times what all of ours hold together."""
+"""Most values of one configuration, counting those that aliases repeat: ten times what all shipped ones hold."""
 MAX_MESSAGE = 2000
-"""Characters of an error, which quotes the values given."""
+"""Most characters of an error, which quotes the given values."""
 MODE = "strict_yaml"
 """The parser mode of `StrictParser`."""
 
@@ -28,16 +28,16 @@ _STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
 
 
 class ConfigError(yaml.YAMLError):
-    """A configuration that is not read: the message names the line and what would be right."""
+    """Says why a configuration is refused: names the line and what would be right."""
 
 
 def read_config(path: str | os.PathLike[str]) -> Any:
-    """What a configuration file says, as the parser reads it.
+    """Returns the contents of a configuration file, as the parser reads it.
 
     Raises:
-        ConfigError: names file and line; the file is not in UTF-8, is no YAML, gives a setting twice, nests or repeats
-            without end, or has a number that YAML takes in base 60 or 8.
-        OSError: it cannot be read.
+        ConfigError: The file is not in UTF-8, is no YAML, gives a setting twice, nests or repeats without end, or has
+            a number that YAML reads in base 60 or 8. Names file and line.
+        OSError: The file cannot be read.
     """
     raw = Path(path).read_bytes()
     try:
@@ -47,10 +47,10 @@ def read_config(path: str | os.PathLike[str]) -> Any:
 
 
 def load_config(text: str) -> Any:
-    """What a configuration's text says.
+    """Returns the contents of a configuration's text.
 
     Raises:
-        ConfigError: as of `read_config`, but names no file.
+        ConfigError: As for `read_config`, but without the file's name.
 
     >>> load_config("batch_size: 16\\nbatch_size: 32")
     Traceback (most recent call last):
@@ -70,7 +70,7 @@ def load_config(text: str) -> Any:
 
 
 def misread_number(text: str, value: object) -> bool:
-    """Whether a number was made of a text like 1:30, which YAML takes for one in base 60.
+    """Returns whether a text such as 1:30 became a number, because YAML reads it in base 60.
 
     >>> misread_number("1:30", 90), misread_number("1:30", "1:30")
     (True, False)
@@ -91,7 +91,7 @@ def _decoded(raw: bytes) -> str:
 
 
 class _Document:
-    """Checks a document by its events, before anything is made of it."""
+    """Checks a document by its YAML events, before any object is made."""
 
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
@@ -100,7 +100,7 @@ class _Document:
         self._open: set[str] = set()
 
     def check(self) -> None:
-        """Raise ConfigError where it should not be loaded; what is no YAML raises as it does."""
+        """Raises ConfigError if the document should not be loaded, and PyYAML's own error if it is no YAML."""
         for event in self._events:
             if isinstance(event, yaml.NodeEvent):
                 self._node(event, "", 0)
@@ -173,7 +173,7 @@ def _refuse(event: Any, what: str) -> NoReturn:
 
 
 def _flags(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Names and values of flags like --name=value and --name value."""
+    """Yields names and values of flags such as --name=value and --name value."""
     for arg, following in pairwise([*args, ""]):
         if arg.startswith("--"):
             name, equals, text = arg[2:].partition("=")
@@ -184,13 +184,13 @@ set_loader(MODE, load_config, (yaml.YAMLError,))
 
 
 class StrictParser(ArgumentParser):
-    """An argument parser that reads configurations, in files and in flags, as `read_config` does."""
+    """Parses arguments, and reads configurations in files and flags as `read_config` does."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"parser_mode": MODE, **kwargs})
 
     def parse_path(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Namespace:
-        """The settings of a file; what is wrong with it ends with its name and line."""
+        """Returns the settings of a file. An error names the file and the line."""
         try:
             found = read_config(path)
         except (ConfigError, OSError) as error:
@@ -203,7 +203,7 @@ class StrictParser(ArgumentParser):
         return settings
 
     def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
-        """The settings of flags, and of the files they name."""
+        """Returns the settings of the flags and of the files that they name."""
         try:
             settings: Namespace = super().parse_args(*args, **kwargs)
             for name, text in _flags(self.args):
@@ -211,14 +211,14 @@ class StrictParser(ArgumentParser):
                 if misread_number(text, inner.get(name)):
                     self.error(f"{name}: {text!r} given, expected a number in base 10")
             return settings
-        except UnicodeDecodeError as error:  # of a file that stands for a group, which the parser reads itself
+        except UnicodeDecodeError as error:  # in the file of a group, which the parser itself reads
             near = bytes(error.object[max(0, error.start - 40) : error.start])
             self.error(f"a file that the settings name is no UTF-8 text after {near!r}; expected it saved as UTF-8")
         except RecursionError:
             self.error("a setting's value is nested too deep")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """End with a message, of which what is too long to read is left out."""
+        """Ends with a message, and leaves out its middle if it is too long to read."""
         if len(message) > MAX_MESSAGE:
             half = MAX_MESSAGE // 2
             message = f"{message[:half]} ... ({len(message) - 2 * half:,} characters left out) ... {message[-half:]}"

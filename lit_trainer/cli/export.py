@@ -1,4 +1,4 @@
-"""`lit-trainer export`: a checkpoint's network as files that other programs read, and a card that says what it is."""
+"""Defines `lit-trainer export`: it writes a checkpoint's network for other programs, with a card that describes it."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from lit_trainer.utils.files import check_free, write_folder
 
 NEEDS = "export needs: pip install 'lit-alphazero[onnx,safetensors]'"
 TOLERANCE = 1e-3
-"""Largest difference from torch with which a graph is written; rounding alone makes about 1e-5."""
+"""Largest allowed difference between a graph and torch. Rounding alone makes about 1e-5."""
 
 
 def export(ckpt_path: str, out: Path, test_json: Path | None = None, license: str = "MIT") -> None:
-    """Write a checkpoint's network into a folder as model.onnx and model.safetensors, with a model card, README.md.
+    """Writes a checkpoint's network into a folder as model.onnx and model.safetensors, with a model card, README.md.
 
     Args:
-        ckpt_path: the checkpoint.
-        out: folder to make; one that has files in it is left alone.
-        test_json: what `lit-trainer test` has measured of the checkpoint, for the card.
-        license: of the weights, for the card.
+        ckpt_path: Path of the checkpoint.
+        out: Folder to make. A folder with files in it is never changed.
+        test_json: File in which `lit-trainer test` wrote what it measured of the checkpoint, for the card. None: the
+            card says that it was not measured.
+        license: License of the weights, for the card. Default: MIT.
 
     Raises:
-        ValueError: the checkpoint or the measurement is no good, or the network is of a class that has no graph.
-        FileNotFoundError: a file is not there.
-        FileExistsError: something other than an empty folder is at `out`.
-        ModuleNotFoundError: without the packages of the extras ``onnx`` and ``safetensors``.
+        ValueError: The checkpoint or the measurement is invalid, or the network's class cannot be written as a graph.
+        FileNotFoundError: A file is missing.
+        FileExistsError: `out` is something other than an empty folder.
+        ModuleNotFoundError: The packages of the extras ``onnx`` and ``safetensors`` are missing.
     """
     check_free(out, "out")
     checkpoint = Checkpoint.read(ckpt_path)
@@ -50,15 +51,17 @@ def export(ckpt_path: str, out: Path, test_json: Path | None = None, license: st
 
 
 def network_as_onnx(network: PolicyValueNetwork, metadata: Mapping[str, str]) -> bytes:
-    """The network in fp32: ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` [B, A] and ``value`` [B].
+    """Returns the network as an ONNX graph in fp32.
+
+    The graph takes ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` [B, A] and ``value`` [B].
 
     Args:
-        network: a `ResidualMLP` or a `TransformerNetwork`; auxiliary heads are left out.
-        metadata: kept in the model's ``metadata_props``.
+        network: A `ResidualMLP` or a `TransformerNetwork`. Auxiliary heads are left out.
+        metadata: Kept in the model's ``metadata_props``.
 
     Raises:
-        ValueError: for a network that computes something else.
-        ModuleNotFoundError: without the packages of the extra ``onnx``.
+        ValueError: The network computes something else.
+        ModuleNotFoundError: The packages of the extra ``onnx`` are missing.
     """
     try:
         from lit_trainer.networks.onnx_graph import residual_mlp_graph
@@ -75,11 +78,13 @@ def network_as_onnx(network: PolicyValueNetwork, metadata: Mapping[str, str]) ->
 
 
 def difference_from_torch(graph: bytes, network: PolicyValueNetwork) -> float:
-    """The largest difference of a logit or value, graph by onnxruntime against network by torch, on random games.
+    """Returns the largest difference of a logit or value between the graph and the network, on random games.
+
+    The graph runs in onnxruntime and the network in torch.
 
     Raises:
-        ValueError: it is larger than rounding explains, or not a number: the weights have diverged.
-        ModuleNotFoundError: without the packages of the extra ``onnx``.
+        ValueError: The difference is larger than rounding explains, or not a number because the weights have diverged.
+        ModuleNotFoundError: The packages of the extra ``onnx`` are missing.
     """
     try:
         import onnxruntime

@@ -1,4 +1,4 @@
-"""The command line: Lightning's CLI over this project's module and data, with errors before anything is written."""
+"""The command line: Lightning's CLI with this project's module and data. It reports errors before writing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch.distributed as dist
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
@@ -32,7 +32,7 @@ from lit_trainer.utils.memory import is_out_of_memory
 
 
 class _Parser(StrictParser, LightningArgumentParser):
-    """Lightning's parser, that reads YAML strictly."""
+    """Parses as Lightning's parser does, and reads YAML strictly."""
 
 
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
@@ -40,9 +40,14 @@ DEFAULTS = Path(__file__).with_name("defaults.yaml")
 
 
 class LitTrainerCLI(LightningCLI):
-    """`fit`, `validate` and `test` of an AlphaZero run.
+    """Runs `fit`, `validate` and `test` of an AlphaZero run.
 
-    In a resumed run the YAML and the flags win over what the checkpoint remembers.
+    In a resumed run, the YAML and the flags win over what the checkpoint remembers. ``defaults.yaml`` holds the values
+    that all runs share.
+
+    Args:
+        args: Arguments after `lit-trainer`. None: ``sys.argv[1:]``.
+        run: Whether to run a subcommand. False: only makes trainer, module and data, and takes no subcommand.
     """
 
     def __init__(self, args: ArgsType = None, run: bool = True) -> None:
@@ -65,9 +70,11 @@ class LitTrainerCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
+        """Returns Lightning's subcommands except `predict`, which this project has no data for."""
         return {key: value for key, value in LightningCLI.subcommands().items() if key != "predict"}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the shared defaults and this project's own arguments."""
         parser.default_config_files = [glob.escape(str(DEFAULTS))]
         parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
         parser.add_argument(
@@ -83,10 +90,11 @@ class LitTrainerCLI(LightningCLI):
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         if subcommand == "test":
-            parser.set_defaults(verbose=False)  # `EvaluationReport` prints tables in place of hundreds of lines
+            parser.set_defaults(verbose=False)  # `EvaluationReport` prints tables instead of hundreds of lines
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses the arguments and ends with one error if a setting has an old name or an impossible value."""
         given = sys.argv[1:] if args is None else args
         if isinstance(given, list) and (moved := moved_settings(given)):
             parser.error(moved)
@@ -98,10 +106,10 @@ class LitTrainerCLI(LightningCLI):
         name_loggers(settings)
 
     def _parse_ckpt_path(self) -> None:
-        """Take nothing from the checkpoint: Lightning would let its saved arguments win over the YAML and flags."""
+        """Takes nothing from the checkpoint. Lightning would let its saved arguments win over YAML and flags."""
 
     def instantiate_classes(self) -> None:
-        """A value that a class refuses ends in one line, as a value that the parser refuses does."""
+        """Makes trainer, module and data. A value that a class refuses ends in one line, as in the parser."""
         try:
             super().instantiate_classes()
             self.datamodule.check_game(self.model.network)
@@ -111,23 +119,23 @@ class LitTrainerCLI(LightningCLI):
         except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
             self.parser.error(str(error))
         try:
-            self.model.configure_optimizers()  # here already, since a run's folder is made before Lightning asks
+            self.model.configure_optimizers()  # already here, because the run's folder is made before Lightning asks
         except (ValueError, TypeError) as error:
             self.parser.error(f"model.optimizer, model.lr_scheduler: {error}")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Makes the trainer, with this project's parts where the configuration names no others."""
         trainer = super().instantiate_trainer(**kwargs)
-        # in place of Lightning's own bar, unless another was configured or none is wanted
-        if type(trainer.progress_bar_callback) in (TQDMProgressBar, RichProgressBar):
-            trainer.callbacks.remove(trainer.progress_bar_callback)  # type: ignore[attr-defined]
-            trainer.callbacks.insert(0, SelfPlayProgressBar())  # type: ignore[attr-defined]
-        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # unless another was configured
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        bar = trainer.progress_bar_callback
+        if bar is not None and type(bar) in (TQDMProgressBar, RichProgressBar):  # Lightning's own choice
+            callbacks.remove(bar)
+            callbacks.insert(0, SelfPlayProgressBar())
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
-        if (job := slurm_job()) is not None and not any(
-            isinstance(callback, SlurmRequeue)
-            for callback in trainer.callbacks  # type: ignore[attr-defined]
-        ):
-            trainer.callbacks.append(SlurmRequeue(job, trainer.default_root_dir))  # type: ignore[attr-defined]
+        job = slurm_job()
+        if job is not None and not any(isinstance(callback, SlurmRequeue) for callback in callbacks):
+            callbacks.append(SlurmRequeue(job, trainer.default_root_dir))
         self.folders = RunFolders(trainer)
         return trainer
 
@@ -149,7 +157,7 @@ class LitTrainerCLI(LightningCLI):
             self.parser.error(f"{error}" + (f". Beside it lie {', '.join(others)}" if others else ""))
 
     def _checked_iteration(self, checkpoint: Checkpoint) -> int:
-        """The iteration of a checkpoint that holds all that is needed."""
+        """Returns the iteration of a checkpoint that holds everything the subcommand needs."""
         done = checkpoint.iteration
         try:
             if self.subcommand == "fit":
@@ -161,7 +169,7 @@ class LitTrainerCLI(LightningCLI):
         return done
 
     def _check_none_is_taken(self) -> None:
-        """Under SLURM Lightning would go on from what its own handler of SIGUSR1 wrote, where no other is named."""
+        """Refuses a checkpoint of Lightning's own SIGUSR1 handler, which Lightning would resume from under SLURM."""
         folder = Path(self.trainer.default_root_dir)
         if slurm_job() is not None and (found := sorted(folder.glob("hpc_ckpt_*"))):
             self.parser.error(
@@ -170,7 +178,7 @@ class LitTrainerCLI(LightningCLI):
             )
 
     def _take_folders(self) -> None:
-        """Refuse folders that cannot be written, before work is lost to one; then take the run's own."""
+        """Refuses folders that cannot be written, before any work is lost. Then makes the run's own."""
         try:
             self.folders.check()
             self.folders.claim()
@@ -178,13 +186,14 @@ class LitTrainerCLI(LightningCLI):
             self.parser.error(str(error))
 
     def _go_on_where_slurm_stopped(self) -> None:
-        """Take an earlier life's newest checkpoint in place of `ckpt_path`, which the job was started with."""
+        """Takes the newest checkpoint that the job left before SLURM restarted it, in place of `ckpt_path`."""
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, SlurmRequeue) and (path := callback.checkpoint()):
                 rank_zero_info(f"SLURM started job {callback.job} again: it goes on from {path}")
                 self.config[self.subcommand]["ckpt_path"] = self.config_init[self.subcommand]["ckpt_path"] = path
 
     def before_fit(self) -> None:
+        """Checks checkpoint and folders, then evaluates a new run's network if `evaluate_first` is set."""
         self._go_on_where_slurm_stopped()
         self._check_checkpoint()
         self._take_folders()
@@ -192,10 +201,12 @@ class LitTrainerCLI(LightningCLI):
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def before_validate(self) -> None:
+        """Checks checkpoint and folders."""
         self._check_checkpoint()
         self._take_folders()
 
     def before_test(self) -> None:
+        """Checks checkpoint and folders."""
         self._check_checkpoint()
         self._take_folders()
 
@@ -205,9 +216,9 @@ def _as_seed(seed: bool | int) -> int:
 
 
 _NOISE = (
-    ".*exists and is not empty. Previous log files.*",  # the folder is new: TensorBoard's logger has just made it
-    "The dirpath has changed from .*",  # a resumed run has a folder of its own
-    ".*`IterableDataset` has `__len__` defined.*",  # its length is exact, and there are no loader workers
+    ".*exists and is not empty. Previous log files.*",  # the folder is new: the TensorBoard logger has just made it
+    "The dirpath has changed from .*",  # a resumed run has its own folder
+    ".*`IterableDataset` has `__len__` defined.*",  # its length is exact, and no loader process reads it
     ".*isinstance.treespec, LeafSpec.*",
     ".*LightningCLI's args parameter is intended.*",
     ".*does not have many workers which may be a bottleneck.*",
@@ -217,17 +228,21 @@ _NOISE = (
 
 
 def ignore_noise() -> None:
-    """Let Python say nothing of what every run would be warned of and no user can act on."""
+    """Hides warnings that every run would show and no user can act on."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
 
 
 def run_lightning(args: ArgsType = None) -> None:
-    """Run `LitTrainerCLI`; `args` stands for ``sys.argv[1:]`` where given."""
+    """Runs `LitTrainerCLI`, and ends the processes' group afterwards.
+
+    Args:
+        args: Arguments after `lit-trainer`. None: ``sys.argv[1:]``.
+    """
     ignore_noise()
     try:
         LitTrainerCLI(args)
     finally:
-        # Lightning does so for NCCL alone; gloo's threads, left over, now and then abort the end of a finished run
+        # Lightning does this for NCCL only. Threads that gloo leaves behind sometimes abort a finished run.
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()

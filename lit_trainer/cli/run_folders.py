@@ -1,4 +1,4 @@
-"""Where a run writes: folders that can be written, and a numbered one that no other run has."""
+"""Chooses where a run writes: folders that can be written, and a numbered one that no other run has."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ def name_loggers(settings: Namespace) -> None:
 
 
 class FolderError(OSError):
-    """A folder cannot be written; says which setting names it."""
+    """Says that a folder cannot be written, and which setting names it."""
 
 
 class RunFolders:
-    """The folders of a trainer's loggers and checkpoints.
+    """Checks and makes the folders of a trainer's loggers and checkpoints.
 
-    Each logger that numbers its runs by itself takes its number now, before any of them has made a folder, so that they
-    agree.
+    Each logger that numbers its runs takes its number now, before any logger makes a folder, so that the numbers agree.
+
+    Args:
+        trainer: The trainer, before it has run.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -53,10 +55,10 @@ class RunFolders:
             _ = logger.version
 
     def check(self) -> None:
-        """Try to write into each of them, or into the one it would be made in; nothing is left there.
+        """Tests that each folder, or the one it would be made in, can be written. Leaves nothing there.
 
         Raises:
-            FolderError: one cannot be written.
+            FolderError: A folder cannot be written.
         """
         for field, folder in self._named() if self.trainer.is_global_zero else ():
             try:
@@ -73,9 +75,9 @@ class RunFolders:
                 yield "trainer.callbacks.ModelCheckpoint.dirpath", os.fspath(callback.dirpath)
 
     def claim(self) -> None:
-        """Make the loggers' numbered folders, under the next number that no other run has taken meanwhile.
+        """Makes the loggers' numbered folders under the next number that no other run has taken meanwhile.
 
-        Lightning finds the number by looking, so runs that are started at one time would write into one folder.
+        Lightning only looks for a free number, so runs that start at the same time would share one folder.
         """
         if not self._numbered or not self.trainer.is_global_zero:
             return
@@ -85,14 +87,14 @@ class RunFolders:
 
 
 def _folders(loggers: Sequence[Logger], number: int) -> list[str]:
-    """Where these loggers write as run of that number, which they take."""
+    """Sets the loggers' version and returns their folders."""
     for logger in loggers:
         logger._version = number  # type: ignore[attr-defined]
     return list(dict.fromkeys(str(logger.log_dir) for logger in loggers))
 
 
 def _make_all(folders: Sequence[str]) -> bool:
-    """Make all folders, none of which may be there already; False, and none made, where one is."""
+    """Makes all folders and returns True. If one exists already, makes none and returns False."""
     for k, folder in enumerate(folders):
         Path(folder).parent.mkdir(parents=True, exist_ok=True)
         try:

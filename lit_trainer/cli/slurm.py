@@ -1,7 +1,7 @@
-"""SLURM: a job that is told to end is put back into the queue, and goes on from its newest checkpoint.
+"""Puts a SLURM job that is told to end back into the queue. It resumes from its newest checkpoint.
 
-Lightning's own handler would save in the middle of an iteration (whose games a resumed run plays once more, on top of
-those in the window), into a file that every job started in the same folder shares, and that `ckpt_path` goes before.
+Lightning's own handler is not used, because it saves in the middle of an iteration. A resumed run would play that
+iteration's games again, on top of those in the window. All jobs that start in one folder also share its file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lit_trainer.utils.files import write_text
 
 
 def slurm_job() -> str | None:
-    """The id of the SLURM job that this process was started by (of an array's task: ``JOB_TASK``), None outside one.
+    """Returns the id of the SLURM job that started this process: ``JOB_TASK`` in an array, None outside SLURM.
 
     A job keeps its id when it is put back into the queue.
     """
@@ -37,11 +37,11 @@ def slurm_job() -> str | None:
 
 
 class SlurmRequeue(Callback):
-    """On SIGUSR1: ends the run as SIGTERM would, and has SLURM start the job again.
+    """Ends the run on SIGUSR1, as SIGTERM would, and has SLURM start the job again.
 
     Args:
-        job: the job's id.
-        folder: where ``.slurm-JOB.resume`` is kept, which names the job's newest checkpoint while it is not done.
+        job: Id of the job.
+        folder: Folder of ``.slurm-JOB.resume``, which names the job's newest checkpoint until the job is done.
     """
 
     def __init__(self, job: str, folder: str | os.PathLike[str]) -> None:
@@ -51,33 +51,38 @@ class SlurmRequeue(Callback):
         self._before: Any = None
 
     def checkpoint(self) -> str | None:
-        """The checkpoint that an earlier life of this job left, None where there is none."""
+        """Returns the checkpoint that this job left before it was restarted, or None."""
         path = self.note.read_text().strip() if self.note.is_file() else ""
         return path if path and Path(path).is_file() else None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # before Lightning sets its own, which it leaves out where there is one
+        """Sets the handler of SIGUSR1 in a run that learns."""
+        # Set before Lightning sets its own handler, which it skips if there is one.
         if stage == "fit" and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGUSR1, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
-        os.kill(os.getpid(), signal.SIGTERM)  # the run ends at the next batch, or among the games
+        os.kill(os.getpid(), signal.SIGTERM)  # the run ends at the next batch or within self-play
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Notes the newest checkpoint."""
         self._remember(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Removes the note, because the job is done."""
         if trainer.is_global_zero:
             self.note.unlink(missing_ok=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Asks SLURM to start the job again if SIGUSR1 ended the run."""
         if self._asked and trainer.is_global_zero:
             self._remember(trainer)
             self._requeue()
         self._restore_handler()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Restores the handler of SIGUSR1."""
         self._restore_handler()
 
     def _restore_handler(self) -> None:
@@ -86,7 +91,7 @@ class SlurmRequeue(Callback):
             self._before = None
 
     def _remember(self, trainer: Trainer) -> None:
-        """Note the newest checkpoint of this life; a resumed one that has none yet leaves the note as it is."""
+        """Notes the newest checkpoint since the start. Keeps an earlier note until there is one."""
         saved = [c.best_model_path for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
         paths = newest_first(Path(path).absolute() for path in saved if path)
         if paths and trainer.is_global_zero:

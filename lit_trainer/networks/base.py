@@ -16,7 +16,7 @@ _MAX_WIDTH, _MAX_LAYERS = 16_384, 1024
 
 
 class Auxiliary(NamedTuple):
-    """Holds what a network guesses on the side, to learn from. No search and no player asks for it."""
+    """Holds what a network guesses on the side, to learn from. Searches and players ignore it."""
 
     margin: Tensor
     """Final margin for the player to move [B], in units of the game's `margin_scale`."""
@@ -50,7 +50,7 @@ class PolicyValueNetwork(nn.Module):
     A subclass calls ``super().__init__(game, **its own arguments)`` and defines `forward`. The arguments are kept in
     `config`, from which a checkpoint's network is built again; they must be numbers, strings or booleans. A network
     that learns on the side sets `auxiliary_heads`, after all of its other layers, and defines `forward_auxiliary`.
-    A network that knows a faster way than `forward` for search defines `fast_forward`.
+    A network with a faster way than `forward` for search defines `fast_forward`.
 
     Args:
         game: Name of the game whose observations it reads and whose actions it rates.
@@ -75,9 +75,9 @@ class PolicyValueNetwork(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define forward_auxiliary(observations)")
 
     def fast_forward(self, dtype: torch.dtype) -> Forward | None:
-        """Returns a faster way than `forward` for search, None if there is none, which is the default.
+        """Returns a faster way than `forward` for search. None, the default: there is none.
 
-        It is asked again when the weights may have moved to another device or precision.
+        Evaluators ask again when the weights may have moved to another device or precision.
 
         Args:
             dtype: Precision of weights and activations.

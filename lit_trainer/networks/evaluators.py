@@ -27,7 +27,7 @@ class Evaluator(Protocol):
     def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Returns logits [m, A] and values [m] of observations [m, OBSERVATION_SIZE] and legal actions [m, A].
 
-        The arrays returned stay as they are until the same thread's next call.
+        The returned arrays do not change until the same thread's next call.
         """
         ...
 
@@ -64,18 +64,18 @@ class _GpuThread(threading.local):
         self._logits, self._values = torch.empty(0, num_actions), torch.empty(0)
 
     def run(self, device: torch.device, host: Tensor, forward: Forward) -> tuple[Tensor, Tensor]:
-        """Returns `forward` of page-locked rows [m, OBSERVATION_SIZE]; other threads run while this one waits."""
+        """Returns `forward` of page-locked rows [m, OBSERVATION_SIZE]. Other threads run while this one waits."""
         rows = len(host)
         if device != self._device:
             self._device = device
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-            # blocking: the wait sleeps, and leaves the core to other threads
+            # blocking: the wait sleeps, so that other threads can use the core
             self._done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         if len(self._values) < rows:
             self._logits = torch.empty(rows, self._num_actions, pin_memory=True)
             self._values = torch.empty(rows, pin_memory=True)
         logits, values = self._logits[:rows], self._values[:rows]
-        # weights were last written there, maybe a moment ago
+        # the weights were last written on that stream, maybe a moment ago
         self._stream.wait_stream(torch.cuda.default_stream(device))
         with torch.cuda.stream(self._stream):
             found = forward(host.to(device, non_blocking=True))
@@ -87,14 +87,14 @@ class _GpuThread(threading.local):
 
 
 class TorchEvaluator:
-    """Rates positions by a network in evaluation mode, on its own device; several threads may call it at once.
+    """Rates positions by a network in evaluation mode, on its device. Several threads may call it at once.
 
     A network's `fast_forward` is used if it has one, otherwise its forward. A `ResidualMLP` has one, within 1e-5 of its
-    forward in fp32; on an x86 CPU its results for a row in fp32 are the same bits whatever rows go with it. A subclass
-    with its own forward has none. On a GPU every thread has its own stream.
+    forward in fp32; on an x86 CPU its result for a row in fp32 does not depend on the other rows, to the last bit. A
+    subclass with another forward has none. On a GPU every thread has its own stream.
 
     Weights in their own precision are used where they are, so that later changes of their values count at once. For
-    another precision a `ResidualMLP`'s weights are copied: `refresh` copies them anew, and so does entering the
+    another precision a `ResidualMLP`'s weights are copied. `refresh` copies them again, and so does entering the
     ``with`` block. Leaving it restores the network's mode, so that learning goes on as before.
 
     Args:
@@ -104,7 +104,7 @@ class TorchEvaluator:
             "bf16" under autocast. Default: "auto".
 
     Raises:
-        ValueError: The precision is another.
+        ValueError: The precision is unknown.
     """
 
     def __init__(self, network: PolicyValueNetwork, precision: str = "auto") -> None:
@@ -136,7 +136,7 @@ class TorchEvaluator:
             return logits, values
 
         def lowered(x: Tensor) -> tuple[Tensor, Tensor]:
-            # its cache is shared by threads, and would hand one stream what another has yet to write
+            # autocast's cache is shared by threads: it would give one stream what another has not written yet
             with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
                 return forward(x)
 
@@ -152,7 +152,7 @@ class TorchEvaluator:
         self.network.train(self._modes.pop())
 
     def observation_buffer(self, rows: int) -> Floats:
-        """Returns the calling thread's memory [rows, OBSERVATION_SIZE] for observations, the cheapest to call with.
+        """Returns the calling thread's memory [rows, OBSERVATION_SIZE]. Observations written there need no copy.
 
         Its contents are undefined at first. Another call of the same thread may return the same memory. It is
         page-locked if the network is on a GPU.
@@ -175,16 +175,16 @@ class TorchEvaluator:
         return logits.float().numpy(), values.float().numpy()
 
     def _page_locked(self, inputs: Tensor) -> Tensor:
-        # the inputs themselves if the caller wrote into `observation_buffer`, else copied there
+        # the inputs themselves if the caller wrote them into `observation_buffer`, otherwise a copy there
         return inputs if inputs.is_pinned() else self._buffers.observations(len(inputs), True).copy_(inputs)
 
 
 class OnnxEvaluator:
-    """Rates positions by a `ResidualMLP` on the CPU through onnxruntime; several threads may call it at once.
+    """Rates positions by a `ResidualMLP` on the CPU through onnxruntime. Several threads may call it at once.
 
-    Entering the ``with`` block writes the graph from the weights as they are then, as `refresh` does at any time;
-    calls do not see later changes. With "int8" the range of the activations is found anew for every batch, so a row's
-    result depends a little on the rows that go with it, and so on how games are divided among callers.
+    Entering the ``with`` block writes the graph from the weights as they are then, as `refresh` does at any time.
+    Calls do not see later changes. With "int8" every batch has its own range of activations. So a row's result depends
+    a little on the other rows, and on how games are divided among callers.
 
     Args:
         network: The network. It is not copied, and its weights may be on any device.
@@ -192,7 +192,7 @@ class OnnxEvaluator:
             Default: "int8".
 
     Raises:
-        ValueError: The precision is another, or the network is not a `ResidualMLP` with its own forward.
+        ValueError: The precision is unknown, or the network is not a `ResidualMLP` with its forward and layers.
         ModuleNotFoundError: The packages of the extra ``onnx`` are missing.
     """
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from lit_trainer.networks.linear import onednn_computes
 
-# The most bytes that a layer's activations take: glibc's malloc fetches larger blocks from the system and returns them
-# again and again, and their page faults cost up to a quarter of the time. Fewer rows than the floor would read the
-# weights of a wide network too often.
+# The most bytes that a layer's activations take. glibc's malloc fetches larger blocks from the system and returns them
+# each time, and their page faults cost up to a quarter of the time. Fewer rows than the floor would read the weights of
+# a wide network too often.
 _LAYER_BYTES = 2**19
 _ROWS_FLOOR = 256
 
@@ -50,7 +50,7 @@ def _plain_kernels() -> Kernels:
 
 
 def _onednn_kernels() -> Kernels:
-    # torch.compile, too, calls these for linear layers on a CPU
+    # torch.compile calls these for linear layers on a CPU, too
     unary = torch.ops.mkldnn._linear_pointwise.default
     binary = torch.ops.mkldnn._linear_pointwise.binary
     return Kernels(
@@ -76,13 +76,13 @@ def rows_at_once(columns: int, element_size: int) -> int:
 
 
 def in_passes(x: Tensor, rows_at_once: int, run: Forward) -> tuple[Tensor, Tensor]:
-    """Returns what `run` returns for all rows; a CPU takes only some of them through the layers at once.
+    """Returns what `run` returns for all rows. A CPU takes them through the layers in passes of a few rows.
 
-    On an x86 CPU a row's result in fp32 is the same bits whatever rows go with it.
+    On an x86 CPU a row's result in fp32 does not depend on the other rows, to the last bit.
 
     Args:
         x: Rows [m, OBSERVATION_SIZE].
-        rows_at_once: Most rows per call of `run` on a CPU.
+        rows_at_once: The most rows per call of `run` on a CPU.
         run: Takes rows through all layers. Both results have a row per row of `x`.
     """
     rows = len(x)

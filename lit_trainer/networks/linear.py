@@ -1,4 +1,4 @@
-"""A linear layer that learns on a CPU as fast as the processor can: forward and backward pass through oneDNN.
+"""Provides a linear layer that learns faster on a CPU: its forward and backward pass go through oneDNN.
 
 In fp32 torch's products go to MKL, which leaves half of an AMD processor idle (docs/benchmarks.md, "Learning").
 """
@@ -15,12 +15,12 @@ from torch.autograd.function import once_differentiable
 
 
 def onednn_computes(dtype: torch.dtype) -> bool:
-    """Whether oneDNN's linear layers, which torch keeps private, are there and work in this dtype."""
+    """Returns whether this CPU and this torch have oneDNN's linear layers for a dtype. Torch keeps them private."""
     available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not available or platform.machine().lower() not in ("x86_64", "amd64"):
         return False
     operators = torch.ops.mkldnn
-    if not hasattr(operators, "_linear_pointwise"):  # private to torch: it may go
+    if not hasattr(operators, "_linear_pointwise"):  # private to torch, so it may disappear
         return False
     if dtype == torch.bfloat16:
         return hasattr(operators, "_is_mkldnn_bf16_supported") and bool(operators._is_mkldnn_bf16_supported())
@@ -31,7 +31,7 @@ _FP32 = onednn_computes(torch.float32)
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x @ weight.T + bias``."""
+    """Returns ``x @ weight.T + bias``."""
     result: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
     return result
 
@@ -55,7 +55,10 @@ class _OneDnnLinear(torch.autograd.Function):
 
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear`, twice as fast for batches in fp32 on a CPU. Its gradients cannot be differentiated again."""
+    """Computes what `torch.nn.Linear` does, twice as fast for batches in fp32 on a CPU.
+
+    Its gradients cannot be differentiated again.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         fits = _FP32 and input.is_cpu and input.dim() == 2 and len(input) > 1

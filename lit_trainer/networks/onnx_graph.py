@@ -20,7 +20,7 @@ _MICROSOFT = "com.microsoft"  # onnxruntime's own operators
 INPUT, LOGITS, VALUE = "observations", "logits", "value"
 """Names of a graph's input and outputs."""
 _BATCH = "batch"
-_IR_VERSION, _OPSET = 9, 17  # the oldest with LayerNormalization: every onnxruntime of the last years reads it
+_IR_VERSION, _OPSET = 9, 17  # the oldest with LayerNormalization, so that old versions of onnxruntime read it, too
 
 
 def weight_limit() -> int:
@@ -40,10 +40,10 @@ def quantized(weight: Floats, limit: int) -> tuple[NDArray[np.int8], Floats]:
 
 
 class Graph:
-    """Collects nodes and constants; every method that adds a node returns the name of its output.
+    """Collects nodes and constants. Every method that adds a node returns the name of its output.
 
     Args:
-        int8: Whether linear layers are in int8, unless they say otherwise.
+        int8: Whether linear layers are in int8. A call of `linear` can keep one layer in fp32.
     """
 
     def __init__(self, int8: bool) -> None:
@@ -93,7 +93,7 @@ class Graph:
         self.node("Reshape", [self.node("Tanh", [scalar]), self.integers(-1)], VALUE)
 
     def serialized(self, name: str, observation_size: int, num_actions: int, metadata: Mapping[str, str]) -> bytes:
-        """Returns the model's bytes, once `heads` has made its outputs."""
+        """Returns the model's bytes. `heads` must have added its outputs before."""
 
         def described(name: str, doc: str, *columns: int) -> Any:
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, [_BATCH, *columns], doc)
@@ -103,7 +103,7 @@ class Graph:
             name,
             [described(INPUT, "what the player to move may know", observation_size)],
             [
-                described(LOGITS, "policy logits of all actions; those of illegal ones mean nothing", num_actions),
+                described(LOGITS, "policy logits of all actions; those of illegal actions mean nothing", num_actions),
                 described(VALUE, "expected outcome for the player to move: 1 a win, 0 a draw, -1 a loss"),
             ],
             self.constants,
@@ -124,9 +124,9 @@ def residual_mlp_graph(
     The graph takes ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` float32 [B, A] and ``value`` [B].
 
     Args:
-        network: The network; its weights may be on any device and of any floating dtype.
+        network: The network. Its weights may be on any device and of any floating dtype.
         int8: Whether weights are in int8 with a scale per output (per channel), and activations in uint8 with a range
-            found anew at every call over the whole batch (dynamic quantization). The last layer of the value stays in
+            that every call finds over the whole batch (dynamic quantization). The last layer of the value stays in
             fp32.
         metadata: Kept in the model's ``metadata_props``. None: nothing.
     """

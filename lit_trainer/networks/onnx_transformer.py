@@ -12,6 +12,8 @@ from lit_trainer.networks.kernels import Affine
 from lit_trainer.networks.onnx_graph import INPUT, Graph
 from lit_trainer.networks.transformer import TransformerNetwork
 
+# We write the graph ourselves because torch.onnx.export (torch 2.13) takes about 20 s and raises a FutureWarning.
+
 
 def serialized_transformer(network: TransformerNetwork, metadata: Mapping[str, str]) -> bytes:
     """Returns the graph: ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` [B, A] and ``value`` [B].
@@ -40,7 +42,7 @@ def _norm(graph: Graph, x: str, layer: nn.LayerNorm) -> str:
 
 
 def _linear(graph: Graph, x: str, weight: Tensor, bias: Tensor) -> str:
-    # of the last axis, whatever axes come before it; Gemm takes only matrices
+    # works on the last axis, whatever axes come before it, because Gemm takes only matrices
     return graph.node("Add", [graph.node("MatMul", [x, graph.weight(weight.T)]), graph.weight(bias)])
 
 

@@ -1,4 +1,4 @@
-"""The residual multilayer perceptron, and its forward pass for search, which no other module knows from the inside."""
+"""The residual multilayer perceptron and its forward pass for search. No other module knows its inside."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class _ResidualBlock(nn.Module):
 
 
 class ResidualMLP(PolicyValueNetwork):
-    """Rates positions by a residual multilayer perceptron: on a CPU ten times as fast as a transformer of its size.
+    """Rates positions by a residual multilayer perceptron.
+
+    On a CPU it is ten times as fast as a transformer of its size.
 
     Args:
         game: Name of the game.
@@ -64,15 +66,15 @@ class ResidualMLP(PolicyValueNetwork):
     def fast_forward(self, dtype: torch.dtype) -> Forward | None:
         """Returns a forward pass by the fastest kernels, within 1e-5 of `forward` in fp32.
 
-        On an x86 CPU a row's result in fp32 is the same bits whatever rows go with it. Weights that have the dtype
-        already are used where they are, so that later changes of their values count; others are copied now.
+        On an x86 CPU a row's result in fp32 does not depend on the other rows, to the last bit. Weights that have the
+        dtype already are used where they are, so that later changes of their values count. Others are copied now.
 
         Args:
             dtype: Precision of weights and activations.
 
         Returns:
-            The pass, to be called under `torch.inference_mode`; None if the network computes something else, as
-            a subclass with its own forward does.
+            The pass, to be called under `torch.inference_mode`. None if the network computes something else, as
+            a subclass with another forward does.
         """
         if not computes_as_residual_mlp(self):
             return None
@@ -119,7 +121,7 @@ def _stock_layers(network: ResidualMLP) -> dict[str, type[nn.Module]]:
         layers |= {block: _ResidualBlock, f"{block}.norm": nn.LayerNorm}
         layers |= {f"{block}.inner": Linear, f"{block}.outer": Linear}
     heads = network.auxiliary_heads
-    if type(heads) is AuxiliaryHeads:  # not asked in play
+    if type(heads) is AuxiliaryHeads:  # unused in play
         layers |= {f"auxiliary_heads.{name}".rstrip("."): type(module) for name, module in heads.named_modules()}
     return layers
 
@@ -127,7 +129,7 @@ def _stock_layers(network: ResidualMLP) -> dict[str, type[nn.Module]]:
 def computes_as_residual_mlp(network: PolicyValueNetwork) -> bool:
     """Returns whether calling the network does what `ResidualMLP.forward` does with stock layers, and nothing else.
 
-    It is False for subclasses with a forward of their own, exchanged layers, hooks and parametrizations.
+    It is False for subclasses with another forward, exchanged layers, hooks and parametrizations.
     """
     if not isinstance(network, ResidualMLP) or type(network).forward is not ResidualMLP.forward:
         return False
@@ -142,15 +144,15 @@ def computes_as_residual_mlp(network: PolicyValueNetwork) -> bool:
 
 
 def weights_of(network: ResidualMLP, dtype: torch.dtype | None = None) -> Weights:
-    """Returns the network's own parameters.
+    """Returns the parameters of a network, not copied where they have the wanted precision.
 
     Args:
         network: A network for which `computes_as_residual_mlp` is true.
-        dtype: Precision wanted; parameters of another are copied. None: as they are.
+        dtype: Precision of the result. Parameters of another precision are copied. None: no change.
     """
 
     def affine(module: nn.Module) -> Affine:
-        layer = cast(nn.Linear, module)  # a layer norm's two are called the same
+        layer = cast(nn.Linear, module)  # a layer norm's parameters have the same names
         pair = layer.weight.detach(), layer.bias.detach()
         if dtype is not None and pair[0].dtype != dtype:
             return Affine(pair[0].to(dtype), pair[1].to(dtype))

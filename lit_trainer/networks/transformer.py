@@ -1,4 +1,4 @@
-"""The transformer encoder."""
+"""The network that reads an observation as tokens: a transformer encoder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sim_core import get_game
 
 
 class TransformerNetwork(PolicyValueNetwork):
-    """Transformer encoder (Vaswani et al. 2017) over the observation's named parts, one token each.
+    """Rates positions by a transformer encoder (Vaswani et al. 2017) over the observation's named parts.
 
-    Every part of the game's observation layout (a place of the line, the own hand, the ply, ...) is projected to a
-    token of its own; a learned summary token feeds both heads. No dropout: behaviour and learning must agree.
+    Every part of the game's observation layout (a place of the line, the own hand, the ply, ...) becomes one token. A
+    learned summary token feeds both heads. There is no dropout, because play and learning must agree.
 
     Args:
-        game: name of the game.
-        width: token size, a multiple of `heads`.
-        layers: encoder layers.
-        heads: attention heads.
-        auxiliary: with heads that learn the final margin and the other's hidden hand; play never asks them.
+        game: Name of the game.
+        width: Size of a token. It must be a multiple of `heads`.
+        layers: Number of encoder layers.
+        heads: Number of attention heads.
+        auxiliary: Whether it has heads that learn the final margin and the opponent's hidden hand. Play ignores them.
     """
 
     def __init__(
@@ -51,10 +51,12 @@ class TransformerNetwork(PolicyValueNetwork):
         self.auxiliary_heads = AuxiliaryHeads(game, width) if auxiliary else None
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns logits [B, A] and value [B] of observations [B, OBSERVATION_SIZE]."""
         features = self._features(observations)
         return self.policy_head(features), torch.tanh(self.value_head(features)).squeeze(-1)
 
     def forward_auxiliary(self, observations: Tensor) -> tuple[Tensor, Tensor, Auxiliary]:
+        """Returns logits and value, and what the auxiliary heads guess."""
         features = self._features(observations)
         value = torch.tanh(self.value_head(features)).squeeze(-1)
         return self.policy_head(features), value, _heads_of(self)(features)

@@ -29,13 +29,21 @@ class Column(Generic[Row]):
     """Whether long texts go on in a further line. By default the table grows wider than the terminal."""
 
 
-def build_table(title: str, columns: Sequence[Column[Row]], rows: Iterable[Row]) -> Table:
-    """Returns a table for the terminal, a line for each row."""
+def build_table(title: str, columns: Sequence[Column[Row]], *sections: Iterable[Row]) -> Table:
+    """Returns a table for the terminal, with a line for each row and an empty line or a rule between sections.
+
+    Args:
+        title: Heading of the table.
+        columns: Columns, from left to right.
+        *sections: Rows of each section. Most tables have one section.
+    """
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column.title, justify="left" if column.left else "right", no_wrap=not column.wraps)
-    for row in rows:
-        table.add_row(*(column.text(row) for column in columns))
+    for rows in sections:
+        for row in rows:
+            table.add_row(*(column.text(row) for column in columns))
+        table.add_section()
     return table
 
 

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from lit_trainer.reporting.sources import run_data
+from lit_trainer.reporting.tables import Column, build_table, print_table
 from lit_trainer.self_play.stats import SelfPlayStats
 
 PLAYING, LEARNING, EVALUATION, REST = "playing", "learning", "evaluation", "the rest"
+
+
+class _Row(NamedTuple):
+    part: str
+    mean: str = ""
+    share: str = ""
+
+
+_COLUMNS = (
+    Column[_Row]("part", lambda row: row.part, left=True),
+    Column[_Row]("mean", lambda row: row.mean),
+    Column[_Row]("share", lambda row: row.share),
+)
 
 
 class TimeReport(Callback):
@@ -93,39 +105,27 @@ class TimeReport(Callback):
         if not self.iterations:
             raise ValueError("iterations: 0 have ended, expected at least one")
         stats = self.stats or SelfPlayStats()
-        table = Table(
-            title=f"Where the time went (means of {self.iterations} iterations)",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-        )
-        table.add_column("part", no_wrap=True)
-        for column in ("mean", "share"):
-            table.add_column(column, justify="right", no_wrap=True)
         whole = sum(self.seconds.values())
-        table.add_row("seconds per iteration", f"{whole / self.iterations:.3f}")
+        iteration = [_Row("seconds per iteration", f"{whole / self.iterations:.3f}")]
         for part in (PLAYING, LEARNING, EVALUATION, REST):
             name = "waiting for games" if stats.has_workers and part == PLAYING else part
-            table.add_row(
-                f"  {name}",
-                f"{self.seconds[part] / self.iterations:.3f}",
-                f"{100 * self.seconds[part] / whole:.1f} %",
-            )
-        table.add_section()
-        for name, share in stats.shares.items():
-            table.add_row(f"self-play: {name}", "", f"{100 * share:.1f} %")
-        table.add_section()
-        for name, count in (("games", stats.games), ("positions", stats.positions), ("simulations", stats.simulations)):
-            table.add_row(f"{name} per second of self-play", f"{stats.per_second(count):,.0f}")
-        table.add_row("games per second of the run", f"{stats.games / whole:,.0f}")
-        if stats.has_workers:
-            table.add_section()
-            table.add_row("the trainer waits for games", "", f"{100 * stats.wait_share:.1f} %")
-            table.add_row("staleness of positions, iterations", f"{stats.staleness:.2f}")
-            table.add_row("games dropped, in all", f"{stats.dropped_games:,.0f}")
-        return table
+            seconds = self.seconds[part]
+            iteration.append(_Row(f"  {name}", f"{seconds / self.iterations:.3f}", f"{100 * seconds / whole:.1f} %"))
+        shares = [_Row(f"self-play: {name}", share=f"{100 * share:.1f} %") for name, share in stats.shares.items()]
+        counts = {"games": stats.games, "positions": stats.positions, "simulations": stats.simulations}
+        speeds = [
+            *(_Row(f"{name} per second of self-play", f"{stats.per_second(n):,.0f}") for name, n in counts.items()),
+            _Row("games per second of the run", f"{stats.games / whole:,.0f}"),
+        ]
+        waiting = [
+            _Row("the trainer waits for games", share=f"{100 * stats.wait_share:.1f} %"),
+            _Row("staleness of positions, iterations", f"{stats.staleness:.2f}"),
+            _Row("games dropped, in all", f"{stats.dropped_games:,.0f}"),
+        ]
+        title = f"Where the time went (means of {self.iterations} iterations)"
+        return build_table(title, _COLUMNS, iteration, shares, speeds, waiting if stats.has_workers else [])
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._enter("")
         if trainer.is_global_zero and self.stats is not None:
-            Console().print(self.table())
+            print_table(self.table())

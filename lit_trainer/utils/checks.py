@@ -1,15 +1,25 @@
-"""Checks of settings: the error names the field, the value and what would be right."""
+"""Checks settings. The error names the field, the value and what would be right."""
 
 from __future__ import annotations
 
 from typing import Any
 
 _LONGEST = 1_000_000_000
-"""Seconds: what every way of waiting takes."""
+"""Seconds. Every way of waiting accepts this many."""
 
 
 def whole_number(field: str, value: Any, lowest: int, highest: int | None = None) -> None:
-    """Raise ValueError unless the value is a whole number of at least `lowest`, and at most `highest` where given."""
+    """Checks that a value is a whole number within bounds.
+
+    Args:
+        field: Name of the setting, for the message.
+        value: Value to check. True and False are not numbers.
+        lowest: Smallest allowed value.
+        highest: Largest allowed value. None: no limit.
+
+    Raises:
+        ValueError: The value is something else.
+    """
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if is_whole and lowest <= value and (highest is None or value <= highest):
         return
@@ -18,7 +28,15 @@ def whole_number(field: str, value: Any, lowest: int, highest: int | None = None
 
 
 def time_limit(field: str, value: object) -> None:
-    """Raise ValueError unless the value is a number of seconds above 0, or None for no limit."""
+    """Checks that a value is a number of seconds above 0, or None for no limit.
+
+    Args:
+        field: Name of the setting, for the message.
+        value: Value to check.
+
+    Raises:
+        ValueError: The value is something else.
+    """
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value <= _LONGEST:

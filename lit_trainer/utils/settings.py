@@ -9,12 +9,12 @@ from lit_trainer.utils.checks import whole_number
 
 
 def whole(default: Any, lowest: int, highest: int, even: bool = False) -> Any:
-    """Declares a field that holds a whole number.
+    """Defines a field that holds a whole number.
 
     Args:
         default: Value of the field where none is given.
         lowest: Smallest allowed value.
-        highest: Largest allowed value, far above what any machine is up to.
+        highest: Largest allowed value, far above what any machine can do.
         even: Whether the number must be even.
     """
     return dataclasses.field(default=default, metadata={"lowest": lowest, "highest": highest, "even": even})

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from support.cli_tools import run as run_command
 
 from lit_trainer import (
     AdaptiveOpponentPool,
@@ -141,3 +142,11 @@ def first_run(run_for: Callable[..., Run], tmp_path_factory: pytest.TempPathFact
 def checkpoint_path(first_run: tuple[Run, Path]) -> Path:
     """A real checkpoint, of a run of one iteration."""
     return first_run[1]
+
+
+@pytest.fixture(scope="session")
+def exported(iter600: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the command makes of the shipped checkpoint."""
+    folder = tmp_path_factory.mktemp("export") / "new" / "player"
+    run_command("export", f"--ckpt_path={iter600}", f"--out={folder}")
+    return folder

@@ -15,7 +15,6 @@ import yaml
 from support.cli_tools import CONFIGS, PROFILES, TINY, BuiltOnce, config, metrics, run, trained
 
 from lit_trainer.checkpoints.reader import Checkpoint
-from lit_trainer.cli.lightning_cli import DEFAULTS
 
 ALL = sorted(path.name for path in CONFIGS.glob("*.yaml"))
 OVERLAYS = sorted(path.name for path in PROFILES.glob("*.yaml"))
@@ -139,43 +138,6 @@ def test_the_plan_of_iter600_to_1000(capsys: pytest.CaptureFixture[str]) -> None
     assert len(shares["opponents"]) == 10
     assert (plan["data"]["generation"]["games"], plan["data"]["replay"]["positions"]) == (8192, 800_000)
     assert "workers" in yaml.safe_load((CONFIGS / "iter600_to_1000.yaml").read_text())["data"]
-
-
-@pytest.mark.parametrize("way", ["replace", "add", "flag", "null"])
-def test_the_shared_defaults_can_be_replaced_or_added_to(way: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A list of callbacks or loggers that Lightning's users could no longer set as they know it."""
-    key = {"replace": "callbacks", "add": "callbacks+"}.get(way)
-    trainer: dict[str, object] = {"logger": False}
-    if key:
-        trainer[key] = [{"class_path": "lightning.pytorch.callbacks.DeviceStatsMonitor"}]
-    if way == "null":
-        trainer["callbacks"] = None
-    Path("own.yaml").write_text(yaml.safe_dump({"trainer": trainer, "model": {"network": {"init_args": {"width": 8}}}}))
-    flags = ["--trainer.callbacks+=lightning.pytorch.callbacks.DeviceStatsMonitor"] if way == "flag" else []
-    with pytest.raises(SystemExit):
-        run("fit", "--config=own.yaml", *flags, "--print_config")
-    found = yaml.safe_load(capsys.readouterr().out)
-    shared = yaml.safe_load(DEFAULTS.read_text())
-    expected = [] if way in ("replace", "null") else [one["class_path"] for one in shared["trainer"]["callbacks"]]
-    expected += [] if way == "null" else ["lightning.pytorch.callbacks.DeviceStatsMonitor"]
-    assert [one["class_path"] for one in found["trainer"]["callbacks"] or []] == expected
-    assert found["trainer"]["logger"] is False
-    assert (
-        found["model"]["network"]["init_args"]["width"] == 8 and found["model"]["network"]["init_args"]["blocks"] == 4
-    )
-    assert found["trainer"]["gradient_clip_val"] == 1.0
-
-
-def test_a_configuration_says_only_what_is_special_about_it() -> None:
-    """Lines that stand in the shared defaults already, or that grow to where nobody sees the special ones."""
-    shared = yaml.safe_load(DEFAULTS.read_text())
-    for name in ALL:
-        text = (CONFIGS / name).read_text()
-        assert len([line for line in text.splitlines() if not line.lstrip().startswith("#")]) <= 36, name
-        for group, settings in shared.items():
-            given = yaml.safe_load(text).get(group, {})
-            if isinstance(settings, dict):
-                assert not {key for key, value in settings.items() if given.get(key) == value}, (name, group)
 
 
 def test_resume_at_600_takes_the_configuration_s_values(iter600: Path) -> None:

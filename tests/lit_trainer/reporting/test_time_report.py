@@ -52,7 +52,7 @@ def printed(output: str) -> dict[str, float]:
 def test_each_part_gets_its_own_time(capsys: pytest.CaptureFixture[str]) -> None:
     """Evaluation counted as learning, an evaluation before the run counted at all, means over a wrong number."""
     start = time.perf_counter()
-    flags = ["--trainer.callbacks+=test_time_report.Slow", "--trainer.max_epochs=3"]
+    flags = [f"--trainer.callbacks+={__name__}.Slow", "--trainer.max_epochs=3"]
     cli = trained("fit", *config("quickstart.yaml"), *TINY, *flags, "--trainer.check_val_every_n_epoch=2")
     passed = time.perf_counter() - start
     report, rows = report_of(cli), printed(capsys.readouterr().out)

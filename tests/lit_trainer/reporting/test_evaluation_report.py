@@ -1,0 +1,83 @@
+"""The report of evaluations: a table after each one, and the learning curve of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from lightning.pytorch import Trainer
+
+from lit_trainer import (
+    AlphaZeroModule,
+    EvaluationReport,
+    EvaluationSettings,
+    GenerationSettings,
+    ResidualMLP,
+    SelfPlayDataModule,
+)
+from lit_trainer.reporting.tables import percent
+
+OPPONENTS = ["random", "queue"]
+
+
+def parts(
+    folder: Path, make_network: Callable[..., ResidualMLP], report: EvaluationReport
+) -> tuple[Trainer, AlphaZeroModule, SelfPlayDataModule]:
+    data = SelfPlayDataModule(
+        generation=GenerationSettings(games=4, simulations=2, threads=1),
+        evaluation=EvaluationSettings(OPPONENTS, games=4),
+        steps_per_iteration=1,
+        batch_size=8,
+        seed=3,
+    )
+    trainer = Trainer(
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=1,
+        log_every_n_steps=1,
+        callbacks=[report],
+        default_root_dir=folder,
+    )
+    return trainer, AlphaZeroModule(make_network(1)), data
+
+
+def scores_of(table: str, module: AlphaZeroModule) -> bool:
+    """Returns whether each opponent's line has its score."""
+    lines = {line.split()[0]: line.split() for line in table.splitlines() if line.split()[:1]}
+    return all(percent(module.evaluation[name].score) in lines[name][2:] for name in OPPONENTS)
+
+
+def test_a_run_shows_each_evaluation_and_draws_its_curve(
+    make_network: Callable[..., ResidualMLP], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table of Lightning's check before the run, of another iteration, or of the evaluation before."""
+    report = EvaluationReport("curve.png")
+    trainer, module, data = parts(tmp_path, make_network, report)
+    trainer.fit(module, data)
+    begun, first, second = capsys.readouterr().out.split("Evaluation at iteration ")
+    assert "opponent" not in begun and (first.split()[0], second.split()[0]) == ("1", "2")
+    assert scores_of(second, module)
+    assert list(report.history) == OPPONENTS
+    for name in OPPONENTS:
+        scores = report.history[name]
+        assert list(scores) == [1, 2] and scores[2] == module.evaluation[name].score
+        change = f"{100 * (scores[2] - scores[1]):+.1f}"
+        (line,) = (line.split() for line in second.splitlines() if line.split()[:1] == [name])
+        assert line[-1] == change
+    assert f"Learning curve: {tmp_path / 'curve.png'}" in second.replace("\n", "")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_validation_outside_a_run_shows_its_table_and_draws_nothing(
+    make_network: Callable[..., ResidualMLP], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer, module, data = parts(tmp_path, make_network, EvaluationReport())
+    trainer.validate(module, data, verbose=False)
+    said = capsys.readouterr().out
+    assert "Evaluation at iteration 0" in said and scores_of(said, module)
+    assert list(tmp_path.iterdir()) == []
