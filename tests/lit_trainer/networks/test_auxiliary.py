@@ -16,7 +16,6 @@ from lit_trainer.checkpoints.description import ENTRY
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import hidden_loss, margin_loss
 from lit_trainer.learning.replay import ReplayWindow
-from lit_trainer.networks.base import AuxiliaryHeads
 from lit_trainer.networks.residual_mlp import computes_as_residual_mlp
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
@@ -164,15 +163,6 @@ def test_play_is_that_of_the_network_without_heads() -> None:
             evaluator(plain)(observations, legal), evaluator(heads)(observations, legal), strict=True
         ):
             assert (one == other).all()
-
-
-def test_heads_that_are_not_stock_leave_the_fast_pass() -> None:
-    class Other(AuxiliaryHeads):
-        pass
-
-    network = mlp()
-    network.auxiliary_heads = Other("beasty_bar", 24)
-    assert not computes_as_residual_mlp(network)
 
 
 @pytest.mark.parametrize("network", [mlp(), TransformerNetwork(width=16, layers=1, heads=4, auxiliary=True)])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lit_trainer import PolicyValueNetwork, ResidualMLP, TorchEvaluator, TransformerNetwork
-from sim_core import ACTIONS, OBSERVATION_LAYOUT, OBSERVATION_SIZE, GameBatch
+from sim_core import ACTIONS, OBSERVATION_SIZE, GameBatch
 
 SMALL = [
     lambda: ResidualMLP(width=24, blocks=2),
@@ -95,12 +95,6 @@ def test_other_games_are_read_by_name() -> None:
     network = ResidualMLP("beasty_bar_animals", width=8, blocks=0)
     assert network.game == "beasty_bar_animals"
     assert network.config["game"] == "beasty_bar_animals"
-
-
-def test_the_transformer_has_a_token_for_each_part() -> None:
-    network = TransformerNetwork(width=16, layers=1, heads=4)
-    assert network.part_sizes == [size for _, size in OBSERVATION_LAYOUT]
-    assert len(network.embeddings) == len(OBSERVATION_LAYOUT)
 
 
 def test_default_sizes() -> None:

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 from lit_trainer import OnnxEvaluator, PolicyValueNetwork, ResidualMLP, TorchEvaluator, TransformerNetwork
 from lit_trainer.networks.evaluators import EVALUATORS, make_evaluator
-from lit_trainer.networks.kernels import kernels_for
-from lit_trainer.networks.onnx_graph import quantized
 from lit_trainer.networks.residual_mlp import computes_as_residual_mlp, rows_a_pass, weights_of
 from sim_core import GameBatch
 
@@ -340,15 +338,6 @@ def test_lower_precision_is_close_on_a_trained_network(
     assert 0 < errors.mean() < value_bound / 5 and errors.max() < value_bound
 
 
-@pytest.mark.parametrize("limit", [63, 127])
-def test_quantized_weights_are_within_half_a_step(limit: int) -> None:
-    weight = np.random.default_rng(0).normal(size=(6, 40)).astype(np.float32) * [[1], [10], [0.1], [0], [3], [1e-9]]
-    whole, scale = quantized(weight.astype(np.float32), limit)
-    assert whole.dtype == np.int8 and scale.dtype == np.float32 and scale.shape == (6,)
-    assert np.abs(whole).max(axis=1).tolist() == [limit, limit, limit, 0, limit, limit]
-    assert (np.abs(whole * scale[:, None] - weight) <= scale[:, None] * 0.501).all()
-
-
 def test_precision_of_a_network_in_lower_precision(make_network: Make) -> None:
     """Copies in fp32 of weights in bf16 compute as fp32 does."""
     network = make_network().bfloat16()
@@ -358,12 +347,6 @@ def test_precision_of_a_network_in_lower_precision(make_network: Make) -> None:
     exact = directly(network.float(), observations)
     assert_close(found, exact, 1e-5)
     assert_close(onnx, exact, 1e-4)
-
-
-@x86
-def test_fp32_on_x86_takes_the_fused_layers() -> None:
-    """A torch that has renamed them would silently halve the speed."""
-    assert "_onednn_kernels" in kernels_for(torch.device("cpu"), torch.float32).linear.__qualname__
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

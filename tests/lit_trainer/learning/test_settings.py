@@ -1,0 +1,135 @@
+"""The groups of settings of learning and evaluation: what they refuse, whoever makes them, and what they stand at."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import pytest
+
+from lit_trainer import AdaptiveOpponentPool, EvaluationSettings, OpponentPool, ReplaySettings, TestSettings
+from lit_trainer.learning.settings import check_asynchronous, check_training, resolved
+from sim_core import SearchSettings, get_game
+
+WHOLE_NUMBERS = [
+    (EvaluationSettings, "games", 2, 10_000_000),
+    (EvaluationSettings, "simulations", 0, 1_000_000),
+    (TestSettings, "games", 2, 10_000_000),
+    (ReplaySettings, "positions", 1, 1_000_000_000),
+]
+
+
+@pytest.mark.parametrize(("group", "field", "lowest", "highest"), WHOLE_NUMBERS)
+def test_whole_numbers_have_bounds(group: type[Any], field: str, lowest: int, highest: int) -> None:
+    plain = group()
+    for value in (lowest, highest):
+        assert getattr(group(**{field: value}), field) == value
+        assert getattr(dataclasses.replace(plain, **{field: value}), field) == value
+    for value in (lowest - 1, highest + 1, float(lowest), True, "4", None):
+        for make in (group, lambda **changes: dataclasses.replace(plain, **changes)):
+            with pytest.raises(ValueError) as raised:
+                make(**{field: value})
+            expected = f"{group.group}.{field}: {value!r} given, expected a whole number from {lowest} to {highest:,}"
+            assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize("group", [EvaluationSettings, TestSettings])
+def test_games_are_even(group: type[Any]) -> None:
+    """Else one deal would be played from one seat alone."""
+    expected = rf"^{group.group}\.games: 7 given, expected an even number \(each deal is played from two seats\)$"
+    with pytest.raises(ValueError, match=expected):
+        group(games=7)
+    with pytest.raises(ValueError, match=expected):
+        dataclasses.replace(group(), games=7)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((), r"^test\.simulations: \[\] given, expected at least one number, and each only once$"),
+        ((4, 4), r"^test\.simulations: \[4, 4\] given, expected at least one number, and each only once$"),
+        ((0, -1), r"^test\.simulations: -1 given, expected a whole number from 0 to 1,000,000$"),
+        ((1_000_001,), r"^test\.simulations: 1000001 given, expected a whole number from 0 to 1,000,000$"),
+        ((2.0,), r"^test\.simulations: 2\.0 given, expected a whole number from 0 to 1,000,000$"),
+    ],
+)
+def test_each_number_of_simulations_is_checked(numbers: Any, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        TestSettings(simulations=numbers)
+    with pytest.raises(ValueError, match=expected):
+        dataclasses.replace(TestSettings(), simulations=numbers)
+
+
+def test_defaults_are_those_of_a_run() -> None:
+    search = dataclasses.asdict(SearchSettings())
+    expected = {"opponents": None, "games": 200, "simulations": 0, "search": search}
+    assert dataclasses.asdict(EvaluationSettings()) == expected
+    assert dataclasses.asdict(TestSettings()) == {"opponents": None, "games": 1000, "simulations": (0, 16, 64, 256)}
+    assert dataclasses.asdict(ReplaySettings()) == {"positions": 250_000, "save": True}
+
+
+def test_nothing_can_be_changed_unchecked() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        EvaluationSettings().games = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("pool", "evaluated", "tested", "expected"),
+    [
+        ([], None, None, (get_game("beasty_bar").opponents, get_game("beasty_bar").opponents)),
+        (["queue", "online"], None, None, (("queue", "online"), ("queue", "online"))),
+        (["queue"], ["random"], None, (("random",), ("random",))),
+        (["queue"], ["random"], ["ismcts:2", "online"], (("random",), ("ismcts:2", "online"))),
+        (["queue"], None, ["online"], (("queue",), ("online",))),
+    ],
+)
+def test_opponents_that_are_not_given(pool: list[str], evaluated: Any, tested: Any, expected: Any) -> None:
+    """Validation has the pool's or the game's, and the test those of validation."""
+    opponents = OpponentPool(pool)
+    roster = opponents.roster.copy()
+    groups = EvaluationSettings(evaluated, simulations=3), TestSettings(tested, games=4)
+    evaluation, test = resolved(*groups, opponents, roster, "beasty_bar")
+    assert (evaluation.opponents, test.opponents) == expected
+    assert (evaluation.simulations, test.games) == (3, 4)
+    assert set(roster) == {*pool, *expected[0], *expected[1]} and set(opponents.roster) == set(pool)
+
+
+def test_an_adaptive_pool_holds_all_opponents_of_validation() -> None:
+    pool = AdaptiveOpponentPool(["random", "online"])
+    with pytest.raises(
+        ValueError, match=r"^evaluation\.opponents: 'queue' is not in the adaptive pool.*its opponents are random, on"
+    ):
+        resolved(EvaluationSettings(["random", "queue"]), TestSettings(), pool, pool.roster.copy(), "beasty_bar")
+    _, test = resolved(EvaluationSettings(), TestSettings(["queue"]), pool, pool.roster.copy(), "beasty_bar")
+    assert test.opponents == ("queue",), "weights do not follow a test"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((1.0, 0, 1), r"^batch_size: 0 given, expected a whole number from 1 to 10,000,000$"),
+        ((1.0, 1, 0), r"^steps_per_iteration: 0 given, expected a whole number from 1 to 1,000,000,000$"),
+        ((-0.1, 1, 1), r"^temperature: -0\.1 given, expected 0 or more$"),
+        ((float("inf"), 1, 1), r"^temperature: inf given, expected 0 or more$"),
+        ((float("nan"), 1, 1), r"^temperature: nan given, expected 0 or more$"),
+    ],
+)
+def test_settings_of_no_group_are_checked(values: Any, expected: str) -> None:
+    check_training(0.0, 1, 1)
+    with pytest.raises(ValueError, match=expected):
+        check_training(*values)
+
+
+def test_workers_need_a_posix_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_asynchronous(OpponentPool(["random"]))
+    monkeypatch.setattr(os, "name", "nt")
+    with pytest.raises(ValueError, match=r"^workers: given, expected null: worker processes need a POSIX system$"):
+        check_asynchronous(OpponentPool(["random"]))
+
+
+def test_the_help_of_each_field_is_in_the_class_s_docstring() -> None:
+    """--help shows it from there."""
+    for group in (EvaluationSettings, TestSettings, ReplaySettings):
+        for field in dataclasses.fields(group):
+            assert f"\n        {field.name}: " in (group.__doc__ or ""), (group, field.name)
