@@ -52,7 +52,7 @@ def test_pages_fetch_nothing_from_elsewhere(site: Path) -> None:
 def test_compiled_classes_have_their_docstrings_and_types(site: Path) -> None:
     """Of a stub the page would have types alone, of a compiled module neither types nor all arguments."""
     text = re.sub(r"<[^>]+>", "", (site / "api" / "sim_core.html").read_text())
-    assert "Which actions are legal, bool [n, num_actions]" in text  # of GameBatch.legal_mask, in batch.pyx
+    assert "Returns which actions are legal, bool [n, num_actions]" in text  # of GameBatch.legal_mask, in batch.pyx
     assert re.search(r"first_player:\s*ArrayLike\s*=\s*0", text)  # in batch.pyi
 
 
