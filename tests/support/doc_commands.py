@@ -242,7 +242,8 @@ def sandbox(folder: Path, run_folder: Path) -> None:
     for name in ("configs", "checkpoints"):
         os.symlink(ROOT / name, folder / name)
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("*.png", "*.md", "*.svg"))
+    shutil.copy(ROOT / "docs" / "opponents.md", folder / "docs")  # docs/generate.py writes into it
     shutil.copytree(run_folder / "runs", folder / "runs", copy_function=os.link)
     last = folder / "runs/quickstart/version_0/checkpoints/last.ckpt"
-    for name in ("PATH", "A.ckpt", "B.ckpt", last.with_name("iter30.ckpt")):  # places that pages leave to the reader
+    for name in ("PATH", "A.ckpt", "B.ckpt", last.with_name("iter50.ckpt")):  # places that pages leave to the reader
         os.link(last, folder / name)

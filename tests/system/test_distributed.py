@@ -47,7 +47,7 @@ FLAGS = [
 def fitting(folder: Path, report: str, *flags: str, processes: int = 2) -> Iterator[subprocess.Popen[bytes]]:
     """`lit-trainer fit` in so many processes, while it runs; its output goes to a file."""
     command = [sys.executable, "-m", "lit_trainer", "fit", *FLAGS, f"--trainer.devices={processes}", *flags]
-    command += ["--trainer.callbacks+=rank_report.RankReport", f"--trainer.callbacks.folder={report}"]
+    command += ["--trainer.callbacks+=support.rank_report.RankReport", f"--trainer.callbacks.folder={report}"]
     environment = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "NODE_RANK")}
     environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
     with open(folder / f"{report}.txt", "wb") as output:
