@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from lit_trainer.learning.datasets import EvaluationDataset
-from lit_trainer.measuring.matches import play_match
+from lit_trainer.measuring.matches import Match, play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.python_player import PythonPlayer
@@ -105,7 +105,7 @@ def test_a_match_is_played_when_its_batch_is_asked_for() -> None:
         played.append(1)
         return match(BuiltinPlayer("queue", 1), BuiltinPlayer("random", 2), 10)
 
-    loader = DataLoader(EvaluationDataset("random", play), batch_size=None)
+    loader = DataLoader(EvaluationDataset(Match(0, "random"), play), batch_size=None)
     assert not played
     assert len(loader) == 1
     batches = list(loader)
@@ -113,5 +113,6 @@ def test_a_match_is_played_when_its_batch_is_asked_for() -> None:
     expected = match(BuiltinPlayer("queue", 1), BuiltinPlayer("random", 2), 10)
     assert torch.equal(batches[0]["outcome"], torch.from_numpy(expected[0]))
     assert torch.equal(batches[0]["margin"], torch.from_numpy(expected[1]))
+    assert (batches[0]["opponent"], batches[0]["simulations"]) == ("random", 0)
     list(loader)
     assert len(played) == 2
