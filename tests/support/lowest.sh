@@ -20,7 +20,7 @@ OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE "$venv/bin/python" -m pytest --numproc
     -m "not slow" -k "not gpu.yaml and not transformer.yaml and not threads" -o filterwarnings= --disable-warnings \
     tests/sim_core/test_{batch,batch_arguments,pettingzoo_env,state}.py \
     tests/sim_core/tree_search/test_search.py tests/sim_core/beasty_bar/test_{notation,rules_vectors,fuzz}.py \
-    tests/callbacks/test_{adaptive_opponents,any_schedule,entropy,grad_norm,package,schedule_callback,targets,temperature}.py \
+    tests/callbacks/test_{adaptive_opponents,entropy,grad_norm,package,schedule_callback,targets,temperature}.py \
     tests/lit_trainer/{checkpoints,learning,measuring/test_ma*,measuring/test_me*,networks,reporting/test_logged*,cli} \
     tests/lit_trainer/players/test_agents.py tests/lit_trainer/play/test_app.py \
     tests/system/test_{bad_input,cli,resume,seeing_a_run}.py

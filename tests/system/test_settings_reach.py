@@ -116,7 +116,7 @@ def validated(**settings: Any) -> dict[str, Any]:
     return {name: dataclasses.astuple(result) for name, result in cli.model.evaluation.items()}
 
 
-def tested(**settings: Any) -> dict[int, Any]:
+def measured(**settings: Any) -> dict[int, Any]:
     cli = made(**settings)
     cli.trainer.test(cli.model, cli.datamodule, verbose=False)
     return dict(cli.model.measurement)
@@ -269,20 +269,20 @@ def reach_evaluation_search() -> None:
     eight = {"data__evaluation__simulations": 8}
     assert validated(**eight, data__evaluation__search__c_puct=50) != validated(**eight)
     eight = {"data__test__simulations": "[8]", "data__test__games": 10, "data__test__opponents": "[online]"}
-    assert tested(**eight, data__evaluation__search__c_puct=50) != tested(**eight)
+    assert measured(**eight, data__evaluation__search__c_puct=50) != measured(**eight)
 
 
 def reach_test_opponents() -> None:
-    assert list(tested(data__test__opponents="[queue,random]")[0]) == ["queue", "random"]
-    assert list(tested()[0]) == ["online"]
+    assert list(measured(data__test__opponents="[queue,random]")[0]) == ["queue", "random"]
+    assert list(measured()[0]) == ["online"]
 
 
 def reach_test_games() -> None:
-    assert tested(data__test__games=4)[0]["online"].games == 4
+    assert measured(data__test__games=4)[0]["online"].games == 4
 
 
 def reach_test_simulations() -> None:
-    assert list(tested(data__test__simulations="[3,0]")) == [3, 0]
+    assert list(measured(data__test__simulations="[3,0]")) == [3, 0]
 
 
 def reach_workers() -> None:
