@@ -42,6 +42,7 @@ BASE: Mapping[str, str] = {
     "trainer.num_sanity_val_steps": "0",
     "trainer.logger": "false",
     "trainer.enable_checkpointing": "false",
+    "trainer.callbacks": "[]",
     "trainer.enable_progress_bar": "false",
     "trainer.enable_model_summary": "false",
     "data.generation.games": "6",
