@@ -22,6 +22,7 @@ from lit_trainer import (
     ReplaySettings,
     SelfPlayDataModule,
     TestSettings,
+    TorchEvaluator,
     TransformerNetwork,
     WorkerSettings,
 )
@@ -212,14 +213,22 @@ def reach_parallel_games() -> None:
 
 
 def reach_threads() -> None:
-    def most(threads: int) -> int:
-        cli = made(data__generation__games=64, data__generation__threads=threads)
-        seen: list[int] = []
-        cli.datamodule.on_progress.append(lambda played, total: seen.append(threading.active_count()))
-        cli.trainer.fit(cli.model, cli.datamodule)
-        return max(seen)
+    def asking(threads: int) -> int:
+        """Returns how many threads ask the network."""
+        seen: set[threading.Thread] = set()
+        ask = TorchEvaluator.__call__
 
-    assert most(2) > most(1)
+        def noted(self: TorchEvaluator, *positions: Any) -> Any:
+            seen.add(threading.current_thread())
+            return ask(self, *positions)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TorchEvaluator, "__call__", noted)
+            cli = made(data__generation__games=64, data__generation__threads=threads)
+            cli.trainer.fit(cli.model, cli.datamodule)
+        return len(seen)
+
+    assert [asking(1), asking(2)] == [1, 2]
 
 
 def reach_temperature() -> None:
