@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.play_tools import game_with
 
-from lit_trainer.play import PERSON, Session, Thinker, make_thinker
+from lit_trainer.play import PERSON, Session, make_thinker
 from lit_trainer.play.views import playable
 from sim_core import State
 
@@ -31,15 +32,6 @@ def test_undo_restores_what_was_before_the_person_s_move(game: str, seed: int, s
     assert not session.can_undo
     with pytest.raises(ValueError, match="undo: "):
         session.undo()
-
-
-def game_with(thinker: Thinker, seat: int | None) -> Session:
-    """A whole game in which the agent plays every seat, but the person's name stands on one."""
-    session = Session.deal(4, ("a", "b"), seat)
-    while not session.state.is_terminal:
-        thought = thinker.think(session.state, 4)
-        session.play(thought.action, thought)
-    return session
 
 
 def test_reasons_tell_no_card_until_the_game_is_over() -> None:

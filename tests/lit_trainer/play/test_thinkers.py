@@ -5,29 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.play_tools import game_with, random_state
 
-from lit_trainer.play import Session, Thinker, make_thinker
+from lit_trainer.play import make_thinker
 from lit_trainer.play.thinkers import default_agent
 from sim_core import OPPONENTS, State, get_game
-
-
-def random_state(game: str, seed: int, plies: int) -> State:
-    state = State.initial(seed, game=game)
-    for k in range(plies):
-        legal = state.legal_actions()
-        if not legal:
-            break
-        state = state.step(legal[(seed + 7 * k) % len(legal)])
-    return state
-
-
-def game_with(thinker: Thinker, seat: int | None) -> Session:
-    """A whole game in which the agent plays every seat, but the person's name stands on one."""
-    session = Session.deal(4, ("a", "b"), seat)
-    while not session.state.is_terminal:
-        thought = thinker.think(session.state, 4)
-        session.play(thought.action, thought)
-    return session
 
 
 @pytest.mark.parametrize("agent", ["checkpoint", "policy", "ismcts:50", "noisy"])

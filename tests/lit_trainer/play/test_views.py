@@ -6,20 +6,11 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.play_tools import random_state
 
 from lit_trainer.play import PERSON, SavedGame, Session
 from lit_trainer.play.views import position_view
 from sim_core import State
-
-
-def random_state(game: str, seed: int, plies: int) -> State:
-    state = State.initial(seed, game=game)
-    for k in range(plies):
-        legal = state.legal_actions()
-        if not legal:
-            break
-        state = state.step(legal[(seed + 7 * k) % len(legal)])
-    return state
 
 
 def seen_by(state: State, player: int) -> State:

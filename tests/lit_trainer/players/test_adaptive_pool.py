@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonargparse import ArgumentParser
+from support.pool_tools import check_weights, many, through_a_file
 
 from lit_trainer.networks.residual_mlp import ResidualMLP
 from lit_trainer.players.adaptive_pool import RULES, AdaptiveOpponentPool
@@ -19,31 +20,6 @@ from lit_trainer.players.opponent_pool import OpponentPool
 from sim_core import DEFAULT_OPPONENTS
 
 RATE = st.floats(0, 1)
-
-
-class First:
-    """An agent written in Python: the first legal action."""
-
-    def select_action(self, state: Any, legal_actions: Any) -> Any:
-        return legal_actions[0]
-
-
-def many(count: int) -> dict[str, Any]:
-    """Arguments for a pool of so many opponents, more than are built in."""
-    names = [f"agent_{k}" for k in range(count)]
-    return {"opponents": names, "agents": {name: First() for name in names}}
-
-
-def check_weights(pool: AdaptiveOpponentPool) -> None:
-    assert tuple(pool.weights) == pool.opponents
-    assert math.isclose(sum(pool.weights.values()), 1.0, abs_tol=1e-9)
-    assert min(pool.weights.values()) >= pool.MIN_WEIGHT - 1e-12
-    assert pool.MIN_WEIGHT == 0.05
-
-
-def through_a_file(state: dict[str, Any], path: Any) -> Any:
-    torch.save(state, path)
-    return torch.load(path, weights_only=True)
 
 
 @given(st.integers(1, 20), st.data())

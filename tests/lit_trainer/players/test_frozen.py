@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from support.pool_tools import First
 
 from lit_trainer import (
     AdaptiveOpponentPool,
@@ -29,13 +30,6 @@ from lit_trainer.checkpoints.description import ENTRY
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
 from sim_core import GameBatch
-
-
-class First:
-    """An agent written in Python."""
-
-    def select_action(self, state: Any, legal_actions: Any) -> Any:
-        return legal_actions[0]
 
 
 def positions(n: int = 40) -> GameBatch:

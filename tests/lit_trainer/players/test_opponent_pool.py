@@ -10,33 +10,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.pool_tools import First, check_weights, many, through_a_file
 
 from lit_trainer.networks.residual_mlp import ResidualMLP
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool, apportion
 from lit_trainer.players.specs import PAST, SELF_PLAY, past_name
 from sim_core import OPPONENTS
-
-
-class First:
-    """An agent written in Python: the first legal action."""
-
-    def select_action(self, state: Any, legal_actions: Any) -> Any:
-        return legal_actions[0]
-
-
-def many(count: int) -> dict[str, Any]:
-    """Arguments for a pool of so many opponents, more than are built in."""
-    names = [f"agent_{k}" for k in range(count)]
-    return {"opponents": names, "agents": {name: First() for name in names}}
-
-
-def check_weights(pool: AdaptiveOpponentPool) -> None:
-    assert tuple(pool.weights) == pool.opponents
-    assert math.isclose(sum(pool.weights.values()), 1.0, abs_tol=1e-9)
-    assert min(pool.weights.values()) >= pool.MIN_WEIGHT - 1e-12
-    assert pool.MIN_WEIGHT == 0.05
-
 
 # ---------------------------------------------------------------------- shares
 
@@ -148,11 +128,6 @@ def test_a_snapshot_is_a_half_precision_copy() -> None:
 
 
 # ---------------------------------------------------------------------- state
-
-
-def through_a_file(state: dict[str, Any], path: Any) -> Any:
-    torch.save(state, path)
-    return torch.load(path, weights_only=True)
 
 
 def test_a_smaller_limit_takes_over_the_newest_past(tmp_path: Any) -> None:

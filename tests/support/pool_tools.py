@@ -1,0 +1,35 @@
+"""Opponent pools in tests: an agent for them, pools of any size, their weights' invariants, their saved state."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
+
+
+class First:
+    """An agent written in Python: the first legal action."""
+
+    def select_action(self, state: Any, legal_actions: Any) -> Any:
+        return legal_actions[0]
+
+
+def many(count: int) -> dict[str, Any]:
+    """Arguments for a pool of so many opponents, more than are built in."""
+    names = [f"agent_{k}" for k in range(count)]
+    return {"opponents": names, "agents": {name: First() for name in names}}
+
+
+def check_weights(pool: AdaptiveOpponentPool) -> None:
+    assert tuple(pool.weights) == pool.opponents
+    assert math.isclose(sum(pool.weights.values()), 1.0, abs_tol=1e-9)
+    assert min(pool.weights.values()) >= pool.MIN_WEIGHT - 1e-12
+    assert pool.MIN_WEIGHT == 0.05
+
+
+def through_a_file(state: dict[str, Any], path: Any) -> Any:
+    torch.save(state, path)
+    return torch.load(path, weights_only=True)
