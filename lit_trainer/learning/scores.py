@@ -63,7 +63,7 @@ class MatchScores:
         known = [(match, isinstance(metric, MatchScore)) for match, metric in self._metrics.items()]
         if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
             known = self._known_anywhere(known, device)
-        return {match: self._metrics[match].result() for match, _ in known}
+        return {match: self._metrics[match].compute() for match, _ in known}
 
     def _known_anywhere(self, known: list[tuple[Match, bool]], device: torch.device) -> list[tuple[Match, bool]]:
         """Returns the matches of all processes, in one order, once this process has a metric for each.

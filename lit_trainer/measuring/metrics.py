@@ -15,7 +15,7 @@ from torchmetrics.utilities import dim_zero_cat
 from lit_trainer.measuring.statistics import mean_interval, paired_interval, wilson_interval
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass  # not frozen: torchmetrics copies what a metric computes, field by field
 class MatchResult:
     """Says how a player's games against one opponent ended.
 
@@ -75,28 +75,18 @@ class MatchResult:
         return cls(**{name: row[name] for name in wanted})
 
 
-class _MatchMetric(Metric):
-    """Computes the fields of a match's result."""
-
-    full_state_update = False
-    higher_is_better = True
-
-    def result(self) -> MatchResult:
-        """Returns the result over all processes, read by name."""
-        # compute itself cannot: torchmetrics walks through what it returns, and refuses frozen dataclasses
-        return MatchResult(**self.compute())
-
-
-class WinRate(_MatchMetric):
+class WinRate(Metric):
     """Counts wins, draws and losses of one player, and the score in which a draw counts half.
 
     >>> metric = WinRate()
     >>> metric.update(torch.tensor([1, 1, 0, -1]))
-    >>> result = metric.result()
+    >>> result = metric.compute()
     >>> result.wins, result.draws, result.losses, result.score
     (2, 1, 1, 0.625)
     """
 
+    full_state_update = False
+    higher_is_better = True
     wins: Tensor
     draws: Tensor
     losses: Tensor
@@ -122,17 +112,17 @@ class WinRate(_MatchMetric):
         self.draws += drawn.sum()
         self.losses += lost.sum()
 
-    def compute(self) -> dict[str, Any]:
-        """Returns the fields of the `result` over all processes, without margins; the interval is Wilson's."""
+    def compute(self) -> MatchResult:
+        """Returns the result over all processes, without margins; the interval is Wilson's."""
         wins, draws, losses = int(self.wins), int(self.draws), int(self.losses)
         games = wins + draws + losses
         points = wins + 0.5 * draws
         low, high = wilson_interval(points, games)
         score = points / games if games else 0.5
-        return {"wins": wins, "draws": draws, "losses": losses, "score": score, "low": low, "high": high}
+        return MatchResult(wins, draws, losses, score, low, high)
 
 
-class MatchScore(_MatchMetric):
+class MatchScore(Metric):
     """Measures score and margin of a match in pairs of games, with intervals that take the pair as the unit.
 
     All sums are whole numbers, and the margins themselves are kept for the median. So parts of a match in several
@@ -140,11 +130,13 @@ class MatchScore(_MatchMetric):
 
     >>> metric = MatchScore()
     >>> metric.update(torch.tensor([1, -1, 1, 0]), torch.tensor([9, -3, 5, 0]))
-    >>> result = metric.result()
+    >>> result = metric.compute()
     >>> result.wins, result.draws, result.losses, result.score, result.margin, result.median_margin
     (2, 1, 1, 0.625, 2.75, 2.5)
     """
 
+    full_state_update = False
+    higher_is_better = True
     counts: Tensor
     sums: Tensor
     margins: list[Tensor]
@@ -181,8 +173,8 @@ class MatchScore(_MatchMetric):
         self.sums += torch.stack([(of_pairs**2).sum(), margins_of_pairs.sum(), (margins_of_pairs**2).sum()])
         self.margins.append(margins.long())
 
-    def compute(self) -> dict[str, Any]:
-        """Returns the fields of the `result` over all processes.
+    def compute(self) -> MatchResult:
+        """Returns the result over all processes.
 
         The intervals are those of `paired_interval` and `mean_interval`. Without a game the score is 0.5.
         """
@@ -194,15 +186,15 @@ class MatchScore(_MatchMetric):
         # a pair's score is 1/2 + outcomes / 4, its margin a half of the sum; squared differences from the means
         low, high = paired_interval(pairs, score, (outcome_squares - 2 * (wins - losses) ** 2 / some) / 16)
         margin_low, margin_high = mean_interval(pairs, margin, (margin_squares - 2 * margin_sum**2 / some) / 4)
-        return {
-            "wins": wins,
-            "draws": draws,
-            "losses": losses,
-            "score": score,
-            "low": low,
-            "high": high,
-            "margin": margin,
-            "margin_low": margin_low,
-            "margin_high": margin_high,
-            "median_margin": float(np.median(dim_zero_cat(self.margins).cpu().numpy())) if games else 0.0,
-        }
+        return MatchResult(
+            wins=wins,
+            draws=draws,
+            losses=losses,
+            score=score,
+            low=low,
+            high=high,
+            margin=margin,
+            margin_low=margin_low,
+            margin_high=margin_high,
+            median_margin=float(np.median(dim_zero_cat(self.margins).cpu().numpy())) if games else 0.0,
+        )

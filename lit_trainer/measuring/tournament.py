@@ -198,7 +198,7 @@ def _play_pairing(
     score = MatchScore()
     score.update(torch.from_numpy(outcomes), torch.from_numpy(margins))
     of_pairs = outcomes.astype(np.int64).reshape(-1, 2).sum(axis=1)
-    return score.result(), tuple(np.bincount(of_pairs + 2, minlength=5).tolist())
+    return score.compute(), tuple(np.bincount(of_pairs + 2, minlength=5).tolist())
 
 
 def rate(tournament: Tournament) -> tuple[Rating, ...]:

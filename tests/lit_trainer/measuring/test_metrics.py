@@ -41,14 +41,14 @@ def test_no_game_says_nothing() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
     result = WinRate()
     result.update(torch.zeros(0, dtype=torch.int8))
-    assert result.result() == MatchResult(0, 0, 0, 0.5, 0.0, 1.0)
+    assert result.compute() == MatchResult(0, 0, 0, 0.5, 0.0, 1.0)
 
 
 @given(OUTCOMES.filter(len), st.sampled_from([torch.int8, torch.int64, torch.float32]))
 def test_counts_and_score(outcomes: list[int], dtype: torch.dtype) -> None:
     metric = WinRate()
     metric.update(torch.tensor(outcomes, dtype=dtype))
-    result = metric.result()
+    result = metric.compute()
     wins, draws, losses = (outcomes.count(k) for k in (1, 0, -1))
     assert (result.wins, result.draws, result.losses, result.games) == (wins, draws, losses, len(outcomes))
     assert result.score == pytest.approx((sum(outcomes) / len(outcomes) + 1) / 2)
@@ -64,14 +64,14 @@ def test_two_metrics_merged_are_one(first: list[int], second: list[int]) -> None
     for part in (first, second):
         whole.update(torch.tensor(part, dtype=torch.int8))
     one.merge_state(other)
-    assert one.result() == whole.result()
+    assert one.compute() == whole.compute()
     gathered = WinRate()
     gathered.update(torch.tensor(first, dtype=torch.int8))
     # what all_gather hands to each process
     theirs = iter(other.metric_state.values())
     gathered.sync(dist_sync_fn=lambda value, group: [value, next(theirs)], distributed_available=lambda: True)
     assert [int(gathered.wins), int(gathered.draws), int(gathered.losses)] == [
-        getattr(whole.result(), name) for name in ("wins", "draws", "losses")
+        getattr(whole.compute(), name) for name in ("wins", "draws", "losses")
     ]
 
 
@@ -80,7 +80,7 @@ def test_reset_forgets() -> None:
     metric.update(torch.tensor([1, 1]))
     metric.reset()
     metric.update(torch.tensor([-1]))
-    result = metric.result()
+    result = metric.compute()
     assert (result.wins, result.draws, result.losses, result.score) == (0, 0, 1, 0.0)
 
 
@@ -89,7 +89,7 @@ def test_other_outcomes_are_refused(outcomes: list[float]) -> None:
     metric = WinRate()
     with pytest.raises(ValueError, match=r"^outcomes: "):
         metric.update(torch.tensor(outcomes))
-    assert metric.result().games == 0
+    assert metric.compute().games == 0
 
 
 PAIRS = st.lists(
@@ -110,7 +110,7 @@ def scored(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> MatchScore:
 @given(PAIRS.filter(lambda pairs: len(pairs) > 1))
 def test_a_match_s_intervals_are_those_of_its_pairs(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
     """Sums that stand for other than the mean of each pair, whatever the order of its games."""
-    result = scored(pairs).result()
+    result = scored(pairs).compute()
     scores = np.array([(one[0] + other[0]) / 4 + 0.5 for one, other in pairs])
     margins = np.array([(one[1] + other[1]) / 2 for one, other in pairs])
     assert result.score == pytest.approx(scores.mean()) and result.margin == pytest.approx(margins.mean())
@@ -121,7 +121,7 @@ def test_a_match_s_intervals_are_those_of_its_pairs(pairs: list[tuple[tuple[int,
     assert result.margin - result.margin_low == pytest.approx(half, abs=1e-6)
     assert result.games == 2 * len(pairs)
     assert result.median_margin == np.median([margin for pair in pairs for _, margin in pair])
-    assert scored([pair[::-1] for pair in pairs]).result() == result
+    assert scored([pair[::-1] for pair in pairs]).compute() == result
 
 
 @given(PAIRS, PAIRS)
@@ -130,7 +130,7 @@ def test_parts_of_a_match_merged_are_the_match(
 ) -> None:
     part = scored(first)
     part.merge_state(scored(second))
-    assert part.result() == scored(first + second).result()
+    assert part.compute() == scored(first + second).compute()
 
 
 @given(st.lists(PAIRS, min_size=1, max_size=4), st.booleans())
@@ -147,7 +147,7 @@ def test_processes_find_the_median_of_all_margins(
     gathered = iter([*states, [torch.cat(part.margins) for part in parts]])
     parts[0].dist_sync_fn = lambda value, group: next(gathered)
     parts[0].distributed_available_fn = lambda: True
-    result = parts[0].result()
+    result = parts[0].compute()
     assert result.median_margin == (np.median(margins) if margins else 0.0)
     assert result.games == len(margins)
 
@@ -155,14 +155,14 @@ def test_processes_find_the_median_of_all_margins(
 def test_what_is_logged_of_a_match() -> None:
     metric = MatchScore()
     metric.update(torch.tensor([1, 0, 1, -1]), torch.tensor([5, 0, 9, -1]))
-    result = metric.result()
+    result = metric.compute()
     assert result.to_log() == {
         "win_rate": 0.625, "draw_rate": 0.25, "win_rate_low": result.low, "win_rate_high": result.high,
         "margin": 3.25, "median_margin": 2.5,
     }  # fmt: skip
     outcomes_alone = WinRate()
     outcomes_alone.update(torch.tensor([1, 0]))
-    assert list(outcomes_alone.result().to_log()) == ["win_rate", "draw_rate", "win_rate_low", "win_rate_high"]
+    assert list(outcomes_alone.compute().to_log()) == ["win_rate", "draw_rate", "win_rate_low", "win_rate_high"]
 
 
 def test_a_record_of_an_earlier_version_is_read() -> None:
@@ -178,4 +178,4 @@ def test_half_a_pair_and_other_outcomes_are_refused(outcomes: list[int], margins
     metric = MatchScore()
     with pytest.raises(ValueError, match=r"^outcomes"):
         metric.update(torch.tensor(outcomes), torch.tensor(margins))
-    assert metric.result().games == 0
+    assert metric.compute().games == 0
