@@ -1,7 +1,7 @@
 """Reads what a report shows from the trainer's data module and from the module, whoever wrote them.
 
-A callback works with any module and any data module. Each fact has a protocol that says which attribute it is read
-from; a module that lacks the attribute has nothing to report there, and the report leaves it out.
+A callback works with any module and any data module. One that lacks an attribute has nothing to report there, and the
+report leaves it out.
 """
 
 from __future__ import annotations
@@ -24,38 +24,6 @@ Progress = Callable[[float, int], None]
 
 
 @runtime_checkable
-class HasGenerationStats(Protocol):
-    """Offers the statistics of the newest iteration's games."""
-
-    generation_stats: Any
-    """New in every iteration: an object with `to_log`, or a mapping of name to number."""
-
-
-@runtime_checkable
-class LogsItself(Protocol):
-    """Offers its numbers under the names that are logged."""
-
-    def to_log(self) -> Mapping[str, float]:
-        """Returns name to number."""
-
-
-@runtime_checkable
-class HasOpponentPool(Protocol):
-    """Offers a pool of opponents."""
-
-    opponent_pool: Any
-
-
-@runtime_checkable
-class Weighted(Protocol):
-    """Weighs opponents."""
-
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """Returns each opponent's share of the games against opponents, by name."""
-
-
-@runtime_checkable
 class PositionWindow(Protocol):
     """Holds the positions that the network learns from."""
 
@@ -64,35 +32,6 @@ class PositionWindow(Protocol):
 
     def sample(self, size: int, generator: Generator) -> Mapping[str, Tensor]:
         """Returns a batch with at least `observations` [size, ...] and `outcome` [size]."""
-
-
-@runtime_checkable
-class HasWindow(Protocol):
-    """Offers a window of positions."""
-
-    window: Any
-
-
-@runtime_checkable
-class HasMoveTimes(Protocol):
-    """Offers the times per move that a test measured."""
-
-    move_times: Mapping[str, MoveTime]
-
-
-@runtime_checkable
-class ReportsProgress(Protocol):
-    """Calls listeners while games are played."""
-
-    on_progress: list[Progress]
-
-
-@runtime_checkable
-class HasTestFacts(Protocol):
-    """Offers the settings that a test was played with."""
-
-    def test_facts(self) -> Mapping[str, Any]:
-        """Returns the settings by the names that ``test.json`` writes."""
 
 
 class RunData:
@@ -110,68 +49,45 @@ class RunData:
     @property
     def generation_stats(self) -> Any:
         """Returns the statistics of the newest iteration as the data module keeps them. None: it has none."""
-        return self._data.generation_stats if isinstance(self._data, HasGenerationStats) else None
+        return getattr(self._data, "generation_stats", None)
 
     @property
     def logged_stats(self) -> dict[str, float]:
-        """Returns the statistics of the newest iteration, by the names that are logged after ``selfplay/``."""
+        """Returns the statistics of the newest iteration, by the names that are logged after ``selfplay/``.
+
+        The data module keeps them as an object with `to_log`, or as a mapping of name to number.
+        """
         stats = self.generation_stats
-        return dict(stats.to_log() if isinstance(stats, LogsItself) else stats or {})
+        return dict(stats.to_log() if hasattr(stats, "to_log") else stats or {})
 
     @property
     def opponent_weights(self) -> dict[str, float]:
         """Returns opponent to its weight in the pool, as the pool weighs them now."""
-        pool = self._data.opponent_pool if isinstance(self._data, HasOpponentPool) else None
-        return {name: float(weight) for name, weight in pool.weights.items()} if isinstance(pool, Weighted) else {}
+        weights = getattr(getattr(self._data, "opponent_pool", None), "weights", {})
+        return {name: float(weight) for name, weight in weights.items()}
 
     @property
     def window(self) -> PositionWindow | None:
         """Returns the window of positions. None: there is none."""
-        found = self._data.window if isinstance(self._data, HasWindow) else None
+        found = getattr(self._data, "window", None)
         return found if isinstance(found, PositionWindow) else None
 
     @property
     def move_times(self) -> Mapping[str, MoveTime]:
         """Returns player to its time per move, as the newest test measured it."""
-        return self._data.move_times if isinstance(self._data, HasMoveTimes) else {}
+        found: Mapping[str, MoveTime] = getattr(self._data, "move_times", {})
+        return found
 
     @property
     def on_progress(self) -> list[Progress] | None:
         """Returns the list of listeners to the games' progress, which may be added to. None: nobody is told."""
-        return self._data.on_progress if isinstance(self._data, ReportsProgress) else None
+        return getattr(self._data, "on_progress", None)
 
     @property
     def test_facts(self) -> Mapping[str, Any]:
         """Returns the settings that a test was played with, by the names that ``test.json`` writes."""
-        return self._data.test_facts() if isinstance(self._data, HasTestFacts) else {}
-
-
-@runtime_checkable
-class HasEvaluation(Protocol):
-    """Offers the results of the newest validation."""
-
-    evaluation: Mapping[str, MatchResult]
-
-
-@runtime_checkable
-class HasMeasurement(Protocol):
-    """Offers the results of the newest test."""
-
-    measurement: Mapping[int, Mapping[str, MatchResult]]
-
-
-@runtime_checkable
-class HasIterationsDone(Protocol):
-    """Knows the iteration of its checkpoint."""
-
-    iterations_done: int
-
-
-@runtime_checkable
-class HasNetwork(Protocol):
-    """Offers the network that it teaches."""
-
-    network: Any
+        found: Mapping[str, Any] = getattr(self._data, "test_facts", dict)()
+        return found
 
 
 class Results:
@@ -187,34 +103,30 @@ class Results:
     @property
     def evaluation(self) -> Mapping[str, MatchResult]:
         """Returns opponent to the result of the newest validation."""
-        return self._module.evaluation if isinstance(self._module, HasEvaluation) else {}
+        found: Mapping[str, MatchResult] = getattr(self._module, "evaluation", {})
+        return found
 
     @property
     def measurement(self) -> Mapping[int, Mapping[str, MatchResult]]:
         """Returns simulations per move, then opponent, to the result of the newest test."""
-        return self._module.measurement if isinstance(self._module, HasMeasurement) else {}
+        found: Mapping[int, Mapping[str, MatchResult]] = getattr(self._module, "measurement", {})
+        return found
 
     @property
     def iterations_done(self) -> int:
         """Returns the iterations that the loaded checkpoint's run had done. 0: none was loaded."""
-        return int(self._module.iterations_done) if isinstance(self._module, HasIterationsDone) else 0
+        return int(getattr(self._module, "iterations_done", 0))
 
     @property
     def network(self) -> PolicyValueNetwork | None:
         """Returns the network. None: the module has none of this project's."""
-        found = self._module.network if isinstance(self._module, HasNetwork) else None
+        found = getattr(self._module, "network", None)
         return found if isinstance(found, PolicyValueNetwork) else None
-
-
-@runtime_checkable
-class _HasDataModule(Protocol):
-    datamodule: object
 
 
 def run_data(trainer: Trainer) -> RunData:
     """Returns the facts of a trainer's data module; all are empty where it has none, or one that lacks them."""
-    # Lightning sets the attribute without declaring it
-    return RunData(trainer.datamodule if isinstance(trainer, _HasDataModule) else None)
+    return RunData(getattr(trainer, "datamodule", None))
 
 
 def results_of(pl_module: LightningModule) -> Results:
