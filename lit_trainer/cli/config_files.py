@@ -172,11 +172,11 @@ def _refuse(event: Any, what: str) -> NoReturn:
     raise ConfigError(f"line {_line(event)}: {what}")
 
 
-def _flags(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yields names and values of flags such as --name=value and --name value."""
+def flags_in(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yields names and values of flags such as ``--name=value``, ``--name value`` and ``-c value``."""
     for arg, following in pairwise([*args, ""]):
-        if arg.startswith("--"):
-            name, equals, text = arg[2:].partition("=")
+        if arg.startswith("-"):
+            name, equals, text = arg.partition("=")
             yield name, text if equals else following
 
 
@@ -206,9 +206,10 @@ class StrictParser(ArgumentParser):
         """Returns the settings of the flags and of the files that they name."""
         try:
             settings: Namespace = super().parse_args(*args, **kwargs)
-            for name, text in _flags(self.args):
+            for flag, text in flags_in(self.args):
+                name = flag.removeprefix("--")
                 inner = settings.get(settings.get("subcommand") or "") or settings
-                if misread_number(text, inner.get(name)):
+                if name != flag and misread_number(text, inner.get(name)):
                     self.error(f"{name}: {text!r} given, expected a number in base 10")
             return settings
         except UnicodeDecodeError as error:  # in the file of a group, which the parser itself reads

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from lit_trainer.cli.config_files import ConfigError, read_config
+from lit_trainer.cli.config_files import ConfigError, flags_in, read_config
 
 MOVED: Mapping[str, str] = MappingProxyType(
     {
@@ -46,7 +45,7 @@ def moved_settings(args: Sequence[str]) -> str | None:
     >>> moved_settings(["fit", "--data.simulations", "64"])
     'settings have moved into groups: data.simulations is now data.generation.simulations'
     """
-    old = [name for flag, text in _flags(args) for name in _moved_in(flag, text)]
+    old = [name for flag, text in flags_in(args) for name in _moved_in(flag, text)]
     if not old:
         return None
     listed = ", ".join(f"{name} is now {new_name(name)}" for name in dict.fromkeys(old))
@@ -84,11 +83,3 @@ def _is_group(workers: Any) -> bool:
 
 def _is_within(name: str, group: str) -> bool:
     return name.startswith(f"{group}.") and group.endswith("search")
-
-
-def _flags(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yields names and values of flags such as ``--name=value``, ``--name value`` and ``-c value``."""
-    for arg, following in pairwise([*args, ""]):
-        if arg.startswith("-"):
-            name, equals, text = arg.partition("=")
-            yield name, text if equals else following

@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lit_trainer.play.hosts import stays_here, url
-from lit_trainer.play.thinkers import ADVISER, Thinker, builtin_names, default_agent, make_thinker
+from lit_trainer.play.thinkers import ADVISER, Thinker, default_agent, make_thinker
 from lit_trainer.play.views import playable
+from sim_core import get_game
 
 if TYPE_CHECKING:
     import uvicorn
@@ -27,7 +28,7 @@ def offered(agents: Sequence[str], simulations: int) -> dict[str, Thinker]:
     Raises:
         ValueError: Nothing is known by such a name, or a checkpoint is damaged.
     """
-    builtin = [name for game in playable() for name in builtin_names(game)]
+    builtin = [name for game in playable() for name in get_game(game).opponents]
     thinkers: dict[str, Thinker] = {}
     for agent in dict.fromkeys([*agents, ADVISER, *builtin]):
         thinker = make_thinker(agent, simulations=simulations)

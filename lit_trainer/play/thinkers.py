@@ -124,11 +124,6 @@ def _shown_name(spec: PlayerSpec, opponent: Opponent) -> str:
     return f"{run + ' ' if run else ''}{path.stem}, {how}"
 
 
-def builtin_names(game: str) -> tuple[str, ...]:
-    """Returns the names of the game's built-in opponents."""
-    return tuple(get_game(game).opponents)
-
-
 def make_thinker(agent: str, *, simulations: int = 64, seed: int = 0) -> Thinker:
     """Makes the agent of that name.
 
@@ -163,5 +158,5 @@ def default_agent(game: str, folder: Path | None = None) -> str:
                     return str(path)
             except ValueError:
                 continue  # damaged, or written by another version
-    names = builtin_names(game)
+    names = get_game(game).opponents
     return "outcome_heuristic" if "outcome_heuristic" in names else names[-1]
