@@ -156,7 +156,7 @@ def measure(checkpoint: Path, folder: Path, games: int, simulations: Sequence[in
 
 
 def figures(scores: dict[str, dict[str, float]]) -> list[float]:
-    """Of the policy alone and with search, in percent: the hardest heuristic's, and the mean over all built-in ones."""
+    """Scores in percent, of the raw policy and with search: against the hardest heuristic, and the mean over all."""
     row = []
     for of_one in scores.values():
         row += [100 * min(of_one.values()), 100 * statistics.mean(of_one.values())]

@@ -58,7 +58,7 @@ class ScheduleCallback(Callback):
     """
 
     _end_names: ClassVar[tuple[str, str]] = ("start", "end")
-    """What a user of the class calls `start` and `end`, for the error messages."""
+    """The class's own names for `start` and `end`, for error messages."""
     _lowest: ClassVar[float | None] = None
     """Smallest allowed start and end. None allows any number."""
     _decay_types: ClassVar[tuple[str, ...]] = get_args(ScheduleType)

@@ -14,7 +14,7 @@ in docs/callbacks.md.
 """
 
 ScheduleType = Literal[DecayType, "piecewise"]
-"""What `ScheduleCallback` takes: a decay, or straight lines from point to point."""
+"""Types that `ScheduleCallback` takes: a decay, or straight lines from point to point."""
 
 
 def _linear(start: float, end: float, progress: float) -> float:
