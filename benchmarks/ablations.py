@@ -81,7 +81,7 @@ def configuration(changes: dict[str, Any], folder: Path, seed: int, iterations: 
     config: dict[str, Any] = yaml.safe_load((ROOT / "configs/quickstart.yaml").read_text())
     trainer, callbacks = config["trainer"], config["trainer"]["callbacks+"]  # the others are those of all runs
     config |= {"seed_everything": seed, "evaluate_first": False}
-    config["data"]["threads"] = 1
+    config["data"]["generation"]["threads"] = 1
     config["model"]["network"] = {"class_path": "lit_trainer.ResidualMLP", "init_args": {"width": WIDTH, "blocks": 4}}
     trainer |= {"check_val_every_n_epoch": trainer["max_epochs"], "accelerator": "cpu", "enable_progress_bar": False}
     trainer["logger"] = {
@@ -98,7 +98,7 @@ def configuration(changes: dict[str, Any], folder: Path, seed: int, iterations: 
         *parents, last = path.split(".")
         place: Any = by_name if parents[0] in by_name else config
         for parent in parents:
-            place = place[parent]
+            place = place.setdefault(parent, {})
         place[last] = value
     return config
 

@@ -61,7 +61,7 @@ def test_the_engine_stays_within_its_bounds() -> None:
     """One build has both checks where gcc has the sanitizers: what one of them stops at, the other need not find."""
     keep = {name: os.environ[name] for name in ("ENGINE_COVERAGE", "OMP_NUM_THREADS") if name in os.environ}
     done = subprocess.run(
-        ["bash", ROOT / "tests" / "sanitizers.sh", "sanitize" if has_sanitizers() else "debug"],
+        ["bash", ROOT / "tests" / "support" / "sanitizers.sh", "sanitize" if has_sanitizers() else "debug"],
         env={"PYTHON": sys.executable, "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home())} | keep,
         capture_output=True,
         text=True,

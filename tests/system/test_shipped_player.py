@@ -51,7 +51,7 @@ def test_the_plan_goes_on_from_iteration_600(tmp_path: Path, monkeypatch: pytest
         f"--trainer.logger={{class_path: lightning.pytorch.loggers.CSVLogger, init_args: {{save_dir: {tmp_path}}}}}"
     ]
     run("fit", *config("iter600_to_1000.yaml", "profiles/laptop.yaml"), *flags)
-    folder = next(tmp_path.glob("lightning_logs/version_*"))
+    folder = next(tmp_path.glob("iter600_to_1000/version_*"))
     assert metrics(folder, "train/entropy_coef") == {600: pytest.approx(0.04)}
     assert metrics(folder, "iteration") == {600: 601.0}
     assert (folder / "checkpoints" / "last.ckpt").is_file()
