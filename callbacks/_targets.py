@@ -52,9 +52,9 @@ class Target:
         """Sets the attribute, which has to exist and hold a number, a tensor of one element or None.
 
         A tensor is filled in place: buffers stay buffers, memory shared with workers stays shared, and a
-        compiled module is not compiled anew for each value. A tensor of whole numbers takes no others. Where the attribute belongs to a frozen dataclass,
-        a copy with the new value (`dataclasses.replace`, so the dataclass checks it) takes its place on its
-        owner; a frozen owner is replaced the same way, up to any depth.
+        compiled module is not compiled anew for each value. A tensor of whole numbers takes no others. Where the
+        attribute belongs to a frozen dataclass, a copy with the new value (`dataclasses.replace`, so the dataclass
+        checks it) takes its place on its owner; a frozen owner is replaced the same way, up to any depth.
 
         Raises:
             MisconfigurationException: A part of the path does not exist, holds something else, or cannot be

@@ -95,7 +95,7 @@ class ScheduleCallback(Callback):
         self.integer = integer
         self.log_name = f"train/{target.partition('.')[2]}" if log_name is None else log_name
         self._total_iterations = 1 if last_iteration is None else last_iteration - first_iteration
-        """Epochs from the first iteration to the last. Set-up fixes those up to `max_epochs`, which may change later."""
+        """Epochs from the first iteration to the last. Set-up fixes them, because `max_epochs` may change later."""
         self._check_decay_type()
         # Computing a value checks the arguments: do it now, so that wrong ones do not wait for training.
         self._value(0, 1)

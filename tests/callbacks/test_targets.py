@@ -59,11 +59,23 @@ def test_fills_a_tensor_in_place() -> None:
 @pytest.mark.parametrize(
     ("tensor", "value", "message"),
     [
-        (torch.tensor(1), 0.625, r"is a tensor of torch\.int64, which takes whole numbers, and 0\.625 is a float\. Give"),
-        (torch.tensor(1), 1.0, r"is a tensor of torch\.int64, which takes whole numbers, and 1\.0 is a float\. Give the schedule integer: true"),
+        (
+            torch.tensor(1),
+            0.625,
+            r"is a tensor of torch\.int64, which takes whole numbers, and 0\.625 is a float\. Give",
+        ),
+        (
+            torch.tensor(1),
+            1.0,
+            r"is a tensor of torch\.int64, which takes whole numbers, and 1\.0 is a float\. Give the schedule integer:",
+        ),
         (torch.tensor(1, dtype=torch.int8), 200, r"is a tensor of torch\.int8, which holds -128 to 127, and not 200"),
         (torch.tensor(1, dtype=torch.uint8), -1, r"is a tensor of torch\.uint8, which holds 0 to 255, and not -1"),
-        (torch.tensor(1.0, dtype=torch.float16), 1e5, r"is a tensor of torch\.float16, which holds -65504 to 65504, and not 100000"),
+        (
+            torch.tensor(1.0, dtype=torch.float16),
+            1e5,
+            r"is a tensor of torch\.float16, which holds -65504 to 65504, and not 100000",
+        ),
         (torch.tensor(True), 1, r"holds a Tensor of 1 torch\.bool, which a schedule does not overwrite"),
         (torch.tensor(1j), 1, r"holds a Tensor of 1 torch\.complex64, which"),
         (torch.tensor([1.0, 2.0]), 1.0, r"holds a Tensor of 2 torch\.float32, which"),
