@@ -213,16 +213,14 @@ class SelfPlayDataModule(LightningDataModule):
         )
         return _loader(dataset)
 
-    @property
-    def _conditions(self) -> Conditions:
-        generation = self.generation
-        return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, *self._process)
+    def _conditions(self, opening_plies: int | None) -> Conditions:
+        search, generation = self.evaluation.search, self.generation
+        return Conditions(search, opening_plies, generation.threads, generation.parallel_games, *self._process)
 
     def _play_evaluation(self, match: Match) -> PlayedMatch:
         self._check_generator()
-        return self._matches.play(
-            self._network, match, self.evaluation.games, self._conditions, on_progress=lambda _: self._stop.heed()
-        )
+        games, conditions = self.evaluation.games, self._conditions(self.evaluation.opening_plies)
+        return self._matches.play(self._network, match, games, conditions, on_progress=lambda _: self._stop.heed())
 
     def _play_test(self, match: Match) -> PlayedMatch:
         before, total = self._games_tested, self.test.games // self._process[1] * len(self.test_matches)
@@ -230,11 +228,11 @@ class SelfPlayDataModule(LightningDataModule):
             self._network,
             match,
             self.test.games,
-            self._conditions,
+            self._conditions(self.test.opening_plies),
             purpose="test",
             on_progress=lambda games: self._while_playing(before + games, total),
         )
-        self._games_tested += len(played[0])
+        self._games_tested += len(played.outcomes)
         return played
 
     @property
@@ -249,11 +247,12 @@ class SelfPlayDataModule(LightningDataModule):
 
     def test_facts(self) -> dict[str, Any]:
         """Returns the settings that a test is played with, by the names that ``test.json`` writes."""
-        conditions = self._conditions
+        conditions = self._conditions(self.test.opening_plies)
         return {
             "game": self.game,
             "seed": self.seed,
             "test_games": self.test.games,
+            "opening_plies": conditions.opening_plies,
             "threads": conditions.threads,
             "parallel_games": conditions.parallel_games,
             "search": asdict(conditions.search),

@@ -85,7 +85,7 @@ def test_everybody_meets_everybody(agents: list[str], tmp_path: Path, capsys: py
         one, two = players[pairing["a"]], players[pairing["b"]]
         seed = derive_seed(42, "tournament", "beasty_bar", *sorted((one.identity, two.identity)))
         sides = [player.player(derive_seed(seed, player.identity), 1) for player in (one, two)]
-        outcomes, margins = play_match(sides[0], sides[1], GAMES, game="beasty_bar", seed=seed)
+        outcomes, margins, _ = play_match(sides[0], sides[1], GAMES, game="beasty_bar", seed=seed)
         counts = [int((outcomes == kind).sum()) for kind in (1, 0, -1)]
         assert [pairing[field] for field in ("wins", "draws", "losses")] == counts
         assert pairing["margin"] == pytest.approx(margins.mean())
@@ -245,6 +245,49 @@ def test_two_players_ratings() -> None:
     assert better.high == pytest.approx(half, rel=1e-3)
 
 
+def test_games_played_again_make_no_rating_surer() -> None:
+    """Four distinct games, each fifty times: ratings and intervals are those of four games."""
+    names = tuple(Entry(name, name, name) for name in "abc")
+
+    def rated(times: int) -> tuple[Rating, ...]:
+        pairs = tuple(times * count for count in (0, 1, 0, 1, 0))
+        found = MatchResult(2 * times, 0, 2 * times, 0.5, 0.0, 1.0, independent_pairs=2.0)
+        won = MatchResult(4 * times, 0, 0, 1.0, 0.0, 1.0, independent_pairs=2.0)
+        pairings = (
+            Pairing(0, 1, found, pairs),
+            Pairing(0, 2, won, (0, 0, 0, 0, 2 * times)),
+            Pairing(1, 2, found, pairs),
+        )
+        return rate(Tournament("connect_four", 4 * times, 1, "cpu", names, pairings=pairings))
+
+    for once, often in zip(rated(1), rated(50), strict=True):
+        assert (often.elo, often.low, often.high) == pytest.approx((once.elo, once.low, once.high))
+        assert often.score == once.score and often.high - often.low > 200
+
+
+def test_players_that_never_vary_are_not_rated_by_two_games(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two games repeated 200 times, and an Elo that claims to be known to ± 13."""
+    agents = ["support.pool_tools.First", "support.pool_tools.Last"]
+    flags = ["--game=connect_four", "--games=200"]
+    same = play(tmp_path / "same", agents, *flags, "--opening_plies=0")
+    (pairing,) = same["pairings"]
+    assert (same["opening_plies"], pairing["distinct_games"], pairing["independent_pairs"]) == (0, 2, 1.0)
+    assert pairing["high"] - pairing["low"] > 0.7 and pairing["margin_low"] is None
+    assert all(rating["high"] - rating["low"] > 200 for rating in same["ratings"])
+    assert "± inf" not in capsys.readouterr().out
+    varied = play(tmp_path / "varied", agents, *flags)
+    (pairing,) = varied["pairings"]
+    assert varied["opening_plies"] == 2 and pairing["distinct_games"] > 60
+    assert 20 < pairing["independent_pairs"] < 50
+    assert 0.1 < pairing["high"] - pairing["low"] < 0.3
+    capsys.readouterr()
+    assert refused(capsys, tmp_path / "varied", agents, *flags, "--opening_plies=4").startswith(
+        "opening_plies: 4 given"
+    )
+    assert refused(capsys, tmp_path / "new", agents, *flags, "--opening_plies=42").startswith("opening_plies: 42 given")
+    assert not (tmp_path / "new").exists()
+
+
 def test_matches_are_played_in_order_and_those_finished_are_not_played_again(agents: list[str]) -> None:
     """A match that is left out or played twice, or progress of another match."""
     game, players = load_contestants(agents[:1] + agents[3:] + ["random"], None)
@@ -270,8 +313,8 @@ def test_two_networks_meet_in_lanes(checkpoint_path: Path, other: Path) -> None:
     memory = LaneMemory()
     sides = [player.player(7, 1) for player in players]
     options: dict[str, Any] = {"game": "beasty_bar", "seed": 3, "memory": memory}
-    outcomes, margins = play_match(sides[0], sides[1], 80, **options)
-    exchanged, their_margins = play_match(sides[1], sides[0], 80, **options)
+    outcomes, margins, _ = play_match(sides[0], sides[1], 80, **options)
+    exchanged, their_margins, _ = play_match(sides[1], sides[0], 80, **options)
     np.testing.assert_array_equal(exchanged.reshape(-1, 2)[:, ::-1].ravel(), -outcomes)
     np.testing.assert_array_equal(their_margins.reshape(-1, 2)[:, ::-1].ravel(), -margins)
 
