@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from lit_trainer.checkpoints.reader import windows_in
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.distributed import gather_stats, own_window, windows_to_save
-from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, PlayedMatch
+from lit_trainer.learning.evaluation import Conditions, EvaluationMatches
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.learning.settings import (
     EvaluationSettings,
@@ -26,7 +26,7 @@ from lit_trainer.learning.settings import (
     resolved,
 )
 from lit_trainer.learning.stopping import CommonStop
-from lit_trainer.measuring.matches import Match
+from lit_trainer.measuring.matches import Match, PlayedMatch
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
