@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from support.pool_tools import First, Last
-from torch.utils.data import DataLoader
 
-from lit_trainer.learning.datasets import EvaluationDataset
-from lit_trainer.measuring.matches import Match, PlayedMatch, checked_opening_plies, play_match
+from lit_trainer.measuring.matches import PlayedMatch, checked_opening_plies, play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.python_player import PythonPlayer
@@ -128,11 +125,12 @@ def test_a_game_that_deals_begins_as_it_was_dealt() -> None:
 
 def test_both_seats_of_a_pair_have_the_same_opening() -> None:
     """An opening that favours one side must favour the other in the next game."""
-    recorder = Recorder()
-    four(40, PythonPlayer("recorder", recorder), opening_plies=3, parallel_games=1)
-    # in its first move the recorder sees three stones, or four where the other side moves first
-    begun = [state for state in recorder.seen if state.ply == 3]
-    assert len(begun) == 20, "it takes over in one game of each pair"
+    sides = Recorder(), Recorder()
+    players = [PythonPlayer(name, side) for name, side in zip("ab", sides, strict=True)]
+    match(players[0], players[1], 40, game="connect_four", opening_plies=3)
+    # the side that is to move takes over where the opening ends: each side in one game of each pair
+    begun = [sorted(str(state) for state in side.seen if state.ply == 3) for side in sides]
+    assert begun[0] == begun[1] and len(begun[0]) == 20 and len(set(begun[0])) > 10
     same = four(60, PythonPlayer("last", Last()), opening_plies=3)
     assert (same.outcomes[::2] == -same.outcomes[1::2]).all()
     assert len(np.unique(same.keys)) > 40
@@ -155,24 +153,3 @@ def test_opening_plies_are_checked_against_the_game() -> None:
     for wrong in (-1, 42, 1.5, True):
         with pytest.raises(ValueError, match=rf"^opening_plies: {wrong} given, expected a whole number from 0 to 41"):
             four(2, opening_plies=wrong)
-
-
-def test_a_match_is_played_when_its_batch_is_asked_for() -> None:
-    played: list[int] = []
-
-    def play() -> PlayedMatch:
-        played.append(1)
-        return match(BuiltinPlayer("queue", 1), BuiltinPlayer("random", 2), 10)
-
-    loader = DataLoader(EvaluationDataset(Match(0, "random"), play), batch_size=None)
-    assert not played
-    assert len(loader) == 1
-    batches = list(loader)
-    assert len(batches) == len(played) == 1
-    expected = match(BuiltinPlayer("queue", 1), BuiltinPlayer("random", 2), 10)
-    assert torch.equal(batches[0]["outcome"], torch.from_numpy(expected[0]))
-    assert torch.equal(batches[0]["margin"], torch.from_numpy(expected[1]))
-    assert torch.equal(batches[0]["key"], torch.from_numpy(expected.keys))
-    assert (batches[0]["opponent"], batches[0]["simulations"]) == ("random", 0)
-    list(loader)
-    assert len(played) == 2
