@@ -57,6 +57,7 @@ class SlurmRequeue(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Sets the handler of SIGUSR1 in a run that learns."""
+        self._asked = False
         # Set before Lightning sets its own handler, which it skips if there is one.
         if stage == "fit" and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGUSR1, self._on_signal)

@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch.utils.data import DataLoader
 
-from lit_trainer.learning.datasets import EvaluationDataset
-from lit_trainer.measuring.matches import Match, play_match
+from lit_trainer.measuring.matches import play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.python_player import PythonPlayer
@@ -96,23 +93,3 @@ def test_the_animals_variant_is_scored_by_animals() -> None:
     decided = margins != 0
     assert (np.sign(margins[decided]) == outcomes[decided]).all()
     assert (outcomes[~decided] != 0).any(), "equal numbers are decided by strength"
-
-
-def test_a_match_is_played_when_its_batch_is_asked_for() -> None:
-    played: list[int] = []
-
-    def play() -> tuple[np.ndarray, np.ndarray]:
-        played.append(1)
-        return match(BuiltinPlayer("queue", 1), BuiltinPlayer("random", 2), 10)
-
-    loader = DataLoader(EvaluationDataset(Match(0, "random"), play), batch_size=None)
-    assert not played
-    assert len(loader) == 1
-    batches = list(loader)
-    assert len(batches) == len(played) == 1
-    expected = match(BuiltinPlayer("queue", 1), BuiltinPlayer("random", 2), 10)
-    assert torch.equal(batches[0]["outcome"], torch.from_numpy(expected[0]))
-    assert torch.equal(batches[0]["margin"], torch.from_numpy(expected[1]))
-    assert (batches[0]["opponent"], batches[0]["simulations"]) == ("random", 0)
-    list(loader)
-    assert len(played) == 2
