@@ -15,6 +15,7 @@ cdef enum:
     PURPOSE_DETERMINIZE = 4
     PURPOSE_SAMPLE = 5
     PURPOSE_ISMCTS = 6
+    PURPOSE_OPENING = 7
 
 
 cdef struct Stream:

@@ -128,7 +128,7 @@ def by_tournament(names: list[str]) -> list[str]:
     game, contestants = load_contestants([*names, "skunk"], None)
     against = contestants.pop()
     for number, contestant in enumerate(contestants):
-        outcomes, _ = play_match(contestant.player(number, 1), against.player(9, 1), 2, game=game, seed=number)
+        outcomes = play_match(contestant.player(number, 1), against.player(9, 1), 2, game=game, seed=number).outcomes
         assert len(outcomes) == 2
     assert [contestant.spec for contestant in contestants] == names
     return [contestant.opponent.name for contestant in contestants]

@@ -56,7 +56,7 @@ def test_everybody_meets_everybody(agents: list[str], tmp_path: Path, capsys: py
         one, two = players[pairing["a"]], players[pairing["b"]]
         seed = derive_seed(42, "tournament", "beasty_bar", *sorted((one.identity, two.identity)))
         sides = [player.player(derive_seed(seed, player.identity), 1) for player in (one, two)]
-        outcomes, margins = play_match(sides[0], sides[1], GAMES, game="beasty_bar", seed=seed)
+        outcomes, margins, _ = play_match(sides[0], sides[1], GAMES, game="beasty_bar", seed=seed)
         counts = [int((outcomes == kind).sum()) for kind in (1, 0, -1)]
         assert [pairing[field] for field in ("wins", "draws", "losses")] == counts
         assert pairing["margin"] == pytest.approx(margins.mean())
@@ -190,3 +190,26 @@ def test_help_lists_the_command(capsys: pytest.CaptureFixture[str]) -> None:
             run(*args)
         assert stopped.value.code == 0
         assert expected in " ".join(capsys.readouterr().out.split())
+
+
+def test_players_that_never_vary_are_not_rated_by_two_games(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two games repeated 200 times, and an Elo that claims to be known to ± 13."""
+    agents = ["support.pool_tools.First", "support.pool_tools.Last"]
+    flags = ["--game=connect_four", "--games=200"]
+    same = play(tmp_path / "same", agents, *flags, "--opening_plies=0")
+    (pairing,) = same["pairings"]
+    assert (same["opening_plies"], pairing["distinct_games"], pairing["independent_pairs"]) == (0, 2, 1.0)
+    assert pairing["high"] - pairing["low"] > 0.7 and pairing["margin_low"] is None
+    assert all(rating["high"] - rating["low"] > 200 for rating in same["ratings"])
+    assert "± inf" not in capsys.readouterr().out
+    varied = play(tmp_path / "varied", agents, *flags)
+    (pairing,) = varied["pairings"]
+    assert varied["opening_plies"] == 2 and pairing["distinct_games"] > 60
+    assert 20 < pairing["independent_pairs"] < 50
+    assert 0.1 < pairing["high"] - pairing["low"] < 0.3
+    capsys.readouterr()
+    assert refused(capsys, tmp_path / "varied", agents, *flags, "--opening_plies=4").startswith(
+        "opening_plies: 4 given"
+    )
+    assert refused(capsys, tmp_path / "new", agents, *flags, "--opening_plies=42").startswith("opening_plies: 42 given")
+    assert not (tmp_path / "new").exists()

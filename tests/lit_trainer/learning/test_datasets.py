@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.replay import ReplayWindow
-from lit_trainer.measuring.matches import Match, play_match
+from lit_trainer.measuring.matches import Match, PlayedMatch, play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.self_play.games import OpponentGames, generate_games_batched_by_opponent
@@ -20,11 +19,11 @@ from lit_trainer.self_play.games import OpponentGames, generate_games_batched_by
 def test_a_match_is_played_when_its_batch_is_asked_for() -> None:
     played: list[int] = []
 
-    def match() -> tuple[np.ndarray, np.ndarray]:
+    def match() -> PlayedMatch:
         sides = BuiltinPlayer("queue", 1), BuiltinPlayer("random", 2)
         return play_match(*sides, 10, game="beasty_bar", seed=6)
 
-    def play() -> tuple[np.ndarray, np.ndarray]:
+    def play() -> PlayedMatch:
         played.append(1)
         return match()
 
@@ -33,9 +32,8 @@ def test_a_match_is_played_when_its_batch_is_asked_for() -> None:
     assert len(loader) == 1
     batches = list(loader)
     assert len(batches) == len(played) == 1
-    outcomes, margins = match()
-    assert torch.equal(batches[0]["outcome"], torch.from_numpy(outcomes))
-    assert torch.equal(batches[0]["margin"], torch.from_numpy(margins))
+    for name, expected in zip(("outcome", "margin", "key"), match(), strict=True):
+        assert torch.equal(batches[0][name], torch.from_numpy(expected))
     assert (batches[0]["opponent"], batches[0]["simulations"]) == ("random", 0)
     list(loader)
     assert len(played) == 2

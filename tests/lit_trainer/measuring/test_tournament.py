@@ -46,6 +46,26 @@ def test_two_players_ratings() -> None:
     assert better.high == pytest.approx(half, rel=1e-3)
 
 
+def test_games_played_again_make_no_rating_surer() -> None:
+    """Four distinct games, each fifty times: ratings and intervals are those of four games."""
+    names = tuple(Entry(name, name, name) for name in "abc")
+
+    def rated(times: int) -> tuple[Rating, ...]:
+        pairs = tuple(times * count for count in (0, 1, 0, 1, 0))
+        found = MatchResult(2 * times, 0, 2 * times, 0.5, 0.0, 1.0, independent_pairs=2.0)
+        won = MatchResult(4 * times, 0, 0, 1.0, 0.0, 1.0, independent_pairs=2.0)
+        pairings = (
+            Pairing(0, 1, found, pairs),
+            Pairing(0, 2, won, (0, 0, 0, 0, 2 * times)),
+            Pairing(1, 2, found, pairs),
+        )
+        return rate(Tournament("connect_four", 4 * times, 1, "cpu", names, pairings=pairings))
+
+    for once, often in zip(rated(1), rated(50), strict=True):
+        assert (often.elo, often.low, often.high) == pytest.approx((once.elo, once.low, once.high))
+        assert often.score == once.score and often.high - often.low > 200
+
+
 def test_matches_are_played_in_order_and_those_finished_are_not_played_again() -> None:
     """A match that is left out or played twice, or progress of another match."""
     game, players = load_contestants(["online", "ismcts:4", "random"], None)
@@ -71,7 +91,7 @@ def test_two_networks_meet_in_lanes(checkpoint_path: Path, other_checkpoint: Pat
     memory = LaneMemory()
     sides = [player.player(7, 1) for player in players]
     options: dict[str, Any] = {"game": "beasty_bar", "seed": 3, "memory": memory}
-    outcomes, margins = play_match(sides[0], sides[1], 80, **options)
-    exchanged, their_margins = play_match(sides[1], sides[0], 80, **options)
+    outcomes, margins, _ = play_match(sides[0], sides[1], 80, **options)
+    exchanged, their_margins, _ = play_match(sides[1], sides[0], 80, **options)
     np.testing.assert_array_equal(exchanged.reshape(-1, 2)[:, ::-1].ravel(), -outcomes)
     np.testing.assert_array_equal(their_margins.reshape(-1, 2)[:, ::-1].ravel(), -margins)
