@@ -114,7 +114,7 @@ class AlphaZeroModule(LightningModule):
         self.measurement: dict[int, dict[str, MatchResult]] = {}
         """Simulations per move, then opponent, to the result in the newest test."""
         self.iterations_done = 0
-        """Iterations of the loaded checkpoint's run. 0: none was loaded."""
+        """Iterations that the weights have behind them, those of a loaded checkpoint's run included."""
         self._scores = MatchScores()
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,7 +172,8 @@ class AlphaZeroModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         # iterations done: the number in a checkpoint's file name, at which it resumes
-        self.log("iteration", float(self.current_epoch + 1))
+        self.iterations_done = self.current_epoch + 1
+        self.log("iteration", float(self.iterations_done))
         stats = run_data(self.trainer).logged_stats
         self.log_dict({f"selfplay/{name}": value for name, value in stats.items()})
         if self.device.type == "cuda":

@@ -30,7 +30,7 @@ class EvaluationHistory:
         self._module: ref[LightningModule] | None = None
 
     def begin_run(self, module: LightningModule) -> None:
-        """Forgets the scores of another run. Those of this module from evaluations since then are kept."""
+        """Forgets the scores of another run. This module's newest since then are those of iteration 0."""
         is_of_module = self._module is not None and self._module() is module
         self.restore(self._outside if is_of_module else {})
         self.before, self._outside, self._module = {}, {}, None
@@ -53,14 +53,11 @@ class EvaluationHistory:
             return
         self._recorded = True
         self.before = {name: list(scores.values())[-1] for name, scores in self.scores.items() if scores}
-        kept = [self.scores]
+        for name, result in results.items():
+            self.scores.setdefault(name, {})[iteration] = result.score
         if outside_run is not None:
-            if self._module is None or self._module() is not outside_run:
-                self._outside, self._module = {}, ref(outside_run)
-            kept.append(self._outside)
-        for scores in kept:
-            for name, result in results.items():
-                scores.setdefault(name, {})[iteration] = result.score
+            self._module = ref(outside_run)
+            self._outside = {name: {0: result.score} for name, result in results.items()}
 
     def restore(self, scores: Mapping[str, Mapping[int, float]]) -> None:
         """Puts the scores of a checkpoint in the place of those held."""

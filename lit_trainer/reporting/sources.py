@@ -114,7 +114,7 @@ class Results:
 
     @property
     def iterations_done(self) -> int:
-        """Returns the iterations that the loaded checkpoint's run had done. 0: none was loaded."""
+        """Returns the iterations that the weights have behind them. 0: none, or the module does not say."""
         return int(getattr(self._module, "iterations_done", 0))
 
     @property

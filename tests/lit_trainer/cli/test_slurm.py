@@ -122,6 +122,16 @@ def test_any_other_end_leaves_the_queue_alone(number: str | None, root: Path) ->
     assert told(root) == ""
 
 
+def test_another_run_of_the_process_is_not_put_back_for_the_first_one(root: Path) -> None:
+    """A signal that ended an earlier run, and that then sends every job that fails back into the queue."""
+    requeue = SlurmRequeue("4711", root)
+    with pytest.raises(SIGTERMException):
+        run(root, requeue, At(1, lambda: os.kill(os.getpid(), signal.SIGUSR1)))
+    with pytest.raises(ZeroDivisionError):
+        run(root, requeue, At(1, lambda: 1 // 0), checkpoints=False)
+    assert told(root) == "requeue 4711\n"
+
+
 def test_an_earlier_note_is_kept_until_there_is_a_newer_checkpoint(root: Path) -> None:
     """A job that is restarted twice before an iteration ends, and then begins anew."""
     earlier = root / "earlier.ckpt"

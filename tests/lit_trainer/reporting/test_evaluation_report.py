@@ -81,3 +81,16 @@ def test_a_validation_outside_a_run_shows_its_table_and_draws_nothing(
     said = capsys.readouterr().out
     assert "Evaluation at iteration 0" in said and scores_of(said, module)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_validation_after_a_run_is_of_the_run_s_last_iteration(
+    make_network: Callable[..., ResidualMLP], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trained network shown as iteration 0, which the history then takes for where the run began."""
+    report = EvaluationReport()
+    trainer, module, data = parts(tmp_path, make_network, report)
+    trainer.fit(module, data)
+    assert "Evaluation at iteration 0" not in capsys.readouterr().out
+    trainer.validate(module, data, verbose=False)
+    assert "Evaluation at iteration 2" in capsys.readouterr().out
+    assert list(report.history["random"]) == [1, 2] and module.iterations_done == 2
