@@ -332,6 +332,21 @@ def test_an_optimizer_without_torch_s_hooks(
     assert max(rows[0][1]) <= 0.5 + 1e-6 < max(rows[0][0])
 
 
+def test_a_scheduler_s_own_step_is_put_back(make_trainer: MakeTrainer, regression: Any, data: Any) -> None:
+    """A scheduler that takes the optimizer for one that has never stepped."""
+
+    class Scheduled(regression):  # type: ignore[misc]
+        def configure_optimizers(self) -> Any:
+            self.optimizer = super().configure_optimizers()
+            scheduler = torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=0.5)
+            self.step_of_scheduler = vars(self.optimizer)["step"]
+            return [self.optimizer], [scheduler]
+
+    module = Scheduled()
+    make_trainer(GradNormCallback()).fit(module, data)
+    assert vars(module.optimizer)["step"] is module.step_of_scheduler
+
+
 def test_schedulers_and_a_second_callback_wrap_the_same_step(
     make_trainer: MakeTrainer, measuring: Any, data: Any, tmp_path: Path
 ) -> None:

@@ -29,10 +29,10 @@ def manual(regression: Any) -> Any:
     """Two parts with an optimizer each, which step several times in a batch; some of the losses are spoilt."""
 
     class Manual(regression):  # type: ignore[misc]
-        def __init__(self, spoilt: Any = (), together: bool = False) -> None:
+        def __init__(self, spoilt: Any = (), together: bool = False, gradient: Any = None) -> None:
             super().__init__()
             self.automatic_optimization = False
-            self.spoilt, self.together = spoilt, together
+            self.spoilt, self.together, self.gradient = spoilt, together, gradient
             self.moved: list[tuple[int, int, int]] = []
 
         def step(self, index: int, when: tuple[int, int, int]) -> None:
@@ -49,6 +49,8 @@ def manual(regression: Any) -> Any:
                         for optimizer in self.optimizers():
                             optimizer.zero_grad()
                         self.manual_backward(self.loss(batch) * (math.nan if when in self.spoilt else 1.0))
+                    if when == self.gradient:
+                        self.layers[2 * index].bias.grad += math.nan
                     self.step(index, when)
 
         def configure_optimizers(self) -> Any:
@@ -76,6 +78,17 @@ def test_exactly_the_step_that_used_the_nan_is_left_out(
     assert [when for when in ALL if when not in module.moved] == left_out
     assert callback.skipped == len(left_out)
     assert len([warning for warning in warned if "skipped so far" in str(warning.message)]) == len(left_out)
+
+
+def test_a_loss_that_was_used_is_not_named_for_a_later_step(manual: Any, data: Any, make_trainer: MakeTrainer) -> None:
+    module = manual(spoilt=[(1, 0, 0)], gradient=(1, 1, 1))
+    with pytest.warns(UserWarning, match="Steps skipped so far") as warned:
+        make_trainer(NonFiniteCallback(action="skip")).fit(module, data)
+    said = [str(warning.message).partition(": ")[2] for warning in warned if "skipped so far" in str(warning.message)]
+    assert [text.partition(";")[0] for text in said] == [
+        "the loss is nan",
+        "the loss is finite, the gradient is not, of layers.2.bias",
+    ]
 
 
 def test_a_row_is_one_optimizer_s(manual: Any, data: Any, make_trainer: MakeTrainer) -> None:

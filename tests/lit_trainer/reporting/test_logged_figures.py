@@ -158,6 +158,18 @@ def test_another_run_begins_with_its_own_weights(data: LightningDataModule, tmp_
     assert figures.weights == {"easy": {0: 0.25, 1: 0.25}, "hard": {0: 0.75, 1: 0.75}}
 
 
+@FROZEN
+def test_weights_of_before_a_checkpoint_that_has_none_are_forgotten(data: LightningDataModule, tmp_path: Path) -> None:
+    figures = EvaluationFigures()
+    trainer = fit(data, tmp_path, [figures, Reweighs()], 2)
+    trainer.save_checkpoint(tmp_path / "two.ckpt")
+    bare = torch.load(tmp_path / "two.ckpt", weights_only=True) | {"callbacks": {}}
+    torch.save(bare, tmp_path / "bare.ckpt")
+    trainer.fit_loop.max_epochs = 3
+    trainer.fit(Evaluated(), data, ckpt_path=tmp_path / "bare.ckpt")
+    assert figures.weights == {"easy": {2: 0.25, 3: 0.25}, "hard": {2: 0.75, 3: 0.75}}
+
+
 class Rated(Evaluated):
     """Computes values as the loss computes its outputs, in the precision of its weights."""
 
