@@ -11,6 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 
 ROOTS = ("trainer", "pl_module")
+_INTEGER = "Give the schedule integer: true, which sets the nearest whole number."
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Target:
         """Sets the attribute, which has to exist and hold a number, a tensor of one element or None.
 
         A tensor is filled in place: buffers stay buffers, memory shared with workers stays shared, and a
-        compiled module is not compiled anew for each value. Where the attribute belongs to a frozen dataclass,
-        a copy with the new value (`dataclasses.replace`, so the dataclass checks it) takes its place on its
-        owner; a frozen owner is replaced the same way, up to any depth.
+        compiled module is not compiled anew for each value. A tensor of whole numbers takes no others. Where the
+        attribute belongs to a frozen dataclass, a copy with the new value (`dataclasses.replace`, so the dataclass
+        checks it) takes its place on its owner; a frozen owner is replaced the same way, up to any depth.
 
         Raises:
             MisconfigurationException: A part of the path does not exist, holds something else, or cannot be
@@ -61,6 +62,7 @@ class Target:
         """
         owner, current = self._owner_and_current(trainer, pl_module)
         if isinstance(current, torch.Tensor):
+            self._check_holds(current.dtype, value)
             with torch.no_grad():
                 current.fill_(value)
         else:
@@ -73,18 +75,38 @@ class Target:
             MisconfigurationException: As `set_number`, except for an attribute that turns out to be read-only.
         """
         owner, current = self._owner_and_current(trainer, pl_module)
-        if _is_frozen(owner) and not isinstance(current, torch.Tensor):
+        if isinstance(current, torch.Tensor):
+            self._check_holds(current.dtype, value)
+        elif _is_frozen(owner):
             self._replaced(owner, self.path, value)
+
+    def _check_holds(self, kind: torch.dtype, value: float) -> None:
+        """Raises MisconfigurationException if a tensor of a kind would store another number than the value."""
+        if kind.is_floating_point:
+            limits: torch.finfo | torch.iinfo = torch.finfo(kind)
+        elif isinstance(value, float):
+            raise MisconfigurationException(
+                f"{self} is a tensor of {kind}, which takes whole numbers, and {value!r} is a float. {_INTEGER}"
+            )
+        else:
+            limits = torch.iinfo(kind)
+        if not limits.min <= value <= limits.max:
+            raise MisconfigurationException(
+                f"{self} is a tensor of {kind}, which holds {limits.min:g} to {limits.max:g}, and not {value!r}."
+            )
 
     def _owner_and_current(self, trainer: Trainer, pl_module: LightningModule) -> tuple[Any, Any]:
         owner = self._follow(trainer, pl_module, self.path.rpartition(".")[0])
         current = self._follow(trainer, pl_module, self.path)
-        is_parameter = isinstance(current, torch.nn.Parameter)
-        if isinstance(current, torch.Tensor) and current.numel() == 1 and not is_parameter:
-            return owner, current
+        found = type(current).__name__
+        if isinstance(current, torch.Tensor) and not isinstance(current, torch.nn.Parameter):
+            is_number = current.dtype != torch.bool and not current.is_complex()
+            if current.numel() == 1 and is_number:
+                return owner, current
+            found = f"{found} of {current.numel()} {current.dtype}"
         if current is not None and (isinstance(current, bool) or not isinstance(current, Real)):
             raise MisconfigurationException(
-                f"{self} holds a {type(current).__name__}, which a schedule does not overwrite: it sets"
+                f"{self} holds a {found}, which a schedule does not overwrite: it sets"
                 " attributes that hold a number, a tensor of one element or None."
             )
         return owner, current
@@ -110,8 +132,7 @@ class Target:
             raise MisconfigurationException(f"{self} cannot be set: {name!r} of {kind} is read-only (not a field).")
         if isinstance(value, float) and _is_whole(type(owner), name):
             raise MisconfigurationException(
-                f"{self}: {name!r} of {kind} takes whole numbers, and {value!r} is a float. Give the schedule"
-                " integer: true, which sets the nearest whole number."
+                f"{self}: {name!r} of {kind} takes whole numbers, and {value!r} is a float. {_INTEGER}"
             )
         try:
             return dataclasses.replace(owner, **{name: value})

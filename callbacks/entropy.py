@@ -22,7 +22,7 @@ class EntropyScheduleCallback(ScheduleCallback):
         decay_type: Shape of the way from start to end, as `get_entropy_coef` explains them.
         first_iteration: Epoch at which the decay starts. Not 0 where a run continues: 600 for epochs 600 to
             1000.
-        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs`.
+        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs` at set-up.
         target: Dotted path of the attribute, from `pl_module` or `trainer`. It has to exist when training is
             set up (after the data module's `setup`, before the module's) and hold a number, a one-element
             tensor or None.

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from numbers import Real
+from types import MethodType
 from typing import Any
 
 import torch
@@ -12,7 +13,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
 
 _PRE_CLIP = "train/grad_norm_pre_clip"
 _POST_CLIP = "train/grad_norm_post_clip"
@@ -32,6 +32,8 @@ class GradNormCallback(Callback):
     - Under manual optimization, clipping before `optimizer.step()` happens before both measurements.
     - The norm of gradients that are not finite is logged as it is. If mixed precision then skips the step,
       the post-clip norm is NaN, because no gradient is used.
+    - Any optimizer that Lightning takes can be measured, also one that is none of torch's. Its `step` is wrapped
+      during training.
 
     Args:
         norm_type: The p of the p-norm, above 0. Use `math.inf` (`.inf` in YAML) for the largest absolute value.
@@ -61,7 +63,7 @@ class GradNormCallback(Callback):
         if not isinstance(norm_type, Real) or isinstance(norm_type, bool) or not norm_type > 0:
             raise ValueError(f"norm_type={norm_type!r} must be a number above 0, or {math.inf!r}.")
         self.norm_type: float = float(norm_type)
-        self._handles: dict[Optimizer, RemovableHandle] = {}
+        self._watched: dict[int, _WatchedStep] = {}
         self._norms: dict[str, torch.Tensor] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -75,9 +77,9 @@ class GradNormCallback(Callback):
         self._norms.clear()
         # Look in every batch, because an optimizer may be replaced during training.
         for optimizer in map(_unwrap, trainer.optimizers):
-            if optimizer not in self._handles:
-                hook = partial(self._before_step, trainer)
-                self._handles[optimizer] = optimizer.register_step_pre_hook(hook)
+            if id(optimizer) not in self._watched:
+                store = partial(self._store_post_clip, trainer, optimizer)
+                self._watched[id(optimizer)] = _WatchedStep(optimizer, store)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         optimizer = _unwrap(optimizer)
@@ -95,35 +97,17 @@ class GradNormCallback(Callback):
         self._norms.clear()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._remove_hooks()
+        self._stop_watching()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         # Lightning does not call teardown after an exception.
-        self._remove_hooks()
+        self._stop_watching()
 
-    def _remove_hooks(self) -> None:
-        for handle in self._handles.values():
-            handle.remove()
-        self._handles.clear()
+    def _stop_watching(self) -> None:
+        for watched in self._watched.values():
+            watched.end()
+        self._watched.clear()
         self._norms.clear()
-
-    def _before_step(
-        self, trainer: Trainer, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """Measures between clipping and the update.
-
-        Lightning runs backward and clipping in a closure that the optimizer calls at the start of its step,
-        so the measurement goes to the end of that closure. A hook after the step would come too late: some
-        optimizers write into the gradients while stepping (SGD with Nesterov momentum, for one).
-        """
-        store = partial(self._store_post_clip, trainer, optimizer)
-        if len(args) > 1 and callable(args[1]):
-            return (args[0], _then(args[1], store), *args[2:]), kwargs
-        if callable(kwargs.get("closure")):
-            return args, {**kwargs, "closure": _then(kwargs["closure"], store)}
-        # With a gradient scaler Lightning has run the closure already.
-        store()
-        return None
 
     def _store_post_clip(self, trainer: Trainer, optimizer: Optimizer) -> None:
         self._norms[_name(_POST_CLIP, trainer, optimizer)] = self._measure(trainer, optimizer)
@@ -139,6 +123,49 @@ class GradNormCallback(Callback):
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             norm = norm / scaler.get_scale()
         return norm
+
+
+class _WatchedStep:
+    """Calls a function at each step of an optimizer, between clipping and the update.
+
+    Lightning runs backward and clipping in a closure that the optimizer calls at the start of its step, so the call
+    goes to the end of that closure. After the step would be too late: some optimizers write into the gradients while
+    stepping (SGD with Nesterov momentum, for one). torch's own hooks are not used, because only optimizers that run
+    the constructor of `torch.optim.Optimizer` have them.
+
+    Args:
+        optimizer: The optimizer, whose `step` is replaced until `end` is called.
+        before_update: Called without arguments.
+    """
+
+    def __init__(self, optimizer: Optimizer, before_update: Callable[[], None]) -> None:
+        self._optimizer = optimizer
+        self._before_update = before_update
+        self._own = vars(optimizer).get("step")  # a learning rate scheduler may have put one there
+        step = optimizer.step
+
+        @wraps(step)  # schedulers and gradient scalers look at a step's attributes and signature
+        def watched(_: Optimizer, *args: Any, **kwargs: Any) -> Any:
+            if args and callable(args[0]):
+                return step(_then(args[0], self._before_update), *args[1:], **kwargs)
+            if callable(kwargs.get("closure")):
+                return step(*args, **{**kwargs, "closure": _then(kwargs["closure"], self._before_update)})
+            # With a gradient scaler Lightning has run the closure already.
+            self._before_update()
+            return step(*args, **kwargs)
+
+        self._step = MethodType(watched, optimizer)  # schedulers made from now on wrap a bound method
+        optimizer.step = self._step  # type: ignore[method-assign]
+
+    def end(self) -> None:
+        """Puts the optimizer's own step back. One that something else has wrapped meanwhile calls nothing any more."""
+        self._before_update = lambda: None
+        if vars(self._optimizer).get("step") is not self._step:
+            return
+        if self._own is None:
+            del self._optimizer.step
+        else:
+            self._optimizer.step = self._own  # type: ignore[method-assign]
 
 
 def _unwrap(optimizer: Any) -> Optimizer:

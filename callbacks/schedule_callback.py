@@ -1,10 +1,11 @@
 """Schedules any attribute: computes its value from the epoch, sets it and logs it."""
 
 from collections.abc import Iterator
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from callbacks._targets import Target
 from callbacks.schedules import ScheduleType, check_points, decayed, interpolated
@@ -18,7 +19,13 @@ class ScheduleCallback(Callback):
 
     The number can be anything that `target` leads to: a clip range, a dropout rate, the weight of a loss term, a
     number of simulations. Its value depends on `trainer.current_epoch` alone. The callback has no state: after a
-    resume the arguments given now and the restored epoch decide. The value is logged at the end of its epoch.
+    resume the arguments given now and the restored epoch decide. The value that the target holds is logged at the end
+    of its epoch.
+
+    Data is made with the value of its epoch: it is set before the first batch is asked for, in a resumed run too.
+    Where the trainer reloads loaders (`reload_dataloaders_every_n_epochs`), the next epoch's value is set when an
+    epoch ends, because Lightning asks for the loader before the epoch starts. Hooks that run later in
+    `on_train_epoch_end` see it.
 
     Args:
         target: Dotted path of the attribute, from `pl_module` or `trainer`: `pl_module.clip_range`,
@@ -31,7 +38,7 @@ class ScheduleCallback(Callback):
             instead draws straight lines between `points`.
         first_iteration: Epoch at which the decay starts. Not 0 where a run continues: 600 for epochs 600 to
             1000.
-        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs`.
+        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs` at set-up.
         points: Epoch to value, only for `"piecewise"`, in place of `start`, `end` and the two iterations. The
             first value is held before the first point, the last one after the last. Two neighbouring epochs
             make a jump.
@@ -87,6 +94,8 @@ class ScheduleCallback(Callback):
         self.points = points
         self.integer = integer
         self.log_name = f"train/{target.partition('.')[2]}" if log_name is None else log_name
+        self._total_iterations = 1 if last_iteration is None else last_iteration - first_iteration
+        """Epochs from the first iteration to the last. Set-up fixes them, because `max_epochs` may change later."""
         self._check_decay_type()
         # Computing a value checks the arguments: do it now, so that wrong ones do not wait for training.
         self._value(0, 1)
@@ -100,45 +109,46 @@ class ScheduleCallback(Callback):
         """Finds the target and sets its first value, so that training does not start with a wrong target."""
         if stage == "fit":
             self._check_others(trainer)
-            for value in self._coming_values(trainer):
+            if self.last_iteration is None and self.decay_type not in ("piecewise", "constant"):
+                self._total_iterations = self._max_epochs(trainer) - self.first_iteration
+            for value in self._coming_values():
                 self._target.check_number(trainer, pl_module, value)
-            self._set_value(trainer, pl_module)
+            self._set_value(trainer, pl_module, trainer.current_epoch)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        # Lightning starts workers, or asks for a first batch, before it tells the restored epoch.
+        if trainer.state.fn == TrainerFn.FITTING and (epoch := _restored_epoch(trainer, checkpoint)) is not None:
+            self._set_value(trainer, pl_module, epoch)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # This is the first hook that knows the restored epoch, and the only one where a run resumes within an epoch.
-        self._set_value(trainer, pl_module)
+        self._set_value(trainer, pl_module, trainer.current_epoch)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._set_value(trainer, pl_module)
+        self._set_value(trainer, pl_module, trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Every epoch ends exactly once, even if a run resumes within it. Logging earlier would write no earlier.
-        value = float(self._current_value(trainer))
+        value = float(self._target.get(trainer, pl_module))
         pl_module.log(self.log_name, value, on_step=False, on_epoch=True, sync_dist=True, batch_size=1)
+        if trainer.reload_dataloaders_every_n_epochs:  # type: ignore[attr-defined]
+            # No hook lies between the end of an epoch and the loader of the next one.
+            self._set_value(trainer, pl_module, trainer.current_epoch + 1)
 
-    def _set_value(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._target.set_number(trainer, pl_module, self._current_value(trainer))
+    def _set_value(self, trainer: Trainer, pl_module: LightningModule, epoch: int) -> None:
+        self._target.set_number(trainer, pl_module, self._value_at(epoch))
 
-    def _current_value(self, trainer: Trainer) -> float:
-        return self._value_at(trainer.current_epoch, self._total_iterations(trainer))
-
-    def _coming_values(self, trainer: Trainer) -> Iterator[float]:
+    def _coming_values(self) -> Iterator[float]:
         """Yields the distinct values of the whole schedule, from its first epoch to its last.
 
         Of a very long schedule only the first epochs are looked at, because set-up should take no time.
         """
-        total = self._total_iterations(trainer)
-        last = self.first_iteration + total if self.points is None else max(self.points)
+        last = self.first_iteration + self._total_iterations if self.points is None else max(self.points)
         epochs = range(self.first_iteration, min(last, self.first_iteration + _MOST_CHECKED) + 1)
-        yield from dict.fromkeys(self._value_at(epoch, total) for epoch in (*epochs, last))
+        yield from dict.fromkeys(self._value_at(epoch) for epoch in (*epochs, last))
 
-    def _total_iterations(self, trainer: Trainer) -> int:
-        if self.decay_type in ("piecewise", "constant"):
-            return 1
-        return self._resolve_last_iteration(trainer) - self.first_iteration
-
-    def _value_at(self, epoch: int, total_iterations: int) -> float:
-        value = self._value(epoch - self.first_iteration, total_iterations)
+    def _value_at(self, epoch: int) -> float:
+        value = self._value(epoch - self.first_iteration, self._total_iterations)
         return round(value) if self.integer else value
 
     def _value(self, iteration: int, total_iterations: int) -> float:
@@ -170,9 +180,7 @@ class ScheduleCallback(Callback):
             name, value = next(iter(given.items()))
             raise ValueError(f"{name}={value!r}: with decay_type='piecewise' the points alone decide; leave it out.")
 
-    def _resolve_last_iteration(self, trainer: Trainer) -> int:
-        if self.last_iteration is not None:
-            return self.last_iteration
+    def _max_epochs(self, trainer: Trainer) -> int:
         max_epochs = trainer.max_epochs
         if max_epochs is None or max_epochs <= self.first_iteration:
             raise MisconfigurationException(
@@ -196,6 +204,16 @@ class ScheduleCallback(Callback):
                     f"Two schedules log under {self.log_name!r}: those of {self._target} and {other._target}."
                     " Give one of them another log_name."
                 )
+
+
+def _restored_epoch(trainer: Trainer, checkpoint: dict[str, Any]) -> int | None:
+    """Returns the epoch at which a run goes on from a checkpoint. None: the checkpoint does not say."""
+    try:
+        progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+        # Where steps bound the run, Lightning plays one more batch in an epoch that had ended.
+        return int(progress["processed" if trainer.max_steps == -1 else "completed"])
+    except (KeyError, TypeError):
+        return None
 
 
 def _check_span(first_iteration: int, last_iteration: int | None) -> None:

@@ -15,17 +15,13 @@ class TemperatureScheduleCallback(ScheduleCallback):
     The value is `get_temperature` at `current_epoch - first_iteration` of `last_iteration - first_iteration`,
     and is logged as `train/temperature`. Everything else is as in `EntropyScheduleCallback`.
 
-    Lightning asks a data loader without a length for its first batch before training starts. In a resumed run
-    that batch is made before the restored epoch is known, at the value of epoch 0. To prevent this, give the
-    loader a length, or the trainer an integer `limit_train_batches`.
-
     Args:
         start_temp: Temperature until `first_iteration`, at least 0 (0 is greedy).
         end_temp: Temperature from `last_iteration` on, at least 0.
         decay_type: Shape of the way from start to end, as `get_entropy_coef` explains them.
         first_iteration: Epoch at which the decay starts. Not 0 where a run continues: 600 for epochs 600 to
             1000.
-        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs`.
+        last_iteration: Epoch at which the decay ends. None: the trainer's `max_epochs` at set-up.
         target: Dotted path of the attribute, from `pl_module` or `trainer`. It has to exist when training is
             set up (after the data module's `setup`, before the module's) and hold a number, a one-element
             tensor or None.

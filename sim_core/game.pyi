@@ -26,6 +26,8 @@ class GameHandle:
     """Number of questions that `hidden_targets` answers. 0: nothing is hidden."""
     margin_scale: int
     """Unit, about its usual size, in which the difference of scores is learned."""
+    deals_at_random: bool
+    """Whether the deal draws anything. Where it does not, all games begin alike."""
     actions: tuple[str, ...]
     """Text of each action, by id."""
     opponents: tuple[str, ...]

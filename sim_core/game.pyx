@@ -69,6 +69,15 @@ cdef class GameHandle:
         """Returns the unit, about its usual size, in which the difference of scores is learned."""
         return max(self.game.margin_scale, 1)
 
+    @property
+    def deals_at_random(self) -> bool:
+        """Returns whether the deal draws anything. Where it does not, all games begin alike."""
+        cdef Stream stream = make_stream(0, PURPOSE_DEAL, 0, 0)
+        out = bytearray(self.game.state_size)
+        cdef uint8_t[::1] view = out
+        self.game.initial(&view[0], &stream, 0)
+        return stream.counter != 0
+
     def __repr__(self):
         return f"<game {self.name}, version {self.version}>"
 

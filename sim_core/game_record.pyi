@@ -14,11 +14,22 @@ class GameRecord:
         games: Number of games, m.
         keeps_positions: Whether the learner's positions are kept.
         wants_exact: Whether positions learn exact values where there are any, see `RunnerSettings.value_target`.
+        keeps_keys: Whether to keep a key of each game, by which games are told apart.
     """
 
     keeps_positions: bool
     """Whether the learner's positions are kept."""
-    def __init__(self, handle: GameHandle, games: int, *, keeps_positions: bool, wants_exact: bool) -> None: ...
+    keeps_keys: bool
+    """Whether a key of each game is kept."""
+    def __init__(
+        self,
+        handle: GameHandle,
+        games: int,
+        *,
+        keeps_positions: bool,
+        wants_exact: bool,
+        keeps_keys: bool = False,
+    ) -> None: ...
     def __len__(self) -> int:
         """Returns the number of games."""
 
@@ -29,6 +40,13 @@ class GameRecord:
     @property
     def scores(self) -> NDArray[np.int32]:
         """Returns both players' final scores, int32 [m, 2]."""
+
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """Returns the games' keys, int64 [m], or [0] where none are kept.
+
+        Games in which the players saw and did the same have the same key, whichever of them was player 0.
+        """
 
     @property
     def states(self) -> NDArray[np.uint8]:

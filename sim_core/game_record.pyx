@@ -1,11 +1,12 @@
 """Keeps what a game runner is there for: how its games ended, and the positions that the learner moved in."""
-from libc.stdint cimport int8_t, int32_t, uint8_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 import numpy as np
 
 from sim_core.game cimport GameHandle
 from sim_core.in_use cimport InUse, Reading
+from sim_core.rng cimport mix64
 
 
 cdef class GameRecord:
@@ -19,14 +20,17 @@ cdef class GameRecord:
         games: Number of games, m.
         keeps_positions: Whether the learner's positions are kept.
         wants_exact: Whether positions learn exact values where there are any, see `RunnerSettings.value_target`.
+        keeps_keys: Whether to keep a key of each game, by which games are told apart.
     """
 
-    def __cinit__(self, GameHandle handle not None, Py_ssize_t games, *, bint keeps_positions, bint wants_exact):
+    def __cinit__(self, GameHandle handle not None, Py_ssize_t games, *, bint keeps_positions, bint wants_exact,
+                  bint keeps_keys=False):
         cdef Py_ssize_t room = handle.game.max_plies if keeps_positions else 0
         self.in_use = InUse("record")
         self.handle = handle
         self.game = handle.game
         self.keeps_positions = keeps_positions
+        self.keeps_keys = keeps_keys
         self.wants_exact = keeps_positions and wants_exact
         # pages that nothing is written to take no memory
         self.kept_states = np.empty((games, room, self.game.state_size), dtype=np.uint8)
@@ -38,6 +42,7 @@ cdef class GameRecord:
         self.kept = np.zeros(games, dtype=np.int32)
         self.ends = np.zeros(games, dtype=np.int8)
         self.final_scores = np.zeros((games, 2), dtype=np.int32)
+        self.hashes = np.zeros(games if keeps_keys else 0, dtype=np.uint64)
 
     # -- what the runner calls ---------------------------------------------------------------------------------------
 
@@ -62,8 +67,26 @@ cdef class GameRecord:
             memset(&self.kept_policies[number, at, 0], 0, self.game.num_actions * sizeof(float))
         self.kept[number] += 1
 
+    cdef void add_to_key(self, Py_ssize_t number, const uint8_t *state, int controller, float *room) noexcept nogil:
+        """Adds who is to move in a position, and what that player sees, to the game's key.
+
+        The state would not do: its bytes differ where players 0 and 1 are exchanged, though nobody sees another game.
+        `room` has place for an even number of floats, of which the last one stays 0 where the observation's is odd.
+        """
+        cdef uint64_t total = <uint64_t>controller, word
+        cdef int k
+        self.game.observe(state, room)
+        for k in range((self.game.observation_size + 1) // 2):
+            memcpy(&word, &room[2 * k], sizeof(uint64_t))
+            if word:
+                total += mix64(word + <uint64_t>(k + 1) * <uint64_t>0x9E3779B97F4A7C15)
+        self.hashes[number] = mix64(self.hashes[number] ^ total)
+
     cdef void end(self, Py_ssize_t number, const uint8_t *state) noexcept nogil:
         """Keeps how a game ended."""
+        if self.keeps_keys:
+            # what was hidden to the end may still decide it
+            self.hashes[number] = mix64(self.hashes[number] + self.game.outcome(state, self.game.to_move(state)))
         self.ends[number] = <int8_t>self.game.outcome(state, 0)
         self.game.scores(state, &self.final_scores[number, 0])
 
@@ -92,6 +115,15 @@ cdef class GameRecord:
         """Returns both players' final scores, int32 [m, 2]."""
         with Reading(self.in_use):
             return np.array(self.final_scores)
+
+    @property
+    def keys(self):
+        """Returns the games' keys, int64 [m], or [0] where none are kept.
+
+        Games in which the players saw and did the same have the same key, whichever of them was player 0.
+        """
+        with Reading(self.in_use):
+            return np.array(self.hashes).view(np.int64)
 
     @property
     def states(self):

@@ -16,6 +16,7 @@ cdef enum:
     PURPOSE_DETERMINIZE = 4
     PURPOSE_SAMPLE = 5
     PURPOSE_ISMCTS = 6
+    PURPOSE_OPENING = 7
 
 
 cdef struct Stream:

@@ -23,6 +23,9 @@ class GameRunner:
         controllers: Who plays which seat, int [m, 2]. 0 is the learner, k is opponent number k - 1.
         opponents: (name, seed) of each built-in opponent. (None, 0) is one outside the engine: `play` takes its moves.
         record: Whether to keep the learner's positions and policy targets.
+        keys: Whether to keep a key of each game, see `GameRecord`.
+        opening_plies: Random plies that each game begins with, before its players move. They are drawn from the stream
+            (seed, streams[i]), so games with the same number have the same opening. None of them ends the game.
 
     Raises:
         ValueError: Names the argument, the value and what would be right.
@@ -47,6 +50,8 @@ class GameRunner:
         controllers: ArrayLike,
         opponents: Sequence[tuple[str | None, int]] = (),
         record: bool = False,
+        keys: bool = False,
+        opening_plies: int = 0,
     ) -> None: ...
     def advance(self, threads: int = 1) -> int:
         """Takes the network's answers, and plays on until every game waits for one or is over.

@@ -17,7 +17,8 @@ from sim_core.game cimport Game
 from sim_core.game_record cimport GameRecord
 from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport (
-    PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream, next_double,
+    PURPOSE_DEAL, PURPOSE_OPENING, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream, next_below,
+    next_double,
 )
 from sim_core.runner_settings import RunnerSettings
 from sim_core.tree_search.trees cimport Trees
@@ -52,6 +53,9 @@ cdef class GameRunner:
         controllers: Who plays which seat, int [m, 2]. 0 is the learner, k is opponent number k - 1.
         opponents: (name, seed) of each built-in opponent. (None, 0) is one outside the engine: `play` takes its moves.
         record: Whether to keep the learner's positions and policy targets.
+        keys: Whether to keep a key of each game, see `GameRecord`.
+        opening_plies: Random plies that each game begins with, before its players move. They are drawn from the stream
+            (seed, streams[i]), so games with the same number have the same opening. None of them ends the game.
 
     Raises:
         ValueError: Names the argument, the value and what would be right.
@@ -60,7 +64,7 @@ cdef class GameRunner:
     cdef Trees trees
     cdef const Game *game
     cdef Py_ssize_t slots, games, next_game
-    cdef int simulations
+    cdef int simulations, opening_plies
     cdef double temperature
     cdef uint64_t seed, learner_seed
     cdef readonly GameRecord record     # how the games ended, and the learner's positions
@@ -70,6 +74,7 @@ cdef class GameRunner:
     cdef int64_t[::1] builtin           # [opponents], number among the game's opponents; -1: outside the engine
     cdef uint64_t[::1] opponent_seeds   # [opponents]
     cdef uint8_t[:, ::1] states         # [slots, state_size]
+    cdef float[:, ::1] observed         # [slots, observation_size, made even], room for `add_to_key`
     cdef int64_t[::1] numbers           # [slots], the game in a slot
     cdef int64_t[::1] plies             # [slots], turns taken in it, which `progress` reads while others play
     cdef uint8_t[::1] phase             # [slots]
@@ -80,7 +85,7 @@ cdef class GameRunner:
 
     def __cinit__(
         self, LeafBatch leaves not None, settings, *, double temperature, seed, learner_seed, streams, first_player,
-        controllers, opponents=(), bint record=False,
+        controllers, opponents=(), bint record=False, bint keys=False, opening_plies=0,
     ):
         handle = leaves.trees.handle
         if not isinstance(settings, RunnerSettings):
@@ -93,6 +98,7 @@ cdef class GameRunner:
         self.slots = leaves.slots
         self.simulations = settings.simulations
         self.temperature = temperature
+        self.opening_plies = _arguments.integer("opening_plies", opening_plies, 0, self.game.max_plies - 1)
         self.seed = _arguments.seed(seed)
         self.learner_seed = _arguments.integer(
             "learner_seed", learner_seed, 0, 2**64 - 1, "an integer from 0 to 2**64 - 1"
@@ -114,13 +120,14 @@ cdef class GameRunner:
         )
         self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
         self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
+        self.observed = np.zeros((self.slots, (self.game.observation_size + 1) // 2 * 2), dtype=np.float32)
         self.numbers = np.full(self.slots, -1, dtype=np.int64)
         self.plies = np.zeros(self.slots, dtype=np.int64)
         self.phase = np.full(self.slots, EMPTY, dtype=np.uint8)
         self.opponent_seconds = np.zeros(self.slots)
         self.searched = np.zeros(self.slots, dtype=np.int64)
         self.record = GameRecord(
-            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame"
+            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame", keeps_keys=keys
         )
         with self.trees.in_use:
             if settings.simulations:
@@ -184,6 +191,8 @@ cdef class GameRunner:
         self.plies[slot] = 0
         self.phase[slot] = TO_MOVE
         self.game.initial(&self.states[slot, 0], &stream, <int>self.first_player[number])
+        stream = make_stream(self.seed, PURPOSE_OPENING, <uint64_t>self.streams[number], 0)
+        play_opening(self.game, &self.states[slot, 0], self.opening_plies, &stream)
 
     def _go_on(self, Py_ssize_t low, Py_ssize_t high):
         cdef Py_ssize_t slot
@@ -218,14 +227,15 @@ cdef class GameRunner:
         """Makes the next move, or notes what the slot waits for."""
         cdef const uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
-        cdef int controller
+        cdef int controller = <int>self.controllers[number, self.game.to_move(state)]
+        if self.record.keeps_keys:
+            self.record.add_to_key(number, state, controller, &self.observed[slot, 0])
         self.plies[slot] = self.game.ply(state)
         if self.game.is_terminal(state):
             self.record.end(number, state)
             self.phase[slot] = EMPTY
             return
         self.record.see(number, state)
-        controller = <int>self.controllers[number, self.game.to_move(state)]
         if controller != LEARNER:
             self._opponent(slot, controller - 1)
         elif self.simulations and not self.record.keeps_positions and self.game.is_solvable(state):
@@ -409,6 +419,26 @@ cdef class GameRunner:
             if self.phase[slot] != EMPTY:
                 played += self.plies[slot] / <double>self.game.max_plies
         return played
+
+
+cdef void play_opening(const Game *game, uint8_t *state, int plies, Stream *stream) noexcept nogil:
+    """Plays random actions, drawn uniformly from those that do not end the game. It stops early where all of them do."""
+    cdef int16_t actions[256]
+    cdef uint64_t after[128]    # aligned for any state's fields
+    cdef int ply, count, k
+    for ply in range(plies):
+        count = game.legal_actions(state, actions)
+        while count > 0:
+            k = <int>next_below(stream, count)
+            memcpy(after, state, game.state_size)
+            game.step(after, actions[k])
+            if not game.is_terminal(after):
+                break
+            count -= 1
+            actions[k] = actions[count]
+        if count == 0:
+            return
+        memcpy(state, after, game.state_size)
 
 
 cdef int sample(const float *policy, int num_actions, double temperature, Stream *stream) noexcept nogil:

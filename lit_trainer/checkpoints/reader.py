@@ -17,6 +17,7 @@ import torch
 
 from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.networks.base import PolicyValueNetwork
+from sim_core import games
 
 DATA = "SelfPlayDataModule"
 """The key under which Lightning saves the state of the data module of that name."""
@@ -129,13 +130,21 @@ class Checkpoint:
         """Returns the network with its weights, on the CPU and in evaluation mode. It is built once.
 
         Raises:
-            ValueError: The network's class is unknown, or its class, arguments or weights do not fit.
+            ValueError: The network's class or its game is unknown, or its class, arguments or weights do not fit.
         """
         description = self.description
         network_class = description.network_class()
         if network_class is None:
+            module = description.class_path.rpartition(".")[0]
             raise ValueError(
-                f"{self._file} holds a {description.class_path}; import its module first, so that it can be built"
+                f"{self._file} holds a {description.class_path}, which is not known; import its module first (on the "
+                f"command line: --import {module})"
+            )
+        game = description.init_args.get("game")
+        if isinstance(game, str) and game not in games():
+            raise ValueError(
+                f"{self._file} is of the game {game!r}, which is not registered; import its package first (on the "
+                "command line: --import PACKAGE)"
             )
         try:
             network = network_class(**description.init_args)

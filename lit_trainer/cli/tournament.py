@@ -25,6 +25,7 @@ def tournament(
     games: int = 400,
     game: str | None = None,
     seed: int = 42,
+    opening_plies: int | None = None,
     out: Path = Path("runs/tournament"),
     threads: int = 2,
     parallel_games: int = 512,
@@ -38,6 +39,8 @@ def tournament(
         games: Games of each pairing, half of them from either seat.
         game: Name of the game. By default that of the checkpoints.
         seed: Random seed. The same seed gives the same result.
+        opening_plies: Random plies that each game begins with, the same for both seats. By default 2 where the game's
+            deal draws nothing, so that games differ from each other, otherwise none.
         out: Folder for tournament.json and tournament.png. Finished pairings found there are kept.
         threads: Threads for trees and networks. No result depends on it.
         parallel_games: Games played side by side.
@@ -55,7 +58,7 @@ def tournament(
     placed = _device(device)
     game, contestants = load_contestants(agents, game, placed)
     store = out / FILE_NAME
-    played = resume_tournament(store, new_tournament(contestants, game, games, seed, placed))
+    played = resume_tournament(store, new_tournament(contestants, game, games, seed, placed, opening_plies))
     if played.pairings:
         kept = f"{len(played.pairings)} finished pairings are kept from {store}."
         console.print(kept, soft_wrap=True, markup=False)

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from lit_trainer.checkpoints.reader import windows_in
 from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
 from lit_trainer.learning.distributed import gather_stats, own_window, windows_to_save
-from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, PlayedMatch
+from lit_trainer.learning.evaluation import Conditions, EvaluationMatches
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.learning.settings import (
     EvaluationSettings,
@@ -26,7 +26,7 @@ from lit_trainer.learning.settings import (
     resolved,
 )
 from lit_trainer.learning.stopping import CommonStop
-from lit_trainer.measuring.matches import Match
+from lit_trainer.measuring.matches import Match, PlayedMatch
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
@@ -213,16 +213,14 @@ class SelfPlayDataModule(LightningDataModule):
         )
         return _loader(dataset)
 
-    @property
-    def _conditions(self) -> Conditions:
-        generation = self.generation
-        return Conditions(self.evaluation.search, generation.threads, generation.parallel_games, *self._process)
+    def _conditions(self, opening_plies: int | None) -> Conditions:
+        search, generation = self.evaluation.search, self.generation
+        return Conditions(search, opening_plies, generation.threads, generation.parallel_games, *self._process)
 
     def _play_evaluation(self, match: Match) -> PlayedMatch:
         self._check_generator()
-        return self._matches.play(
-            self._network, match, self.evaluation.games, self._conditions, on_progress=lambda _: self._stop.heed()
-        )
+        games, conditions = self.evaluation.games, self._conditions(self.evaluation.opening_plies)
+        return self._matches.play(self._network, match, games, conditions, on_progress=lambda _: self._stop.heed())
 
     def _play_test(self, match: Match) -> PlayedMatch:
         before, total = self._games_tested, self.test.games // self._process[1] * len(self.test_matches)
@@ -230,11 +228,11 @@ class SelfPlayDataModule(LightningDataModule):
             self._network,
             match,
             self.test.games,
-            self._conditions,
+            self._conditions(self.test.opening_plies),
             purpose="test",
             on_progress=lambda games: self._while_playing(before + games, total),
         )
-        self._games_tested += len(played[0])
+        self._games_tested += len(played.outcomes)
         return played
 
     @property
@@ -249,11 +247,12 @@ class SelfPlayDataModule(LightningDataModule):
 
     def test_facts(self) -> dict[str, Any]:
         """Returns the settings that a test is played with, by the names that ``test.json`` writes."""
-        conditions = self._conditions
+        conditions = self._conditions(self.test.opening_plies)
         return {
             "game": self.game,
             "seed": self.seed,
             "test_games": self.test.games,
+            "opening_plies": conditions.opening_plies,
             "threads": conditions.threads,
             "parallel_games": conditions.parallel_games,
             "search": asdict(conditions.search),

@@ -11,22 +11,22 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from lit_trainer.learning.replay import ReplayWindow
-from lit_trainer.measuring.matches import Match
+from lit_trainer.measuring.matches import Match, PlayedMatch
 from lit_trainer.utils.seeding import derive_seed
 
 
 class EvaluationDataset(IterableDataset[dict[str, Any]]):
     """Yields one batch: a match's games, which are played when the batch is asked for.
 
-    The batch holds `opponent` (a name), `simulations` (of the measured player, per move), `outcome` int8 [games] and
-    `margin` int32 [games].
+    The batch holds `opponent` (a name), `simulations` (of the measured player, per move), `outcome` int8 [games],
+    `margin` int32 [games] and `key` int64 [games].
 
     Args:
         match: Opponent and simulations.
-        play: Plays the match and returns outcomes and margins [games], see `play_match`.
+        play: Plays the match, see `play_match`.
     """
 
-    def __init__(self, match: Match, play: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
+    def __init__(self, match: Match, play: Callable[[], PlayedMatch]) -> None:
         super().__init__()
         self.match = match
         self._play = play
@@ -35,12 +35,13 @@ class EvaluationDataset(IterableDataset[dict[str, Any]]):
         return 1
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        outcomes, margins = self._play()
+        played = self._play()
         yield {
             "opponent": self.match.opponent,
             "simulations": self.match.simulations,
-            "outcome": torch.from_numpy(outcomes),
-            "margin": torch.from_numpy(margins),
+            "outcome": torch.from_numpy(played.outcomes),
+            "margin": torch.from_numpy(played.margins),
+            "key": torch.from_numpy(played.keys),
         }
 
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lit_trainer.learning.settings import PLAY_SEARCH
 from lit_trainer.learning.stopping import CommonStop
-from lit_trainer.measuring.matches import Match, play_match
+from lit_trainer.measuring.matches import Match, PlayedMatch, play_match
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
@@ -24,9 +21,6 @@ from lit_trainer.self_play.lanes import LaneMemory
 from lit_trainer.utils.memory import memory_advice
 from lit_trainer.utils.seeding import derive_seed
 from sim_core import SearchSettings
-
-PlayedMatch = tuple[NDArray[np.int8], NDArray[np.int32]]
-"""Outcomes [games], -1, 0 or 1 for the network's player, and margins [games], its score less the opponent's."""
 
 
 def shared_games(games: int, rank: int, world: int) -> tuple[int, int]:
@@ -52,6 +46,7 @@ class Conditions:
 
     Args:
         search: Settings of the network's search.
+        opening_plies: Random plies that each game begins with. None: the default for the game, see `play_match`.
         threads: CPU threads for trees and network together.
         parallel_games: Games played side by side.
         rank: Number of this process.
@@ -59,6 +54,7 @@ class Conditions:
     """
 
     search: SearchSettings = PLAY_SEARCH
+    opening_plies: int | None = None
     threads: int = 1
     parallel_games: int = 1024
     rank: int = 0
@@ -68,8 +64,8 @@ class Conditions:
 class EvaluationMatches:
     """Plays matches of a network against opponents of a roster, without noise and at temperature 0.
 
-    The deals depend on the seed, the purpose and the opponent only. They are the same at every iteration, at every
-    number of simulations and with any number of processes.
+    Deals and openings depend on the seed, the purpose and the opponent only. They are the same at every iteration, at
+    every number of simulations and with any number of processes.
 
     Args:
         game: Name of the game.
@@ -98,7 +94,7 @@ class EvaluationMatches:
         purpose: Literal["evaluation", "test"] = "evaluation",
         on_progress: Callable[[float], None] | None = None,
     ) -> PlayedMatch:
-        """Plays this process's share of a match. Games 2k and 2k + 1 share a deal, with the seats exchanged.
+        """Plays this process's share of a match. Games 2k and 2k + 1 share deal and opening, with the seats exchanged.
 
         Args:
             network: Network that is measured, with its current weights.
@@ -111,7 +107,7 @@ class EvaluationMatches:
                 it raises ends the match.
 
         Returns:
-            Outcomes int8 [share] and margins int32 [share] of this process's games.
+            This process's games.
         """
         seed = derive_seed(self.seed, purpose, match.opponent)
         first, end = shared_games(games, conditions.rank, conditions.world)
@@ -138,6 +134,7 @@ class EvaluationMatches:
                     game=self.game,
                     seed=seed,
                     first=first,
+                    opening_plies=conditions.opening_plies,
                     parallel_games=conditions.parallel_games,
                     memory=self._memory,
                     on_progress=on_progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +14,14 @@ from torch import Tensor
 from lit_trainer.self_play.games import GeneratedGames
 from sim_core import GameBatch, get_game
 
+log = logging.getLogger(__name__)
+
 _POLICY_SCALE = 65535.0
 _UNKNOWN = -(2**15)
 """Stands for an unknown margin or search value, e.g. in a window that an older version saved."""
 _VALUE_SCALE = 32767.0
+_LARGEST_VALUE = 1.0 + 1e-5
+"""Largest search value that is no mistake of the network: means of values within -1 and 1 are rounded."""
 _ROWS_AT_ONCE = 100_000
 
 
@@ -24,8 +29,8 @@ class ReplayWindow:
     """Keeps the newest `capacity` positions in a ring.
 
     A position takes ``state_size + 2 A + 5`` bytes: the packed state, the policy target as 16-bit fractions, the
-    outcome, the final margin (cut off at 32,767 either way) and the search's value. In Beasty Bar that is 111 bytes,
-    so 800,000 positions take 89 MB.
+    outcome, the final margin (cut off at 32,767 either way) and the search's value (cut off at 1 either way). In
+    Beasty Bar that is 111 bytes, so 800,000 positions take 89 MB.
 
     Args:
         capacity: Positions that the window holds, at least 1.
@@ -48,6 +53,7 @@ class ReplayWindow:
         self._margins = np.empty(capacity, dtype=np.int16)
         self._values = np.empty(capacity, dtype=np.int16)
         self._added = 0
+        self._warned = False
 
     def __len__(self) -> int:
         return min(self._added, self.capacity)
@@ -67,9 +73,20 @@ class ReplayWindow:
             margins = np.clip(games.margins[newest], _UNKNOWN + 1, -_UNKNOWN - 1).astype(np.int16)
         values = self._unknown(len(margins))
         if games.values is not None:
-            found = np.nan_to_num(games.values[newest], nan=_UNKNOWN / _VALUE_SCALE)
-            values = np.rint(found * _VALUE_SCALE).astype(np.int16)
+            values = self._quantised_values(games.values[newest])
         self._write(games.states[newest], quantised, games.outcomes[newest], margins, values)
+
+    def _quantised_values(self, values: NDArray[np.float32]) -> NDArray[np.int16]:
+        within = np.clip(values, -1.0, 1.0)  # NaN stays
+        if not self._warned and (outside := np.flatnonzero(np.abs(values) > _LARGEST_VALUE)).size:
+            self._warned = True
+            log.warning(
+                "replay: search values such as %.3f found, expected -1 to 1; they are cut off there. Let the network's "
+                "value head end in tanh.",
+                values[outside[0]],
+            )
+        known = np.nan_to_num(within, nan=_UNKNOWN / _VALUE_SCALE)
+        return np.asarray(np.rint(known * _VALUE_SCALE), dtype=np.int16)
 
     @staticmethod
     def _unknown(positions: int) -> NDArray[np.int16]:

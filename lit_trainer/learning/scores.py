@@ -22,6 +22,7 @@ class MatchScores:
     - `outcome`: Outcomes [n] for the measured player, whole numbers -1, 0 or 1.
     - `margin`: Margins [n], the player's score less the opponent's. Games 2k and 2k + 1 then share a deal. Optional:
       Without it only the score is measured, game by game.
+    - `key`: Keys [n] of games with margins, equal where games went alike. Optional: Without it all games differ.
     - `simulations`: Simulations per move of the measured player. Optional, default 0.
     """
 
@@ -45,7 +46,7 @@ class MatchScores:
         margins: Tensor | None = batch.get("margin")
         match = Match(int(batch.get("simulations", 0)), batch["opponent"])
         metric = self._metric(match, margins is not None, outcomes.device)
-        metric.update(*(outcomes,) if isinstance(metric, WinRate) else (outcomes, margins))
+        metric.update(*(outcomes,) if isinstance(metric, WinRate) else (outcomes, margins, batch.get("key")))
 
     def _metric(self, match: Match, paired: bool, device: torch.device) -> MatchScore | WinRate:
         if match not in self._metrics:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from lit_trainer.measuring.matches import checked_opening_plies
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.roster import Roster, pickled
@@ -16,6 +17,7 @@ from sim_core import SearchSettings, get_game
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 _MOST_GAMES = 10_000_000
+_MOST_PLIES = 1_000_000  # `checked_opening_plies` knows the game's own limit
 
 PLAY_SEARCH = SearchSettings()
 """Default search of evaluation. docs/search.md says why it may differ from the search that teaches best."""
@@ -31,6 +33,8 @@ class EvaluationSettings(Settings):
             or all built-in ones.
         games: Games against each opponent, an even number: each deal is played from both seats.
         simulations: Simulations per move. 0 plays the raw policy.
+        opening_plies: Random plies that each game begins with, the same for both seats. None: 2 where the game's deal
+            draws nothing, so that games differ from each other, otherwise none.
         search: Settings of the search in validation and test, where the best move is wanted and no training target.
 
     Raises:
@@ -40,6 +44,7 @@ class EvaluationSettings(Settings):
     opponents: Sequence[str] | None = None
     games: int = whole(200, 2, _MOST_GAMES, even=True)
     simulations: int = whole(0, 0, MAX_SIMULATIONS)
+    opening_plies: int | None = whole(None, 0, _MOST_PLIES)
     search: SearchSettings = PLAY_SEARCH
 
     group: ClassVar[str] = "evaluation"
@@ -55,6 +60,7 @@ class TestSettings(Settings):
         games: Games against each opponent at each number of simulations, an even number: each deal is played from
             both seats.
         simulations: Numbers of simulations per move. The player is measured at each of them against all opponents.
+        opening_plies: Random plies that each game begins with, as in `evaluation.opening_plies`.
 
     Raises:
         ValueError: Names the field, its value and what would be right.
@@ -65,6 +71,7 @@ class TestSettings(Settings):
     opponents: Sequence[str] | None = None
     games: int = whole(1000, 2, _MOST_GAMES, even=True)
     simulations: Sequence[int] = (0, 16, 64, 256)
+    opening_plies: int | None = whole(None, 0, _MOST_PLIES)
 
     group: ClassVar[str] = "test"
 
@@ -99,7 +106,7 @@ class ReplaySettings(Settings):
 def resolved(
     evaluation: EvaluationSettings, test: TestSettings, pool: OpponentPool, roster: Roster, game: str
 ) -> tuple[EvaluationSettings, TestSettings]:
-    """Returns both groups with the short names of their opponents, which are added to the roster.
+    """Returns both groups with their opponents' short names, which are added to the roster, and opening plies.
 
     Args:
         evaluation: Settings of validation. Without opponents they get the pool's, or all built-in ones.
@@ -109,7 +116,8 @@ def resolved(
         game: Name of the game.
 
     Raises:
-        ValueError: An opponent is unknown, or an adaptive pool does not hold an opponent of validation.
+        ValueError: An opponent is unknown, an adaptive pool does not hold an opponent of validation, or the game is
+            shorter than an opening.
     """
     given = evaluation.opponents
     if given is None:
@@ -124,7 +132,14 @@ def resolved(
     tested = named
     if test.opponents is not None:
         tested = roster.enlist(test.opponents, test.qualified("opponents"), game)
-    return replace(evaluation, opponents=named), replace(test, opponents=tested)
+    plies = [
+        checked_opening_plies(group.opening_plies, game, group.qualified("opening_plies"))
+        for group in (evaluation, test)
+    ]
+    return (
+        replace(evaluation, opponents=named, opening_plies=plies[0]),
+        replace(test, opponents=tested, opening_plies=plies[1]),
+    )
 
 
 def check_training(temperature: float, batch_size: int, steps_per_iteration: int) -> None:

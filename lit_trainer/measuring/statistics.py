@@ -1,7 +1,8 @@
 """Computes scores, ratings and their uncertainty: intervals of a match, ratings of a round robin.
 
 It needs only numpy. Two games of one deal with the seats exchanged are not independent: luck with the cards helps one
-side in the first game and the other side in the second. So the unit of every variance here is the pair of games.
+side in the first game and the other side in the second. So the unit of every variance here is the pair of games,
+and games that repeat each other count as one.
 """
 
 from __future__ import annotations
@@ -36,14 +37,32 @@ def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, 
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def pair_dispersion(pairs: int, score: float, squares: float) -> float:
+def independent_pairs(repeats: NDArray[np.int64]) -> float:
+    """Returns how many independent pairs of games a match is worth in which games may repeat each other.
+
+    A game that went like another one says nothing new: players that choose the same move whenever they see the same
+    would play it for ever. So each distinct game is one observation, weighted by how often it was played, and the mean
+    of such a sample is as good as that of (sum of weights)**2 / (sum of squared weights) equal ones (Kish 1965). That
+    is the number of pairs where all games differ, and never more than half the number of distinct games. Where
+    players choose at random and meet in the same game by chance, it is less than the match is really worth.
+
+    Args:
+        repeats: How often each distinct game was played, whole numbers above 0.
+
+    >>> independent_pairs(np.array([1, 1, 1, 1])), independent_pairs(np.array([100, 100]))
+    (2.0, 1.0)
+    """
+    return float(repeats.sum() ** 2 / (2 * (repeats**2).sum())) if len(repeats) else 0.0
+
+
+def pair_dispersion(pairs: float, score: float, squares: float) -> float:
     """Returns the variance of a pair's score as a share of `score * (1 - score)`, its maximum.
 
     Two independent games without draws have 1/2. One imaginary pair with that variance is counted too, because a match
     whose pairs all end alike would otherwise claim to know the score exactly.
 
     Args:
-        pairs: Pairs of games, 1 or more.
+        pairs: Independent pairs of games, 1 or more.
         score: Mean score, 0 to 1.
         squares: Sum over pairs of the squared difference between the pair's score and the mean.
     """
@@ -51,7 +70,7 @@ def pair_dispersion(pairs: int, score: float, squares: float) -> float:
     return 0.5 if most <= 0 else (squares + 0.5 * most) / (pairs * most)
 
 
-def paired_interval(pairs: int, score: float, squares: float, z: float = Z95) -> tuple[float, float]:
+def paired_interval(pairs: float, score: float, squares: float, z: float = Z95) -> tuple[float, float]:
     """Returns the interval of the score of a match played in pairs of games.
 
     It is Wilson's interval for the number of independent games that would have the variance of these pairs. That is
@@ -59,7 +78,7 @@ def paired_interval(pairs: int, score: float, squares: float, z: float = Z95) ->
     to end alike.
 
     Args:
-        pairs: Pairs of games. With 0 the interval is 0 to 1.
+        pairs: Independent pairs of games. With 0 the interval is 0 to 1.
         score: Mean score, 0 to 1.
         squares: Sum of squared differences, as for `pair_dispersion`.
         z: Quantile of the normal distribution.
@@ -74,11 +93,11 @@ def paired_interval(pairs: int, score: float, squares: float, z: float = Z95) ->
     return wilson_interval(score * games, games, z)
 
 
-def mean_interval(n: int, mean: float, squares: float, z: float = Z95) -> tuple[float, float]:
+def mean_interval(n: float, mean: float, squares: float, z: float = Z95) -> tuple[float, float]:
     """Returns the interval of a mean by its standard error. It is infinite if n is less than 2.
 
     Args:
-        n: Number of values.
+        n: Number of independent values.
         mean: Mean of the values.
         squares: Sum of their squared differences from the mean.
         z: Quantile of the normal distribution.

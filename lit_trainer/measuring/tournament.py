@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lit_trainer.measuring.contestants import Contestant
-from lit_trainer.measuring.matches import play_match
+from lit_trainer.measuring.matches import checked_opening_plies, play_match
 from lit_trainer.measuring.metrics import MatchResult, MatchScore
 from lit_trainer.measuring.move_times import MoveTime, time_moves
 from lit_trainer.measuring.positions import POSITIONS, sample_positions
@@ -90,6 +90,8 @@ class Tournament:
     """Device of the networks."""
     entries: tuple[Entry, ...]
     """The players."""
+    opening_plies: int = 0
+    """Random plies that each game begins with."""
     prior_games: float = PRIOR_GAMES
     """Drawn games made up for every pairing."""
     pairings: tuple[Pairing, ...] = ()
@@ -116,7 +118,12 @@ class Tournament:
 
 
 def new_tournament(
-    contestants: Sequence[Contestant], game: str, games: int, seed: int, device: str = "cpu"
+    contestants: Sequence[Contestant],
+    game: str,
+    games: int,
+    seed: int,
+    device: str = "cpu",
+    opening_plies: int | None = None,
 ) -> Tournament:
     """Returns a tournament of which nothing has been played.
 
@@ -126,9 +133,13 @@ def new_tournament(
         games: Games of each pairing, an even number: each deal is played from both seats.
         seed: Random seed. The same seed gives the same result.
         device: Device of the networks, which is only noted.
+        opening_plies: Random plies that each game begins with. None: the default for the game, see `play_match`.
+
+    Raises:
+        ValueError: `opening_plies` is out of range.
     """
     entries = tuple(Entry(one.name, one.spec, one.identity, one.simulations, one.iteration) for one in contestants)
-    return Tournament(game, games, seed, device, entries)
+    return Tournament(game, games, seed, device, entries, checked_opening_plies(opening_plies, game))
 
 
 def with_times(tournament: Tournament, contestants: Sequence[Contestant], threads: int) -> Tournament:
@@ -185,32 +196,41 @@ def _play_pairing(
 ) -> tuple[MatchResult, tuple[int, ...]]:
     # the match depends on the two players and the seed alone, not on the other players
     seed = derive_seed(tournament.seed, "tournament", tournament.game, *sorted((one.identity, other.identity)))
-    outcomes, margins = play_match(
+    played = play_match(
         one.player(derive_seed(seed, one.identity), threads),
         other.player(derive_seed(seed, other.identity), threads),
         tournament.games,
         game=tournament.game,
         seed=seed,
+        opening_plies=tournament.opening_plies,
         parallel_games=parallel_games,
         memory=memory,
         on_progress=on_progress,
     )
     score = MatchScore()
-    score.update(torch.from_numpy(outcomes), torch.from_numpy(margins))
-    of_pairs = outcomes.astype(np.int64).reshape(-1, 2).sum(axis=1)
+    score.update(*map(torch.from_numpy, played))
+    of_pairs = played.outcomes.astype(np.int64).reshape(-1, 2).sum(axis=1)
     return score.compute(), tuple(np.bincount(of_pairs + 2, minlength=5).tolist())
 
 
 def rate(tournament: Tournament) -> tuple[Rating, ...]:
-    """Returns the players' Elo with 95 % intervals, in their order."""
+    """Returns the players' Elo with 95 % intervals, in their order.
+
+    Each match counts as many games as its intervals do, see `independent_pairs`: fewer than were played where games
+    repeat each other.
+    """
     n, prior = len(tournament.entries), tournament.prior_games
+    totals = np.zeros(n)
     points, games, variances = (np.zeros((n, n)) for _ in range(3))
     for pairing in tournament.pairings:
-        a, b, played = pairing.a, pairing.b, float(tournament.games)
-        made = pairing.result.score * played
-        points[a, b], points[b, a] = made + prior / 2, played - made + prior / 2
-        games[a, b] = games[b, a] = played + prior
-        variances[a, b] = variances[b, a] = _variance(pairing.pairs, prior)
+        a, b, result = pairing.a, pairing.b, pairing.result
+        independent = tournament.games / 2 if result.independent_pairs is None else result.independent_pairs
+        made = result.score * 2 * independent
+        points[a, b], points[b, a] = made + prior / 2, 2 * independent - made + prior / 2
+        games[a, b] = games[b, a] = 2 * independent + prior
+        variances[a, b] = variances[b, a] = _variance(pairing.pairs, independent, prior)
+        for player, score in ((a, result.score), (b, 1.0 - result.score)):
+            totals[player] += score * tournament.games
     ratings = bradley_terry(points, games)
     errors: Doubles = rating_errors(ratings, games, variances)
     return tuple(
@@ -219,18 +239,23 @@ def rate(tournament: Tournament) -> tuple[Rating, ...]:
             elo=ELO * float(ratings[k]),
             low=ELO * float(ratings[k] - Z95 * errors[k]),
             high=ELO * float(ratings[k] + Z95 * errors[k]),
-            score=float((points[k].sum() - (n - 1) * prior / 2) / (games[k].sum() - (n - 1) * prior)),
+            score=float(totals[k] / ((n - 1) * tournament.games)),
         )
         for k, entry in enumerate(tournament.entries)
     )
 
 
-def _variance(pairs: Sequence[int], prior: float) -> float:
-    """Returns the variance of a match's points, from how many of its pairs brought 0, 1/2, 1, 3/2 and 2."""
-    count = sum(pairs)
+def _variance(pairs: Sequence[int], count: float, prior: float) -> float:
+    """Returns the variance of the points of `count` independent pairs.
+
+    Args:
+        pairs: How many of the pairs that were played brought 0, 1/2, 1, 3/2 and 2 points.
+        count: Number of independent pairs among them.
+        prior: Drawn games made up for the match.
+    """
     scores = np.arange(5) / 4
-    mean = float(scores @ pairs) / count
-    squares = float((scores - mean) ** 2 @ pairs)
+    mean = float(scores @ pairs) / sum(pairs)
+    squares = float((scores - mean) ** 2 @ pairs) * (count / sum(pairs))
     # a little inside 0 and 1, so that a match in which all games were won does not claim to be sure
     inside = (2 * count * mean + prior / 2) / (2 * count + prior)
     return 4 * count * pair_dispersion(count, mean, squares) * inside * (1 - inside)

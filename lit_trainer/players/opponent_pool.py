@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.players.apportionment import Apportionment
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.roster import Roster
@@ -23,21 +24,6 @@ def _share(name: str, value: float) -> float:
     if not (isinstance(value, (int, float)) and 0.0 <= value <= 1.0):
         raise ValueError(f"{name}: {value!r} given, expected a share from 0 to 1")
     return float(value)
-
-
-def apportion(total: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Returns whole numbers that sum to `total`, in proportion to `shares`, by the method of the largest remainder.
-
-    >>> apportion(10, {"a": 0.5, "b": 0.25, "c": 0.25})
-    {'a': 5, 'b': 3, 'c': 2}
-    """
-    whole = sum(shares.values())
-    exact = {name: total * share / whole for name, share in shares.items()}
-    counts = {name: math.floor(value + 1e-9) for name, value in exact.items()}
-    # sorted() is stable: among equal remainders, the opponent named first gets the game
-    for name in sorted(exact, key=lambda name: counts[name] - exact[name])[: total - sum(counts.values())]:
-        counts[name] += 1
-    return counts
 
 
 class OpponentPool:
@@ -108,6 +94,8 @@ class OpponentPool:
         self.weights: dict[str, float] = {name: equal for name in self.opponents}
         if weights is not None:
             self.weights = self._checked_weights(weights)
+        self.apportionment = Apportionment()
+        """Turns shares into whole games."""
 
     def _checked_weights(self, weights: Mapping[str, float]) -> dict[str, float]:
         if set(weights) != set(self.opponents):
@@ -143,15 +131,26 @@ class OpponentPool:
             if name != SELF_PLAY
         }
 
-    def plan(self, games: int) -> dict[str, int]:
-        """Returns how many of `games` to play against `SELF_PLAY`, each past checkpoint and each named opponent."""
+    def shares(self) -> dict[str, float]:
+        """Returns the share of games of `SELF_PLAY`, each past checkpoint and each named opponent. They sum to 1."""
         shares = {SELF_PLAY: self.self_play_share}
         shares |= {past_name(iteration): self.past_share / len(self.past) for iteration in self.past}
         rest = 1.0 - self.self_play_share - self.past_share
         shares |= {name: rest * weight for name, weight in self.weights.items()}
         # shares that nobody takes (no past checkpoint yet, no opponent) go to self-play
         shares[SELF_PLAY] += max(0.0, 1.0 - sum(shares.values()))
-        return {name: count for name, count in apportion(games, shares).items() if count}
+        return shares
+
+    def plan(self, games: int) -> dict[str, int]:
+        """Returns how many of the next games to play against each name of `shares`, without those that get none.
+
+        Numbers of games are whole. What rounding takes from an opponent is carried to the next call, see
+        `Apportionment`, and saved with the pool.
+
+        Args:
+            games: Number of games in all.
+        """
+        return self.apportionment.next(games, self.shares())
 
     def needs_snapshot(self, iteration: int) -> bool:
         """Returns whether the network joins the past checkpoints at the start of the iteration."""
@@ -175,12 +174,13 @@ class OpponentPool:
         return network
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns weights and past checkpoints."""
-        return {"weights": dict(self.weights), "past": dict(self.past)}
+        """Returns weights, past checkpoints, and what rounding owes each opponent."""
+        return {"weights": dict(self.weights), "past": dict(self.past), "owed": dict(self.apportionment.owed)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over saved past checkpoints. Saved weights are not used, because fixed weights are a setting."""
+        """Takes over past checkpoints and owed games. Saved weights are not used, because fixed ones are a setting."""
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
+        self.apportionment.owed = dict(state.get("owed", {}))  # older files have none
 
     def check_state(self, state: Any, like: Mapping[str, Tensor]) -> None:
         """Checks a saved pool, before anything of it is taken over.
@@ -204,6 +204,11 @@ class OpponentPool:
                 raise ValueError(
                     f"opponent_pool: past: the network of iteration {iteration} differs from the learner's"
                 )
+        owed = state.get("owed", {})
+        if not isinstance(owed, Mapping) or not all(
+            isinstance(due, float) and math.isfinite(due) for due in owed.values()
+        ):
+            raise ValueError(f"opponent_pool: owed: {owed!r} found, expected a number of games by opponent")
 
 
 def past_opponent(network: PolicyValueNetwork, temperature: float) -> FrozenCheckpoint:

@@ -7,8 +7,8 @@ from pathlib import Path
 from lightning.pytorch import LightningModule, Trainer
 from rich.console import Console
 
-from lit_trainer.reporting.history import EvaluationCallback
-from lit_trainer.reporting.measurement_report import report
+from lit_trainer.reporting.history import EvaluationCallback, ends_no_run
+from lit_trainer.reporting.measurement_report import TEST_PICTURE, TEST_RECORD, report
 from lit_trainer.reporting.plots import learning_curve
 from lit_trainer.reporting.sources import results_of
 from lit_trainer.reporting.tables import evaluation_table, print_table
@@ -30,6 +30,11 @@ class EvaluationReport(EvaluationCallback):
         super().__init__()
         self.file_name = file_name
 
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Returns the names of all files that this callback may write into the run's folder."""
+        return self.file_name, TEST_RECORD, TEST_PICTURE
+
     def _path(self, trainer: Trainer) -> Path:
         return Path(trainer.log_dir or trainer.default_root_dir) / self.file_name
 
@@ -43,7 +48,8 @@ class EvaluationReport(EvaluationCallback):
             title = f"Evaluation at iteration {self.iteration(trainer, pl_module)}"
             print_table(evaluation_table(results, self._history.before, title))
         if trainer.state.fn == "fit" and self.history:
-            save_figure(path, learning_curve(self.history))
+            with ends_no_run(str(path)):
+                save_figure(path, learning_curve(self.history))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the tables of the test and writes its files."""
@@ -54,5 +60,5 @@ class EvaluationReport(EvaluationCallback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Says where the learning curve is."""
         path = self._path(trainer)
-        if self.history and trainer.is_global_zero:
+        if self.history and trainer.is_global_zero and path.is_file():
             Console().print(f"Learning curve: {path}", soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from matplotlib.figure import Figure
 
 from lit_trainer.measuring.calibration import Calibration, calibration
 from lit_trainer.reporting.heat_maps import win_rate_map
-from lit_trainer.reporting.history import EvaluationCallback
+from lit_trainer.reporting.history import EvaluationCallback, ends_no_run, is_new_run
 from lit_trainer.reporting.plots import calibration_plot, score_intervals, weights_over_iterations
 from lit_trainer.reporting.sources import results_of, run_data
 
@@ -54,7 +56,8 @@ class EvaluationFigures(EvaluationCallback):
     The figures are `evaluation/win_rates` (a heat map, opponent by iteration), `evaluation/scores` (the newest, with
     intervals), `opponents/weights` (where the data module's `opponent_pool` has `weights`) and `value/calibration`
     (where its `window` holds positions and the module's forward gives logits and value). The calibration is also logged
-    as the number ``val/value_calibration_error``. What the figures show goes on across a resume.
+    as the number ``val/value_calibration_error``. What the figures show goes on across a resume. A figure that cannot
+    be drawn or logged is left out with a warning, and ends no run.
 
     Args:
         calibration_positions: Positions drawn from the replay window for the calibration. 0 draws none.
@@ -77,6 +80,18 @@ class EvaluationFigures(EvaluationCallback):
         self.weights: dict[str, dict[int, float]] = {}
         """Opponent to iteration to weight in the pool."""
         self._due = False
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Begins the history and the weights of a new run."""
+        super().setup(trainer, pl_module, stage)
+        self._due = False
+        if is_new_run(trainer, stage):
+            self.weights = {}
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Restores the history. The weights follow, if the checkpoint holds any."""
+        super().on_load_checkpoint(trainer, pl_module, checkpoint)
+        self.weights = {}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the weights and, if this callback keeps it, the history."""
@@ -113,35 +128,49 @@ class EvaluationFigures(EvaluationCallback):
             self.weights.setdefault(name, {})[iteration] = weight
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        iteration, figures = self.iteration(trainer, pl_module), {}
+        iteration, figures = self.iteration(trainer, pl_module), dict[str, Callable[[], Figure]]()
         if self.history:
-            figures["evaluation/win_rates"] = win_rate_map(self.history)
+            figures["evaluation/win_rates"] = lambda: win_rate_map(self.history)
         if results := results_of(pl_module).evaluation:
-            figures["evaluation/scores"] = score_intervals(results, iteration)
+            figures["evaluation/scores"] = lambda: score_intervals(results, iteration)
         if self.weights:
-            figures["opponents/weights"] = weights_over_iterations(self.weights)
-        if bins := self._calibration(trainer, pl_module, iteration):
-            figures["value/calibration"] = calibration_plot(bins, iteration)
-            error = {"val/value_calibration_error": bins.error, "epoch": trainer.current_epoch}
-            for logger in trainer.loggers:
-                logger.log_metrics(error, step=trainer.global_step)
-        for name, figure in figures.items():
-            for logger in trainer.loggers:
-                log_figure(logger, name, figure, trainer.global_step)
+            figures["opponents/weights"] = lambda: weights_over_iterations(self.weights)
+        with ends_no_run("value/calibration"):
+            if bins := self._calibration(trainer, pl_module, iteration):
+                figures["value/calibration"] = lambda: calibration_plot(bins, iteration)
+                error = {"val/value_calibration_error": bins.error, "epoch": trainer.current_epoch}
+                for logger in trainer.loggers:
+                    logger.log_metrics(error, step=trainer.global_step)
+        for name, draw in figures.items():
+            with ends_no_run(name):
+                figure = draw()
+                for logger in trainer.loggers:
+                    with ends_no_run(f"{name} of {type(logger).__name__}"):
+                        log_figure(logger, name, figure, trainer.global_step)
 
-    @torch.no_grad()
     def _calibration(self, trainer: Trainer, pl_module: LightningModule, iteration: int) -> Calibration | None:
         window = run_data(trainer).window
         if not self.calibration_positions or not window:
             return None
         # a separate generator, so that looking at a run changes nothing of what it draws
         batch = window.sample(self.calibration_positions, np.random.default_rng(iteration))
-        training = [module for module in pl_module.modules() if module.training]
-        pl_module.eval()
-        _, values = pl_module(batch["observations"].to(pl_module.device))
-        for module in training:
-            module.training = True
+        with _evaluating(trainer, pl_module):
+            observations = trainer.precision_plugin.convert_input(batch["observations"].to(pl_module.device))
+            _, values = pl_module(observations)
         predicted = values.float().cpu().numpy()
         if not np.isfinite(predicted).all():
             return None  # the network diverged: the losses say so, and a figure must not end the run
         return calibration(predicted, batch["outcome"].numpy().astype(np.int8), self.calibration_bins)
+
+
+@contextmanager
+def _evaluating(trainer: Trainer, module: LightningModule) -> Iterator[None]:
+    """Puts a module into evaluation mode and the trainer's precision, and leaves each part as it was."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
+            yield
+    finally:
+        for part in training:
+            part.training = True

@@ -27,6 +27,16 @@ class SelfPlayProgressBar(RichProgressBar):
         self._label = "Self-play"
         self._started = 0.0
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Begins without games: a run that was interrupted may have left some half played."""
+        super().setup(trainer, pl_module, stage)
+        self._games_task = None
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Stops following games."""
+        self._stop_listening(trainer)
+        super().on_exception(trainer, pl_module, exception)
+
     def _listen(self, trainer: Trainer, label: str) -> None:
         self._label = label
         listeners = run_data(trainer).on_progress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isinf
 from typing import Generic, TypeVar
 
 from rich import box
@@ -95,11 +96,16 @@ def _margin(row: MatchRow) -> str:
     mean, low, high = row.result.margin, row.result.margin_low, row.result.margin_high
     if mean is None:
         return ""
-    return f"{mean:+.2f}" if low is None or high is None else f"{mean:+.2f} ± {(high - low) / 2:.2f}"
+    # one pair of games alone has no standard error
+    return f"{mean:+.2f}" if low is None or high is None or isinf(high) else f"{mean:+.2f} ± {(high - low) / 2:.2f}"
 
 
 def _median_margin(row: MatchRow) -> str:
     return "" if row.result.median_margin is None else f"{row.result.median_margin:+.1f}"
+
+
+def _distinct(row: MatchRow) -> str:
+    return "" if row.result.distinct_games is None else str(row.result.distinct_games)
 
 
 def _change(row: MatchRow) -> str:
@@ -109,11 +115,13 @@ def _change(row: MatchRow) -> str:
 OPPONENT = Column[MatchRow]("opponent", lambda row: row.opponent, left=True)
 SCORE = Column[MatchRow]("score %", lambda row: percent(row.result.score))
 INTERVAL = Column[MatchRow]("95 %", lambda row: f"{percent(row.result.low)} to {percent(row.result.high)}")
+DISTINCT = Column[MatchRow]("distinct", _distinct)
 MEDIAN_MARGIN = Column[MatchRow]("median margin", _median_margin)
 
 VALIDATION_COLUMNS = (
     OPPONENT,
     Column[MatchRow]("games", lambda row: str(row.result.games)),
+    DISTINCT,
     Column[MatchRow]("win %", _share(lambda result: result.wins)),
     Column[MatchRow]("draw %", _share(lambda result: result.draws)),
     Column[MatchRow]("loss %", _share(lambda result: result.losses)),
@@ -129,6 +137,7 @@ TEST_COLUMNS = (
     Column[MatchRow]("won", lambda row: str(row.result.wins)),
     Column[MatchRow]("drawn", lambda row: str(row.result.draws)),
     Column[MatchRow]("lost", lambda row: str(row.result.losses)),
+    DISTINCT,
     SCORE,
     INTERVAL,
     Column[MatchRow]("margin", _margin),

@@ -16,7 +16,9 @@ from lit_trainer.utils.files import write_json
 TOURNAMENT_FORMAT = 1
 """Format of the file."""
 
-_SETTINGS = ("game", "rules_version", "games", "seed", "device", "prior_games")
+_SETTINGS = ("game", "rules_version", "games", "seed", "device", "opening_plies", "prior_games")
+_OF_EARLIER_VERSIONS = {"opening_plies": 0}
+"""Settings that files of earlier versions do not hold."""
 
 
 def write_tournament(path: Path, tournament: Tournament) -> None:
@@ -59,7 +61,7 @@ def resume_tournament(path: Path, new: Tournament) -> Tournament:
     if not path.exists():
         return new
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = _OF_EARLIER_VERSIONS | json.loads(path.read_text(encoding="utf-8"))
         written = record["format"]
         settings = {name: record[name] for name in _SETTINGS}
         agents = [(agent["identity"], agent["spec"]) for agent in record["agents"]]
@@ -103,6 +105,7 @@ def _tournament(record: Mapping[str, Any], new: Tournament) -> Tournament:
         new.seed,
         new.device,
         tuple(entries),
+        new.opening_plies,
         pairings=tuple(pairings),
         ratings=tuple(Rating(**row) for row in record["ratings"]),
         environment={name: record.get(name) for name in new.environment},

@@ -42,11 +42,20 @@ class _Ranked:
     place: int
     entry: Entry
     rating: Rating
+    distinct_games: int | None
 
 
 def _ranked(tournament: Tournament) -> list[_Ranked]:
-    order = ranking(tournament)
-    return [_Ranked(place, tournament.entries[k], tournament.ratings[k]) for place, k in enumerate(order, start=1)]
+    return [
+        _Ranked(place, tournament.entries[k], tournament.ratings[k], _distinct_games(tournament, k))
+        for place, k in enumerate(ranking(tournament), start=1)
+    ]
+
+
+def _distinct_games(tournament: Tournament, player: int) -> int | None:
+    """Returns how many of a player's games differ from each other. None: a match has not counted them."""
+    counts = [pairing.result.distinct_games for pairing in tournament.pairings if player in (pairing.a, pairing.b)]
+    return None if None in counts else sum(count or 0 for count in counts)
 
 
 def _time(row: _Ranked) -> str:
@@ -62,6 +71,7 @@ RATING_COLUMNS = (
     Column[_Ranked]("Elo", lambda row: f"{row.rating.elo:+.0f}"),
     Column[_Ranked]("95 %", lambda row: f"{row.rating.low:+.0f} to {row.rating.high:+.0f}"),
     Column[_Ranked]("score %", lambda row: percent(row.rating.score)),
+    Column[_Ranked]("distinct games", lambda row: "" if row.distinct_games is None else str(row.distinct_games)),
     Column[_Ranked]("ms per move", _time),
 )
 """What is shown of each player."""

@@ -67,6 +67,7 @@ class PlayedGames:
     Args:
         outcomes: Outcome for player 0: -1, 0 or 1, int8 [m].
         scores: Scores of both players, int32 [m, 2].
+        keys: Keys of the games, int64 [m], see `GameRecord.keys`. Empty where none were kept.
         states: The learner's positions, packed, uint8 [k, state_size]. Empty where none were recorded.
         policies: Policy targets of the positions, float32 [k, A]. Rows of zeros where there was no search.
         position_outcomes: What the value learns, for the player to move: -1, 0 or 1, int8 [k]. See `RunnerSettings`.
@@ -82,6 +83,7 @@ class PlayedGames:
 
     outcomes: NDArray[np.int8]
     scores: NDArray[np.int32]
+    keys: NDArray[np.int64]
     states: NDArray[np.uint8]
     policies: Floats
     position_outcomes: NDArray[np.int8]
@@ -147,6 +149,8 @@ def play_schedule(
     parallel_games: int,
     settings: RunnerSettings | None = None,
     record: bool = False,
+    keys: bool = False,
+    opening_plies: int = 0,
     memory: LaneMemory | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> PlayedGames:
@@ -161,6 +165,8 @@ def play_schedule(
         parallel_games: Games played side by side.
         settings: Settings of the learner's moves and of what its positions learn. None: The learner's.
         record: Whether to keep the learner's positions and policy targets.
+        keys: Whether to keep a key of each game.
+        opening_plies: Random plies that each game begins with, see `GameRunner`. Games of one stream share them.
         memory: Trees and buffers, kept from one call to the next. None: They are made for this call.
         on_progress: Is told the games played so far, in part-games, a few times per second, in the calling thread. What
             it raises ends the games.
@@ -193,6 +199,8 @@ def play_schedule(
             controllers=part.controllers,
             opponents=builtin,
             record=record,
+            keys=keys,
+            opening_plies=opening_plies,
         )
         lanes.append(Lane(runner, outside, locks))
     started = time.perf_counter()
@@ -219,10 +227,12 @@ def _collect(lanes: Sequence[Lane], parts: Sequence[NDArray[np.intp]], seconds: 
     """Returns the lanes' games in the schedule's order, and their positions lane by lane."""
     order = np.argsort(np.concatenate(parts), kind="stable")
     records = [lane.runner.record for lane in lanes]
+    keys = np.concatenate([record.keys for record in records])
     spent = [lane.seconds() for lane in lanes]
     return PlayedGames(
         outcomes=np.concatenate([record.outcomes for record in records])[order],
         scores=np.concatenate([record.scores for record in records])[order],
+        keys=keys[order] if len(keys) else keys,
         states=np.concatenate([record.states for record in records]),
         policies=np.concatenate([record.policies for record in records]),
         position_outcomes=np.concatenate([record.position_outcomes for record in records]),

@@ -12,7 +12,7 @@ def whole(default: Any, lowest: int, highest: int, even: bool = False) -> Any:
     """Defines a field that holds a whole number.
 
     Args:
-        default: Value of the field where none is given.
+        default: Value of the field where none is given. None is allowed where it is the default.
         lowest: Smallest allowed value.
         highest: Largest allowed value, far above what any machine can do.
         even: Whether the number must be even.
@@ -39,6 +39,8 @@ class Settings:
             if "lowest" not in field.metadata:
                 continue
             value, name = getattr(self, field.name), self.qualified(field.name)
+            if value is None and field.default is None:
+                continue
             whole_number(name, value, field.metadata["lowest"], field.metadata["highest"])
             if field.metadata["even"] and value % 2:
                 raise ValueError(f"{name}: {value} given, expected an even number (each deal is played from two seats)")

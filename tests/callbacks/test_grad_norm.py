@@ -271,7 +271,7 @@ def test_leaves_no_hook_behind(fails: bool, make_trainer: MakeTrainer, regressio
     class Failing(regression):  # type: ignore[misc]
         def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
             self.optimizer = self.optimizers().optimizer
-            assert len(self.optimizer._optimizer_step_pre_hooks) == 1
+            assert "step" in vars(self.optimizer)
             if fails:
                 raise RuntimeError("stop")
 
@@ -281,8 +281,85 @@ def test_leaves_no_hook_behind(fails: bool, make_trainer: MakeTrainer, regressio
             trainer.fit(module, data)
     else:
         trainer.fit(module, data)
+    assert "step" not in vars(module.optimizer)
     assert not module.optimizer._optimizer_step_pre_hooks
     assert not module.optimizer._optimizer_step_post_hooks
+
+
+class Plain:
+    """Somebody else's optimizer, with what Lightning asks for and nothing else: gradient descent."""
+
+    def __init__(self, parameters: Any) -> None:
+        self.inner = torch.optim.SGD(parameters, lr=0.05)
+        self.param_groups, self.defaults, self.state = self.inner.param_groups, self.inner.defaults, self.inner.state
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.inner.zero_grad(set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.inner.load_state_dict(state)
+
+    def step(self, closure: Any = None) -> Any:
+        return self.inner.step(closure)
+
+
+class Wrapper(Plain, torch.optim.Optimizer):
+    """A wrapper of another optimizer that does not run torch's constructor, as many do."""
+
+
+@pytest.mark.parametrize("kind", [Plain, Wrapper])
+def test_an_optimizer_without_torch_s_hooks(
+    kind: Any, make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path
+) -> None:
+    class Wrapped(regression):  # type: ignore[misc]
+        def configure_optimizers(self) -> Any:
+            self.wrapper = kind(self.parameters())
+            return self.wrapper
+
+    rows = []
+    for module, name in ((Wrapped(), "wrapped"), (regression(), "plain")):
+        torch.manual_seed(1)
+        module.layers.apply(lambda part: part.reset_parameters() if hasattr(part, "reset_parameters") else None)
+        logger = CSVLogger(tmp_path, name=name)
+        make_trainer(GradNormCallback(), logger=logger, gradient_clip_val=0.5).fit(module, data)
+        rows.append(logged(logger, PRE, POST))
+        if isinstance(module, Wrapped):
+            assert "step" not in vars(module.wrapper)
+    assert rows[0] == rows[1] and len(rows[0][0]) == 4
+    assert max(rows[0][1]) <= 0.5 + 1e-6 < max(rows[0][0])
+
+
+def test_schedulers_and_a_second_callback_wrap_the_same_step(
+    make_trainer: MakeTrainer, measuring: Any, data: Any, tmp_path: Path
+) -> None:
+    """torch's schedulers wrap an optimizer's step too: one made before, one made in the middle of the run."""
+
+    class Scheduled(measuring):  # type: ignore[misc]
+        def configure_optimizers(self) -> Any:
+            self.optimizer = super().configure_optimizers()
+            return [self.optimizer], [torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=0.5)]
+
+        def on_train_epoch_start(self) -> None:
+            if self.current_epoch == 1:
+                self.later = torch.optim.lr_scheduler.ConstantLR(self.optimizer, factor=0.5)
+
+    class Largest(GradNormCallback):
+        def on_train_batch_end(self, trainer: Any, *arguments: Any) -> None:
+            largest.append([float(self._norms[name]) for name in (PRE, POST)])
+
+    largest: list[list[float]] = []
+    module, logger = Scheduled(), CSVLogger(tmp_path)
+    callbacks = GradNormCallback(), Largest(math.inf)
+    make_trainer(*callbacks, logger=logger, max_epochs=2, gradient_clip_val=0.5).fit(module, data)
+    check(module, logger, steps=8)
+    for most, norms in zip(largest, zip(*logged(logger, PRE, POST), strict=True), strict=True):
+        assert 0 < most[0] < norms[0] and 0 < most[1] < norms[1]
+    steps = len(module.post)
+    module.optimizer.step(lambda: None)
+    assert len(module.post) == steps + 1 and callbacks[0]._norms == callbacks[1]._norms == {}
 
 
 def test_refuses_a_strategy_that_shards_gradients() -> None:

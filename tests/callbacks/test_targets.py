@@ -56,6 +56,51 @@ def test_fills_a_tensor_in_place() -> None:
     assert "level" in dict(holder.named_buffers())
 
 
+@pytest.mark.parametrize(
+    ("tensor", "value", "message"),
+    [
+        (
+            torch.tensor(1),
+            0.625,
+            r"is a tensor of torch\.int64, which takes whole numbers, and 0\.625 is a float\. Give",
+        ),
+        (
+            torch.tensor(1),
+            1.0,
+            r"is a tensor of torch\.int64, which takes whole numbers, and 1\.0 is a float\. Give the schedule integer:",
+        ),
+        (torch.tensor(1, dtype=torch.int8), 200, r"is a tensor of torch\.int8, which holds -128 to 127, and not 200"),
+        (torch.tensor(1, dtype=torch.uint8), -1, r"is a tensor of torch\.uint8, which holds 0 to 255, and not -1"),
+        (
+            torch.tensor(1.0, dtype=torch.float16),
+            1e5,
+            r"is a tensor of torch\.float16, which holds -65504 to 65504, and not 100000",
+        ),
+        (torch.tensor(True), 1, r"holds a Tensor of 1 torch\.bool, which a schedule does not overwrite"),
+        (torch.tensor(1j), 1, r"holds a Tensor of 1 torch\.complex64, which"),
+        (torch.tensor([1.0, 2.0]), 1.0, r"holds a Tensor of 2 torch\.float32, which"),
+    ],
+)
+@pytest.mark.parametrize("only_check", [False, True])
+def test_a_tensor_that_would_store_another_number_is_refused(
+    only_check: bool, tensor: torch.Tensor, value: float, message: str
+) -> None:
+    """A number cut off, wrapped round or made infinite, while the log says another."""
+    holder, before = Holder(), tensor.clone()
+    holder.rate = tensor
+    target, trainer = Target("pl_module.rate"), SimpleNamespace()
+    with pytest.raises(MisconfigurationException, match=rf"^target='pl_module\.rate' {message}"):
+        (target.check_number if only_check else target.set_number)(trainer, holder, value)  # type: ignore[arg-type]
+    assert torch.equal(tensor, before)
+
+
+def test_a_tensor_of_whole_numbers_takes_one() -> None:
+    holder = Holder()
+    holder.rate = torch.tensor(1, dtype=torch.uint8)
+    set_number(holder, "pl_module.rate", 255)
+    assert holder.rate.item() == 255 and holder.rate.dtype == torch.uint8
+
+
 def test_missing_part_is_named_with_its_owner_and_near_matches() -> None:
     with pytest.raises(MisconfigurationException) as error:
         set_number(Holder(), "pl_module.parts.1.pp")

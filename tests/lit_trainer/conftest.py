@@ -145,6 +145,18 @@ def checkpoint_path(first_run: tuple[Run, Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def other_checkpoint(checkpoint_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the same file name, in another folder and with other weights."""
+    saved = torch.load(checkpoint_path, weights_only=True)
+    for key, value in saved["state_dict"].items():
+        if value.is_floating_point():
+            saved["state_dict"][key] = value.flip(0)
+    path = tmp_path_factory.mktemp("other") / checkpoint_path.name
+    torch.save(saved, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def exported(iter600: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the command makes of the shipped checkpoint."""
     folder = tmp_path_factory.mktemp("export") / "new" / "player"

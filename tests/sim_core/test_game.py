@@ -169,6 +169,12 @@ def test_other_values_of_numpy_and_torch_are_no_actions(wrong: Any) -> None:
         State.initial(1, wrong)
 
 
+def test_it_says_whether_its_deal_draws_anything(game: str) -> None:
+    """Where it says so, matches begin with random plies."""
+    deals = {State.initial(seed, game=game) for seed in range(20)}
+    assert get_game(game).deals_at_random == (len(deals) > 1)
+
+
 def test_a_deal_belongs_to_seed_and_stream(game: str) -> None:
     batch = GameBatch(20, 9, game=game)
     for i in range(20):

@@ -124,10 +124,54 @@ def test_only_the_learners_positions_are_kept() -> None:
     assert (record.movers == 1 - number % 2).all()  # the opponent has the other seat, see `plan`
 
 
+def keys_of(*games: tuple[str, int, int]) -> list[int]:
+    """Keys of connect four's games, each given by its moves, the player who begins, and the first player's seat."""
+    _, first, seats = map(np.array, zip(*games, strict=True))
+    wanted = plan("connect_four", len(games), 0, opponents=((None, 0), (None, 0)))
+    controllers = np.stack([1 + seats, 2 - seats], axis=1)
+    runner = GameRunner(
+        leaves_for(wanted, len(games)),
+        RunnerSettings(0, PLAIN),
+        temperature=0.0,
+        seed=5,
+        learner_seed=9,
+        streams=np.arange(len(games)),
+        first_player=first,
+        controllers=controllers,
+        opponents=wanted.opponents,
+        keys=True,
+    )
+    while not runner.is_done:
+        runner.advance()
+        for number in (0, 1):
+            slots, _ = runner.outside(number)
+            played = runner.positions(slots).ply
+            moves = [int(games[slot][0][ply]) - 1 for slot, ply in zip(slots, played, strict=True)]
+            runner.play(slots, np.array(moves, dtype=np.int64))
+    assert runner.record.keys.dtype == np.int64
+    return runner.record.keys.tolist()
+
+
+def test_keys_tell_games_apart_as_the_players_see_them() -> None:
+    """Equal games that are counted twice, because who is player 0 differs; or different games that are counted once."""
+    one, again, exchanged, *others = keys_of(
+        ("1212121", 0, 0),
+        ("1212121", 0, 0),
+        ("1212121", 1, 1),  # the same side begins, from the other seat
+        ("1212121", 0, 1),  # the other side begins
+        ("1213121", 0, 0),
+        ("2121212", 0, 0),
+        ("2233441", 0, 0),
+        ("2233445", 0, 0),  # only the last move differs, which nobody sees in order to move
+    )
+    assert again == exchanged == one
+    assert len({one, *others}) == 6
+
+
 def test_nothing_is_kept_unasked() -> None:
     record, kept = played("beasty_bar", record=False), played("beasty_bar")
-    assert not record.keeps_positions and len(record) == 9
-    for name in ("states", "policies", "movers", "position_outcomes", "position_margins", "position_values"):
+    assert not record.keeps_positions and not record.keeps_keys and len(record) == 9
+    for name in ("states", "policies", "movers", "position_outcomes", "position_margins", "position_values", "keys"):
         assert len(getattr(record, name)) == 0, name
     assert record.outcomes.shape == kept.outcomes.shape and (record.scores.sum(axis=1) > 0).all()
 

@@ -17,6 +17,13 @@ class First:
         return legal_actions[0]
 
 
+class Last:
+    """An agent written in Python: the last legal action."""
+
+    def select_action(self, state: Any, legal_actions: Any) -> Any:
+        return legal_actions[-1]
+
+
 def many(count: int) -> dict[str, Any]:
     """Arguments for a pool of so many opponents, more than are built in."""
     names = [f"agent_{k}" for k in range(count)]

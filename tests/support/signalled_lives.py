@@ -43,7 +43,7 @@ def ended_in_evaluation(folder: Path, number: int, command: str) -> dict[str, An
     """Send a signal in the midst of an evaluation that would take for ever."""
     games = "--data.test.games=200000" if command == "test" else "--data.evaluation.games=200000"
     searched = ["--data.test.simulations=[64]"] if command == "test" else ["--data.evaluation.simulations=64"]
-    pid = born(folder, command, "--config=../run.yaml", games, *searched)
+    pid = born(folder, command, "--config=../run.yaml", games, *searched, "--untrained=true")
     return sent(pid, folder, number)
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,15 +128,16 @@ def by_tournament(names: list[str]) -> list[str]:
     game, contestants = load_contestants([*names, "skunk"], None)
     against = contestants.pop()
     for number, contestant in enumerate(contestants):
-        outcomes, _ = play_match(contestant.player(number, 1), against.player(9, 1), 2, game=game, seed=number)
+        outcomes = play_match(contestant.player(number, 1), against.player(9, 1), 2, game=game, seed=number).outcomes
         assert len(outcomes) == 2
     assert [contestant.spec for contestant in contestants] == names
     return [contestant.opponent.name for contestant in contestants]
 
 
 def by_report(names: list[str]) -> list[str]:
-    report("iter1.ckpt", "report", simulations=1, games=60, opponents=names, threads=1)
-    heads = re.findall(r"^## Against (.*)$", Path("report/games.md").read_text(), re.MULTILINE)
+    folder = tempfile.mkdtemp(dir=".")
+    report("iter1.ckpt", folder, simulations=1, games=60, opponents=names, threads=1)
+    heads = re.findall(r"^## Against (.*)$", Path(folder, "games.md").read_text(), re.MULTILINE)
     assert heads == names
     return [NAMES.get(head, head) for head in heads]
 

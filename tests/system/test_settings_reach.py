@@ -27,6 +27,7 @@ from lit_trainer import (
     WorkerSettings,
 )
 from lit_trainer.cli.lightning_cli import LitTrainerCLI
+from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.self_play.workers import asynchronous
 from sim_core import get_game
 
@@ -282,6 +283,28 @@ def reach_evaluation_search() -> None:
     assert measured(**eight, data__evaluation__search__c_puct=50) != measured(**eight)
 
 
+FOUR = {
+    "data__game": "connect_four",
+    "model__network__init_args__game": "connect_four",
+    "data__evaluation__opponents": "[support.pool_tools.First]",
+}
+"""Matches of players that never vary, in a game without chance."""
+
+
+def reach_evaluation_opening_plies() -> None:
+    results = [
+        MatchResult(*validated(**FOUR, data__evaluation__opening_plies=plies)["First"]) for plies in (0, "null", 4)
+    ]
+    assert [result.distinct_games == 2 for result in results] == [True, False, False]
+
+
+def reach_test_opening_plies() -> None:
+    results = [
+        measured(**FOUR, data__test__games=10, data__test__opening_plies=plies)[0]["First"] for plies in (0, "null", 4)
+    ]
+    assert [result.distinct_games == 2 for result in results] == [True, False, False]
+
+
 def reach_test_opponents() -> None:
     assert list(measured(data__test__opponents="[queue,random]")[0]) == ["queue", "random"]
     assert list(measured()[0]) == ["online"]
@@ -330,9 +353,11 @@ REACHES: dict[str, Callable[[], None]] = {
     "evaluation.games": reach_evaluation_games,
     "evaluation.simulations": reach_evaluation_simulations,
     "evaluation.search": reach_evaluation_search,
+    "evaluation.opening_plies": reach_evaluation_opening_plies,
     "test.opponents": reach_test_opponents,
     "test.games": reach_test_games,
     "test.simulations": reach_test_simulations,
+    "test.opening_plies": reach_test_opening_plies,
     "replay.positions": reach_positions,
     "replay.save": reach_save,
     **dict.fromkeys(("workers.count", "workers.max_staleness", "workers.timeout", "workers.device"), reach_workers),

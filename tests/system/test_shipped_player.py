@@ -32,7 +32,7 @@ def test_the_policy_alone_is_as_strong_as_said(iteration: int, name: str, least:
     """Another version of rules, observation, network or notation of actions would cost it most of its strength."""
     evaluator = make_evaluator(Checkpoint.read(SHIPPED[iteration]).network.eval(), "torch")
     player = NetworkPlayer(evaluator, simulations=0, temperature=0.0, seed=1)
-    outcomes, _ = play_match(player, BuiltinPlayer(name, 2), 1000, game="beasty_bar", seed=3)
+    outcomes = play_match(player, BuiltinPlayer(name, 2), 1000, game="beasty_bar", seed=3).outcomes
     assert ((outcomes + 1) / 2).mean() > least
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.players.opponent_pool import OpponentPool
@@ -69,6 +69,8 @@ class AsynchronousGenerator:
         self._sent_opponents = pickled({name: pool.roster[name] for name in pool.opponents})
         self._pool: WorkerPool | None = None
         self._shared: SharedState | None = None
+        self._owed: list[Mapping[str, float]] = []
+        """What each worker owes each opponent, as it said last."""
         self._under_way: list[int] = []
         """Number of chunks that each worker has still to play."""
         self._ended = 0.0
@@ -107,6 +109,8 @@ class AsynchronousGenerator:
             return
         self._ended = time.perf_counter()
         self._shared = shared = SharedState(self._network, self._opponents.max_past)
+        owed = {name: due / self._workers.count for name, due in self._opponents.apportionment.owed.items()}
+        self._owed = [owed] * self._workers.count
         device = self._workers.device_for(next(self._network.parameters()).device)
         setups = [
             WorkerSetup(
@@ -121,6 +125,7 @@ class AsynchronousGenerator:
                 max_past=self._opponents.max_past,
                 shared_fd=shared.fd,
                 trainer_pid=os.getpid(),
+                owed=owed,
             )
             for worker in range(self._workers.count)
         ]
@@ -139,8 +144,8 @@ class AsynchronousGenerator:
         self.start(iteration)
         assert self._shared is not None
         self._newest = self._settings()
-        plan = self._opponents.plan(self._newest.games)
-        self._shared.publish(iteration, self._network, self._temperature(), plan, self._opponents.past)
+        pool = self._opponents
+        self._shared.publish(iteration, self._network, self._temperature(), pool.shares(), pool.past)
         # not before there are weights to play with
         for worker in range(self._workers.count):
             self._order(worker)
@@ -166,13 +171,17 @@ class AsynchronousGenerator:
             self._order(worker)
             if isinstance(played, Abandoned):
                 dropped += played.games
-            elif (behind := iteration - played.version) > self._workers.max_staleness:
+                continue
+            self._owed[worker] = played.owed
+            if (behind := iteration - played.version) > self._workers.max_staleness:
                 dropped += played.games.stats.games
             else:
                 parts.append(played.games)
                 staleness_sum += behind * len(played.games.outcomes)
                 arrived += played.games.stats.games
         now = time.perf_counter()
+        names = sorted({name for owed in self._owed for name in owed})
+        self._opponents.apportionment.owed = {name: sum(owed.get(name, 0.0) for owed in self._owed) for name in names}
         games = join_games(parts)
         games.stats += SelfPlayStats(
             staleness_sum=staleness_sum,

@@ -31,6 +31,7 @@ class WorkerSetup:
         max_past: Most past checkpoints that there may be at once.
         shared_fd: Descriptor of the memory that trainer and workers share.
         trainer_pid: Process id of the trainer. A worker ends when its parent is another process.
+        owed: Games that the worker owes each opponent at its start, see `Apportionment`.
     """
 
     worker: int
@@ -44,6 +45,7 @@ class WorkerSetup:
     max_past: int
     shared_fd: int
     trainer_pid: int
+    owed: Mapping[str, float]
 
     @property
     def player(self) -> str:
@@ -75,10 +77,12 @@ class Chunk:
     Args:
         version: Version of the weights, the iteration that published them.
         games: The games.
+        owed: Games that the worker now owes each opponent.
     """
 
     version: int
     games: GeneratedGames
+    owed: Mapping[str, float]
 
 
 @dataclass(frozen=True)

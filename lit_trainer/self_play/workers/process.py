@@ -16,13 +16,13 @@ from typing import Any
 import torch
 
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.players.apportionment import Apportionment
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.opponent_pool import past_opponent
 from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.specs import past_name
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.lanes import LaneMemory
-from lit_trainer.self_play.workers.chunks import ChunkPlanner
 from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, Order, WorkerSetup
 from lit_trainer.self_play.workers.shared_state import SharedState
 
@@ -63,7 +63,7 @@ class _ChunkPlayer:
         self.network.to(torch.device(setup.device))
         self.opponents = {name: self._opponent(name, pickled) for name, pickled in setup.opponents.items()}
         self.past: dict[int, PolicyValueNetwork] = {}
-        self.planner = ChunkPlanner()
+        self.apportionment = Apportionment(setup.owed)
         self.memory = LaneMemory()
         self.chunks = 0
 
@@ -77,7 +77,7 @@ class _ChunkPlayer:
         return opponent
 
     def play(self, order: Order) -> Chunk | Abandoned:
-        """Plays a chunk by the newest plan, with the newest weights.
+        """Plays a chunk with the newest weights, against opponents in their newest shares.
 
         Args:
             order: Number of the games, and their settings.
@@ -90,7 +90,7 @@ class _ChunkPlayer:
             self.past[iteration] = copy.deepcopy(self.network)
             self.past[iteration].load_state_dict(weights)
         past = {past_name(k): past_opponent(network, newest.temperature) for k, network in self.past.items()}
-        setup, chunk = self.setup, self.chunks
+        setup, chunk, owed = self.setup, self.chunks, self.apportionment.owed
         self.chunks += 1
 
         def check(_: float) -> None:
@@ -101,7 +101,7 @@ class _ChunkPlayer:
             played = play_games(
                 order.settings,
                 self.network,
-                self.planner.next(newest.plan, order.games),
+                self.apportionment.next(order.games, newest.shares),
                 temperature=newest.temperature,
                 seed=setup.chunk_seed(chunk),
                 opponents=self.opponents | past,
@@ -110,8 +110,9 @@ class _ChunkPlayer:
                 on_progress=check,
             )
         except _TooOldError:
+            self.apportionment.owed = owed
             return Abandoned(newest.version, order.games)
-        return Chunk(newest.version, played)
+        return Chunk(newest.version, played, self.apportionment.owed)
 
 
 def _listen(line: Line, orders: SimpleQueue[Order], trainer_pid: int) -> None:

@@ -1,4 +1,4 @@
-"""Shares with workers what they need of the trainer: weights, temperature, plan and past checkpoints.
+"""Shares with workers what they need of the trainer: weights, temperature, opponents and past checkpoints.
 
 The memory belongs to a file without a name. So the system frees it with the last process that holds it, however that
 process ends. A POSIX record lock keeps readers and the writer apart. The system releases it if its holder dies.
@@ -22,9 +22,9 @@ from torch import Tensor
 from lit_trainer.networks.base import PolicyValueNetwork
 
 _HEADER = 64
-"""Bytes before the plan. They hold the version and the length of the plan's text, each int64."""
+"""Bytes before the text. They hold the version and the length of the text, each int64."""
 _TEXT = 1 << 16
-"""Bytes for temperature, plan and the places of past checkpoints."""
+"""Bytes for temperature, shares and the places of past checkpoints."""
 _ALIGN = 64
 """Bytes at a multiple of which each tensor begins."""
 _PATIENCE = 30.0
@@ -38,14 +38,14 @@ class Published:
     Args:
         version: Iteration at whose start it was published.
         temperature: Temperature of the learner's visit shares.
-        plan: Opponent to number of games per iteration.
+        shares: Opponent to its share of the games.
         past: Iterations of all past checkpoints.
         new_past: Iteration to half-precision weights, of those past checkpoints that the reader did not know.
     """
 
     version: int
     temperature: float
-    plan: dict[str, int]
+    shares: dict[str, float]
     past: frozenset[int]
     new_past: dict[int, dict[str, Tensor]]
 
@@ -140,7 +140,7 @@ class SharedState:
         version: int,
         network: PolicyValueNetwork,
         temperature: float,
-        plan: Mapping[str, int],
+        shares: Mapping[str, float],
         past: Mapping[int, Mapping[str, Tensor]],
     ) -> None:
         """Puts everything in place at once, under a new version.
@@ -149,7 +149,7 @@ class SharedState:
             version: Number of the iteration.
             network: The learner's network.
             temperature: Temperature of its visit shares.
-            plan: Opponent to number of games per iteration.
+            shares: Opponent to its share of the games.
             past: Iteration to half-precision weights, of all past checkpoints.
 
         Raises:
@@ -162,10 +162,10 @@ class SharedState:
         free = (place for place in range(len(self._past)) if place not in places.values())
         new = {iteration: next(free) for iteration in past if iteration not in places}
         places |= new
-        content = {"temperature": temperature, "plan": dict(plan), "past": {str(k): v for k, v in places.items()}}
+        content = {"temperature": temperature, "shares": dict(shares), "past": {str(k): v for k, v in places.items()}}
         text = json.dumps(content).encode()
         if len(text) > _TEXT:
-            raise ValueError(f"plan: its names take {len(text)} bytes, expected at most {_TEXT}")
+            raise ValueError(f"opponents: their names take {len(text)} bytes, expected at most {_TEXT}")
         with self._lock(fcntl.LOCK_EX), torch.no_grad():
             for key, value in network.state_dict().items():
                 self._weights[key].copy_(value)
@@ -194,7 +194,7 @@ class SharedState:
             return Published(
                 version=self.version,
                 temperature=content["temperature"],
-                plan=content["plan"],
+                shares=content["shares"],
                 past=frozenset(places),
                 new_past={
                     iteration: {key: value.clone() for key, value in self._past[place].items()}

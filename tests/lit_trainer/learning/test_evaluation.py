@@ -34,8 +34,8 @@ def test_processes_share_a_match_between_them(games: int, make_network: Make) ->
     assert len(alone[0]) == games
     for world in range(1, 6):
         parts = [matches().play(network, match, games, replace(ALONE, rank=rank, world=world)) for rank in range(world)]
-        assert all(len(outcomes) % 2 == 0 for outcomes, _ in parts), "both seats of a deal"
-        for k in (0, 1):
+        assert all(len(part.outcomes) % 2 == 0 for part in parts), "both seats of a deal"
+        for k in range(3):
             np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), alone[k])
 
 

@@ -91,7 +91,7 @@ def test_the_data_module_s_batches_say_what_they_are_of(make_network: Make, tmp_
     module, trainer = AlphaZeroModule(make_network()), trainer_in(tmp_path)
     trainer.validate(module, data, verbose=False)
     assert {name: result.games for name, result in module.evaluation.items()} == {"random": 4, "online": 4}
-    kinds = ("win_rate", "draw_rate", "win_rate_low", "win_rate_high", "margin", "median_margin")
+    kinds = ("win_rate", "draw_rate", "win_rate_low", "win_rate_high", "margin", "median_margin", "distinct_games")
     expected = {f"val/{kind}/{name}" for kind in kinds for name in ("random", "online")}
     assert set(trainer.callback_metrics) == expected | {"val/mean_win_rate", "val/worst_win_rate"}
     trainer.test(module, data, verbose=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lit_trainer import AlphaZeroModule, ResidualMLP
+from lit_trainer import AlphaZeroModule, ResidualMLP, make_evaluator
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
@@ -86,3 +86,35 @@ def test_the_target_lies_between_outcome_and_search(scrambled: Any, share: float
 def test_a_share_out_of_range_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match=r"^search_value_share: .* expected 0 to 1"):
         AlphaZeroModule(ResidualMLP(width=16, blocks=1), search_value_share=share)
+
+
+class Unbounded(ResidualMLP):
+    """A value head without tanh, as a user's own network may have it."""
+
+    def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, value = super().forward(observations)
+        return logits, 40 * value
+
+
+def test_values_outside_of_minus_one_to_one_are_cut_off_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
+    """As 16-bit numbers they would come back with the other sign."""
+    torch.manual_seed(1)
+    network = Unbounded(width=16, blocks=0)
+    with make_evaluator(network, "torch") as evaluate:
+        games = generated(evaluate, 4)
+        again = generated(evaluate, 4, seed=4)
+    assert games.values is not None
+    assert games.values.min() < -1.2 and games.values.max() > 1.2
+    window = ReplayWindow(len(games.outcomes))
+    window.add(games)
+    found = window.state_dict()["values"].numpy() / 32767
+    assert np.abs(found - games.values.clip(-1, 1)).max() < 1e-4
+    window.add(again)
+    assert [record.message[:30] for record in caplog.records] == ["replay: search values such as "], "once"
+
+
+def test_values_within_bounds_are_no_reason_to_warn(scrambled: Any, caplog: pytest.LogCaptureFixture) -> None:
+    window = ReplayWindow(5000)
+    window.add(generated(scrambled, 4))
+    window.add(generated(scrambled, 0))
+    assert not caplog.records

@@ -63,10 +63,29 @@ def test_each_number_of_simulations_is_checked(numbers: Any, expected: str) -> N
 
 def test_defaults_are_those_of_a_run() -> None:
     search = dataclasses.asdict(SearchSettings())
-    expected = {"opponents": None, "games": 200, "simulations": 0, "search": search}
+    both: dict[str, Any] = {"opponents": None, "opening_plies": None}
+    expected = both | {"games": 200, "simulations": 0, "search": search}
     assert dataclasses.asdict(EvaluationSettings()) == expected
-    assert dataclasses.asdict(TestSettings()) == {"opponents": None, "games": 1000, "simulations": (0, 16, 64, 256)}
+    assert dataclasses.asdict(TestSettings()) == both | {"games": 1000, "simulations": (0, 16, 64, 256)}
     assert dataclasses.asdict(ReplaySettings()) == {"positions": 250_000, "save": True}
+
+
+def test_opening_plies_are_the_game_s_where_none_are_given() -> None:
+    """A run of a game without chance whose matches all go alike, or an opening longer than its games."""
+    pool = OpponentPool(["random"])
+    for game, plies in (("beasty_bar", 0), ("connect_four", 2)):
+        groups = resolved(EvaluationSettings(), TestSettings(), pool, pool.roster.copy(), game)
+        assert [group.opening_plies for group in groups] == [plies, plies]
+        groups = resolved(EvaluationSettings(opening_plies=3), TestSettings(opening_plies=0), pool, pool.roster, game)
+        assert [group.opening_plies for group in groups] == [3, 0]
+    for evaluated, tested, name in ((42, 0, "evaluation"), (0, 42, "test")):
+        groups = EvaluationSettings(opening_plies=evaluated), TestSettings(opening_plies=tested)
+        with pytest.raises(
+            ValueError, match=rf"^{name}\.opening_plies: 42 given, expected a whole number from 0 to 41"
+        ):
+            resolved(*groups, pool, pool.roster, "connect_four")
+    with pytest.raises(ValueError, match=r"^test\.opening_plies: -1 given"):
+        TestSettings(opening_plies=-1)
 
 
 def test_nothing_can_be_changed_unchecked() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,12 +98,13 @@ PAIRS = st.lists(
 )
 
 
-def scored(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> MatchScore:
+def scored(pairs: list[tuple[tuple[int, int], tuple[int, int]]], keys: list[int] | None = None) -> MatchScore:
     games = [game for pair in pairs for game in pair]
     metric = MatchScore()
     metric.update(
         torch.tensor([outcome for outcome, _ in games], dtype=torch.int8),
         torch.tensor([margin for _, margin in games], dtype=torch.int32),
+        None if keys is None else torch.tensor(keys, dtype=torch.long),
     )
     return metric
 
@@ -144,7 +146,8 @@ def test_processes_find_the_median_of_all_margins(
     margins = [margin for share in shares for pair in share for _, margin in pair] + [7, -7] * in_two_batches
     # what all_gather hands to the first process, a state at a time; torchmetrics puts a list into one tensor before
     states = [[getattr(part, name) for part in parts] for name in ("counts", "sums")]
-    gathered = iter([*states, [torch.cat(part.margins) for part in parts]])
+    lists = [[torch.cat(getattr(part, name)) for part in parts] for name in ("margins", "keys")]
+    gathered = iter([*states, *lists])
     parts[0].dist_sync_fn = lambda value, group: next(gathered)
     parts[0].distributed_available_fn = lambda: True
     result = parts[0].compute()
@@ -152,10 +155,51 @@ def test_processes_find_the_median_of_all_margins(
     assert result.games == len(margins)
 
 
+@given(PAIRS.filter(len))
+def test_keys_that_all_differ_change_no_interval(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
+    plain, keyed = scored(pairs).compute(), scored(pairs, list(range(2 * len(pairs)))).compute()
+    assert (plain.distinct_games, keyed.distinct_games) == (None, 2 * len(pairs))
+    assert replace(keyed, distinct_games=None, independent_pairs=None) == plain
+
+
+@given(PAIRS.filter(len), st.integers(2, 50))
+def test_games_played_again_say_nothing_new(pairs: list[tuple[tuple[int, int], tuple[int, int]]], times: int) -> None:
+    """A hundred times the same two games, and an interval as of two hundred."""
+    keys = list(range(2 * len(pairs)))
+    once, often = scored(pairs, keys).compute(), scored(pairs * times, keys * times).compute()
+    assert often.games == times * once.games and often.distinct_games == once.distinct_games == 2 * len(pairs)
+    assert often.independent_pairs == pytest.approx(len(pairs))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high))
+    assert (often.margin_low, often.margin_high) == pytest.approx((once.margin_low, once.margin_high))
+
+
+@given(PAIRS.filter(lambda pairs: len(pairs) > 1), st.lists(st.integers(0, 6), min_size=40, max_size=40))
+def test_parts_that_repeat_each_other_merged_are_the_match(
+    pairs: list[tuple[tuple[int, int], tuple[int, int]]], kinds: list[int]
+) -> None:
+    """Games that two processes played alike must count as one; no interval is narrower than distinct games allow."""
+    keys = [2 * kinds[k // 2] + k % 2 for k in range(2 * len(pairs))]
+    part = scored(pairs[:1], keys[:2])
+    part.merge_state(scored(pairs[1:], keys[2:]))
+    result = part.compute()
+    assert result == scored(pairs, keys).compute()
+    assert result.distinct_games == len(set(keys))
+    assert result.independent_pairs is not None and result.independent_pairs <= len(set(keys)) / 2
+
+
+def test_a_match_with_games_whose_keys_are_unknown_counts_all_of_them() -> None:
+    part = scored([((1, 3), (-1, -3))], [5, 6])
+    part.merge_state(scored([((1, 3), (-1, -3))]))
+    assert part.compute() == scored([((1, 3), (-1, -3))] * 2).compute()
+
+
 def test_what_is_logged_of_a_match() -> None:
     metric = MatchScore()
     metric.update(torch.tensor([1, 0, 1, -1]), torch.tensor([5, 0, 9, -1]))
     result = metric.compute()
+    metric.reset()
+    metric.update(torch.tensor([1, 0, 1, -1]), torch.tensor([5, 0, 9, -1]), torch.tensor([3, 4, 3, 5]))
+    assert metric.compute().to_log()["distinct_games"] == 3
     assert result.to_log() == {
         "win_rate": 0.625, "draw_rate": 0.25, "win_rate_low": result.low, "win_rate_high": result.high,
         "margin": 3.25, "median_margin": 2.5,
@@ -178,4 +222,6 @@ def test_half_a_pair_and_other_outcomes_are_refused(outcomes: list[int], margins
     metric = MatchScore()
     with pytest.raises(ValueError, match=r"^outcomes"):
         metric.update(torch.tensor(outcomes), torch.tensor(margins))
+    with pytest.raises(ValueError, match=r"^keys: 1 given, expected one for each of 2 games"):
+        metric.update(torch.tensor([1, 0]), torch.tensor([3, 0]), torch.tensor([7]))
     assert metric.compute().games == 0

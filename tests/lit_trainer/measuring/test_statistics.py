@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lit_trainer.measuring.statistics import (
     ELO,
     bradley_terry,
+    independent_pairs,
     mean_interval,
     paired_interval,
     rating_errors,
@@ -45,6 +46,36 @@ def test_the_interval_holds_the_true_score_as_often_as_it_says(skill: float, luc
     matches = played(rng, 2000, 150, skill, luck, 0.1)
     held = np.mean([low <= truth <= high for low, high in map(interval, matches)])
     assert 0.935 <= held <= 0.97
+
+
+@pytest.mark.parametrize("openings", [5, 20, 200])
+def test_with_few_openings_the_interval_still_holds_the_true_score(openings: int) -> None:
+    """Players that never vary play one pair of games an opening; 150 pairs are worth as many as openings, and fewer."""
+    rng = np.random.default_rng(7)
+    truth = played(rng, 400, 5000, 0.3, 1.0, 0.1).mean()
+    held, counted_all = [], []
+    for pairs in played(rng, 2000, openings, 0.3, 1.0, 0.1):
+        repeats = rng.multinomial(150, np.ones(openings) / openings)
+        of_pairs = pairs.mean(axis=1)
+        score = float(repeats @ of_pairs) / 150
+        squares = float(repeats @ (of_pairs - score) ** 2)
+        independent = independent_pairs(np.repeat(repeats[repeats > 0], 2))
+        assert independent <= (repeats > 0).sum()
+        low, high = paired_interval(independent, score, squares * independent / 150)
+        held.append(low <= truth <= high)
+        low, high = paired_interval(150, score, squares)
+        counted_all.append(low <= truth <= high)
+    assert 0.93 <= np.mean(held) <= 0.99
+    assert np.mean(counted_all) < np.mean(held) - 0.03
+
+
+def test_independent_pairs() -> None:
+    """Half the games where all differ, one pair where there is one; games by weight, not by number."""
+    assert independent_pairs(np.ones(300, dtype=np.int64)) == 150.0
+    assert independent_pairs(np.array([150, 150])) == 1.0
+    assert independent_pairs(np.array([], dtype=np.int64)) == 0.0
+    one_often = np.array([151] * 2 + [1] * 98)  # fifty distinct pairs, of which one was played 151 times
+    assert 1.0 < independent_pairs(one_often) < 2.0
 
 
 def test_the_games_interval_would_be_wrong() -> None:

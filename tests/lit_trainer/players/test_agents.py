@@ -84,7 +84,7 @@ def test_with_search_its_endgame_is_exact(checkpoint_path: Path) -> None:
 
 def test_it_plays_whole_matches_as_an_agent_in_python(checkpoint_path: Path) -> None:
     player = PythonPlayer("trained", load_agent(checkpoint_path, simulations=2))
-    outcomes, _ = play_match(player, BuiltinPlayer("random", 1), 10, game="beasty_bar", seed=2)
+    outcomes = play_match(player, BuiltinPlayer("random", 1), 10, game="beasty_bar", seed=2).outcomes
     assert len(outcomes) == 10
 
 

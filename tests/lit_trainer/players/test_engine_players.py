@@ -68,10 +68,10 @@ def test_what_the_mover_cannot_see_changes_no_move(game: str) -> None:
 @pytest.mark.parametrize("game", games())
 def test_it_beats_random(game: str) -> None:
     """Values with the wrong sign, or the least visited action."""
-    outcomes, _ = play_match(IsmctsPlayer(50, 5), BuiltinPlayer("random", 7), 100, game=game, seed=11)
+    outcomes = play_match(IsmctsPlayer(50, 5), BuiltinPlayer("random", 7), 100, game=game, seed=11).outcomes
     assert np.mean((outcomes + 1) / 2) > 0.85
     agent = PythonPlayer("agent", IsmctsAgent(50, seed=5))
-    outcomes, _ = play_match(agent, BuiltinPlayer("random", 7), 40, game=game, seed=11)
+    outcomes = play_match(agent, BuiltinPlayer("random", 7), 40, game=game, seed=11).outcomes
     assert np.mean((outcomes + 1) / 2) > 0.75
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,20 +15,11 @@ from support.pool_tools import First, check_weights, many, through_a_file
 
 from lit_trainer.networks.residual_mlp import ResidualMLP
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
-from lit_trainer.players.opponent_pool import OpponentPool, apportion
+from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.specs import PAST, SELF_PLAY, past_name
-from sim_core import OPPONENTS
+from sim_core import OPPONENTS, GameBatch
 
 # ---------------------------------------------------------------------- shares
-
-
-@given(st.integers(0, 5000), st.lists(st.floats(1e-6, 1), min_size=1, max_size=14))
-def test_apportioning_sums_up_and_stays_within_one(total: int, shares: list[float]) -> None:
-    named = {str(k): share for k, share in enumerate(shares)}
-    counts = apportion(total, named)
-    assert sum(counts.values()) == total
-    for name, share in named.items():
-        assert abs(counts[name] - total * share / sum(shares)) < 1 + 1e-6
 
 
 @given(
@@ -66,11 +58,31 @@ def test_the_plan_follows_the_weights() -> None:
     assert adaptive.plan(100) == {"random": 5, "online": 95}
 
 
+@pytest.mark.parametrize("games", [8, 16])
+def test_every_opponent_is_met_however_few_the_games(games: int) -> None:
+    """Also those at the floor, whose share of an iteration is less than half a game."""
+    pool = AdaptiveOpponentPool(list(OPPONENTS), 0.5, 0.0)
+    pool.update_weights_from_win_rates({name: 1.0 for name in OPPONENTS} | {"online": 0.0})
+    played: Counter[str] = Counter()
+    for _ in range(200):
+        played.update(pool.plan(games))
+    for name, share in pool.shares().items():
+        assert abs(played[name] - 200 * games * share) < 2, played
+
+
+def test_shares_sum_to_one() -> None:
+    pool = OpponentPool(["random", "online"], 0.3, 0.2)
+    assert sum(pool.shares().values()) == pytest.approx(1) and pool.shares()[SELF_PLAY] == pytest.approx(0.5)
+    pool.add_snapshot(50, ResidualMLP(width=2, blocks=0))
+    assert sum(pool.shares().values()) == pytest.approx(1) and pool.shares()[SELF_PLAY] == pytest.approx(0.3)
+    assert OpponentPool([], 0.0, 0.0).shares() == {SELF_PLAY: 1.0}
+
+
 # ---------------------------------------------------------------------- past checkpoints
 
 
 def pool_with_past(**changes: Any) -> OpponentPool:
-    return OpponentPool(["random"], **({"self_play_share": 0.5, "past_share": 0.3} | changes))
+    return OpponentPool(**({"opponents": ["random"], "self_play_share": 0.5, "past_share": 0.3} | changes))
 
 
 @pytest.mark.parametrize("max_past", [1, 2, 3, 7, 10])
@@ -152,6 +164,38 @@ def test_fixed_weights_are_the_configurations_and_adaptive_ones_keep_their_floor
     adaptive = AdaptiveOpponentPool(names)
     adaptive.load_state_dict(state)
     check_weights(adaptive)
+
+
+def test_owed_games_are_saved(tmp_path: Any) -> None:
+    """So a resumed run meets opponents in the same iterations."""
+    pool, again = (OpponentPool(list(OPPONENTS), 0.5, 0.0) for _ in range(2))
+    for _ in range(3):
+        pool.plan(8)
+    state = through_a_file(pool.state_dict(), tmp_path / "pool.pt")
+    again.load_state_dict(state)
+    assert [again.plan(8) for _ in range(9)] == [pool.plan(8) for _ in range(9)]
+    again.load_state_dict({key: value for key, value in state.items() if key != "owed"})
+    assert again.plan(8) == OpponentPool(list(OPPONENTS), 0.5, 0.0).plan(8), "older files owe nothing"
+
+
+@pytest.mark.parametrize("owed", [3, {"random": "1"}, {"random": math.nan}])
+def test_wrong_owed_games_are_refused(owed: Any) -> None:
+    pool = OpponentPool(["random"])
+    with pytest.raises(ValueError, match=r"^opponent_pool: owed: .* found, expected a number of games by opponent"):
+        pool.check_state(pool.state_dict() | {"owed": owed}, {})
+
+
+@pytest.mark.parametrize(("temperature", "kinds"), [(0.0, 2), (1.0, 2), (1e-3, 1)])
+def test_a_past_checkpoint_samples_also_where_the_learner_plays_its_best_move(temperature: float, kinds: int) -> None:
+    """At temperature 0 all its games from one deal would be the same game."""
+    torch.manual_seed(2)
+    network = ResidualMLP("connect_four", width=8, blocks=0)
+    pool = pool_with_past(opponents=[], past_share=1.0, self_play_share=0.0)
+    pool.add_snapshot(50, network)
+    name = past_name(50)
+    player = pool.players_of({name: 1}, network, temperature)[name].player(3)
+    batch = GameBatch(64, game="connect_four")
+    assert min(len(set(player.act(batch).actions.tolist())), 2) == kinds
 
 
 # ---------------------------------------------------------------------- what is refused

@@ -39,7 +39,7 @@ class Last:
 def test_an_agent_in_python_plays_whole_matches() -> None:
     agent = Last()
     assert isinstance(agent, Agent)
-    outcomes, margins = play_match(
+    outcomes, margins, _ = play_match(
         PythonPlayer("last", agent), BuiltinPlayer("random", 1), 20, game="beasty_bar", seed=2
     )
     assert (np.sign(margins) == outcomes).all()
@@ -53,7 +53,7 @@ def test_an_agent_in_python_plays_whole_matches() -> None:
 def test_an_agent_in_python_against_itself() -> None:
     """The same game from both seats: one wins exactly what the other loses."""
     player = PythonPlayer("last", Last())
-    outcomes, margins = play_match(player, player, 20, game="beasty_bar", seed=2)
+    outcomes, margins, _ = play_match(player, player, 20, game="beasty_bar", seed=2)
     assert (outcomes[::2] == -outcomes[1::2]).all()
     assert (margins[::2] == -margins[1::2]).all()
 

@@ -84,7 +84,9 @@ def test_what_each_kind_makes(checkpoint_path: Path) -> None:
     assert agent.player(1).time_limit == 3.0
     again = pickle.loads(pickle.dumps(agent))
     assert (again.name, again.time_limit, again.agent.place) == (agent.name, 3.0, 0)
-    outcomes, _ = play_match(agent.player(1), make(f"{checkpoint_path}@2").player(2), 4, game="beasty_bar", seed=1)
+    outcomes = play_match(
+        agent.player(1), make(f"{checkpoint_path}@2").player(2), 4, game="beasty_bar", seed=1
+    ).outcomes
     assert len(outcomes) == 4
 
 

@@ -1,32 +1,78 @@
-"""The report's files, of a real checkpoint, by the command."""
+"""The parts of an agent's report, against thoughts and turns whose picture and table are known."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
+import numpy as np
 import pytest
 
-from lit_trainer.__main__ import main
+from lit_trainer.measuring.agent_analysis import OWN_TURNS, STAGES, Thoughts, holding_worth, play_shares
+from lit_trainer.reporting.agent_report import (
+    ANIMALS,
+    animals_picture,
+    by_animal,
+    calibration_picture,
+    game_as_markdown,
+)
+
+POSITIONS = 6000
 
 
-def test_the_command_writes_pictures_numbers_and_games(checkpoint_path: Path, tmp_path: Path) -> None:
-    out = tmp_path / "report"
-    flags = ["--simulations=2", "--games=60", "--opponents=[random,itself]"]
-    main(["report", f"--ckpt_path={checkpoint_path}", f"--out={out}", *flags])
-    for name in ("animals.png", "calibration.png"):
-        assert (out / name).read_bytes()[:4] == b"\x89PNG"
-    facts = json.loads((out / "report.json").read_text())
-    assert len(facts["played_when_held"]) == len(facts["worth_of_holding"]) == 12
-    assert set(facts["calibration"]) == {"turns 0 to 5", "turns 6 to 11", "turns 12 to 15"}
-    assert 0 <= facts["first_player_score"] <= 1
-    text = (out / "games.md").read_text()
-    assert text.count("## Against") == 2 and text.count("| 24 |") == 2
-    assert not list(out.glob(".*"))
+@pytest.fixture(scope="module")
+def thoughts() -> Thoughts:
+    """Random hands of four, of which the strongest animal is played; the search is always right, the network never."""
+    generator = np.random.default_rng(4)
+    hands = np.zeros((POSITIONS, 12), dtype=bool)
+    for row in hands:
+        row[generator.choice(12, 4, replace=False)] = True
+    plies = np.arange(POSITIONS) % 24
+    outcomes = generator.choice(np.array([-1, 1], dtype=np.int8), POSITIONS)
+    return Thoughts(
+        plies, hands, hands.argmax(axis=1), -outcomes.astype(np.float32), outcomes.astype(np.float32), outcomes
+    )
 
 
-def test_a_missing_checkpoint_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["report", f"--ckpt_path={tmp_path / 'none.ckpt'}", f"--out={tmp_path / 'out'}"])
-    assert "none.ckpt" in capsys.readouterr().err.splitlines()[-1]
-    assert not (tmp_path / "out").exists()
+def test_the_maps_are_in_percent_and_points(thoughts: Thoughts) -> None:
+    """Shares that are drawn as fractions, or a worth in values, of which 1 is half a point of win chance."""
+    shares, worth = animals_picture(thoughts).axes[:2]
+    assert [label.get_text() for label in shares.get_yticklabels()] == ANIMALS
+    drawn = np.array(shares.images[0].get_array(), dtype=float)
+    assert drawn.shape == (12, OWN_TURNS) and (drawn[0] == 100).all() and (drawn[-3:] == 0).all()
+    np.testing.assert_allclose(drawn, 100 * play_shares(thoughts))
+    np.testing.assert_allclose(np.array(worth.images[0].get_array(), dtype=float), 50 * holding_worth(thoughts))
+
+
+def test_network_and_search_are_compared_by_stage(thoughts: Thoughts) -> None:
+    """Values of one that are drawn under the name of the other."""
+    network, search = calibration_picture(thoughts).axes
+    for axes, name, came in ((network, "network", 1), (search, "search", -1)):
+        assert axes.get_title() == f"Value of the {name}"
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == list(STAGES)
+        for line in axes.lines[1:]:
+            assert line.get_xydata().tolist() == [[-1, came], [1, -came]]
+
+
+def test_a_table_is_named_by_animal() -> None:
+    found = by_animal(np.arange(24).reshape(12, 2) / 7)
+    assert list(found) == ANIMALS and found[ANIMALS[1]] == [0.286, 0.429]
+
+
+TURN = {
+    "ply": 4,
+    "player": "agent",
+    "position": "LM - K LMHC/KPSG 3 more",
+    "action": "C1",
+    "chance": 61.6,
+    "best": [["C1", 80.0], ["H", 20.0]],
+    "agrees": True,
+}
+LAST = {"ply": 24, "position": "- LK MZ -/- 0", "scores": [11, 7], "winner": 0}
+
+
+def test_a_game_is_a_row_for_each_turn() -> None:
+    """A turn that is counted from 0, or a doubtful action without its mark."""
+    doubtful = TURN | {"ply": 5, "player": "random", "agrees": False}
+    lines = game_as_markdown([TURN, doubtful, LAST]).splitlines()
+    assert lines[2] == "| 5 | agent | `LM` `-` `K` | `LMHC/KPSG` | **C1** | 62 % | C1 80 %, H 20 % |"
+    assert lines[3] == lines[2].replace("| 5 | agent", "| 6 | random").replace("**C1**", "**C1** ?")
+    assert lines[-1] == "The bar at the end: `LK`, 11 to 7 points, player 0 wins."
+    assert game_as_markdown([TURN, LAST | {"winner": None}]).endswith("11 to 7 points, a draw.\n")

@@ -93,6 +93,43 @@ def test_a_checkpoint_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     assert "history" not in saved(tmp_path / "new.ckpt")["EvaluationFigures"]
 
 
+@pytest.mark.parametrize("order", [(EvaluationReport, EvaluationFigures), (EvaluationFigures, EvaluationReport)])
+def test_another_run_begins_its_own_history(order: tuple[type, type], tmp_path: Path) -> None:
+    """One run's scores in the curve of the next, or a longer run that loses its beginning."""
+    callbacks = [kind() for kind in order]
+    trainer = fit(tmp_path, callbacks, 2)
+    fit(tmp_path, callbacks[1:], 1)
+    assert [callback.history for callback in callbacks] == [SCORES, {"easy": {1: 1 / 8}}]
+    trainer.fit_loop.max_epochs = 3
+    trainer.fit(Evaluated())
+    assert [callback.history for callback in callbacks] == [{"easy": SCORES["easy"] | {3: 3 / 8}}] * 2
+    fit(tmp_path, callbacks, 1)
+    assert [callback.history for callback in callbacks] == [{"easy": {1: 1 / 8}}] * 2
+
+
+def test_what_a_module_scored_before_its_run_is_kept(tmp_path: Path) -> None:
+    """A curve that does not show where the run began, or that begins with another module."""
+    report = EvaluationReport()
+    trainer, other = fit(tmp_path, [report], 1), Evaluated()
+    trainer.validate(Evaluated(), verbose=False)
+    fit(tmp_path, [report], 1)
+    assert report.history == {"easy": {1: 1 / 8}}
+    trainer = Trainer(
+        max_epochs=1, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=tmp_path,
+        enable_progress_bar=False, enable_model_summary=False, logger=False, callbacks=[report],
+        enable_checkpointing=False, num_sanity_val_steps=0,
+    )  # fmt: skip
+    trainer.validate(other, verbose=False)
+    trainer.fit(other)
+    assert report.history == {"easy": {0: 1 / 8, 1: 1 / 8}}
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    bare = torch.load(tmp_path / "one.ckpt", weights_only=True) | {"callbacks": {}}
+    torch.save(bare, tmp_path / "bare.ckpt")
+    trainer.fit_loop.max_epochs = 2
+    trainer.fit(other, ckpt_path=tmp_path / "bare.ckpt")
+    assert report.history == {"easy": {2: 2 / 8}}, "the checkpoint has none"
+
+
 @pytest.mark.parametrize("name", ["tests/data/legacy_run/last.ckpt", "checkpoints/iter600.ckpt"])
 def test_the_histories_of_kept_checkpoints_are_read(name: str) -> None:
     checkpoint = torch.load(ROOT / name, weights_only=True)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lit_trainer.measuring.metrics import MatchResult
+from lit_trainer.reporting.evaluation_report import EvaluationReport
 from lit_trainer.reporting.logged_figures import EvaluationFigures, log_figure
 
 
@@ -147,6 +148,82 @@ def test_the_module_is_left_as_it_was_and_a_diverged_one_ends_no_run(
     assert modes == [(False, False)] * 2
     assert module.training and module.layer.training and not module.frozen.training
     assert ("value/calibration" in [name for name, _, _ in recorder.images]) == (value == 0.0)
+
+
+@FROZEN
+def test_another_run_begins_with_its_own_weights(data: LightningDataModule, tmp_path: Path) -> None:
+    figures = EvaluationFigures()
+    fit(data, tmp_path, [figures, Reweighs()], 2)
+    fit(data, tmp_path, [figures], 1)
+    assert figures.weights == {"easy": {0: 0.25, 1: 0.25}, "hard": {0: 0.75, 1: 0.75}}
+
+
+class Rated(Evaluated):
+    """Computes values as the loss computes its outputs, in the precision of its weights."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        out = self.layer(x)
+        return out if x.shape[0] != 4096 else (out, torch.tanh(out[:, 0]) + torch.zeros(1))
+
+
+@FROZEN
+@pytest.mark.parametrize("precision", ["32-true", "bf16-true", "64-true", "bf16-mixed"])
+def test_every_precision_of_the_trainer(precision: Any, data: LightningDataModule, tmp_path: Path) -> None:
+    """A forward pass around the trainer's precision: inputs of another kind than the weights."""
+    data.window = Replay()  # type: ignore[attr-defined]
+    recorder = Recorder()
+    trainer = Trainer(
+        max_epochs=1, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=tmp_path,
+        enable_progress_bar=False, enable_model_summary=False, logger=recorder, enable_checkpointing=False,
+        callbacks=[EvaluationFigures()], log_every_n_steps=1, precision=precision,
+    )  # fmt: skip
+    trainer.fit(Rated(), data)
+    assert "value/calibration" in [name for name, _, _ in recorder.images]
+
+
+class Broken(Recorder):
+    """A logger whose service is gone."""
+
+    def log_image(self, key: str, images: list[Any], step: int | None = None) -> None:
+        raise ConnectionError("no service")
+
+
+@FROZEN
+def test_a_figure_ends_no_run(data: LightningDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forward pass, a plot, a logger or a disk that fails; the module stays as it was, other figures are logged."""
+
+    class Failing(Evaluated):
+        def forward(self, x: torch.Tensor) -> Any:
+            if x.shape[0] == 4096:
+                raise RuntimeError("no forward")
+            return self.layer(x)
+
+    def no_plot(*args: Any) -> Any:
+        raise ValueError("no plot")
+
+    monkeypatch.setattr("lit_trainer.reporting.logged_figures.score_intervals", no_plot)
+    data.window = Replay()  # type: ignore[attr-defined]
+    module, recorder = Failing(), Recorder()
+    (tmp_path / "curve.png").mkdir()  # no file can be written there
+    trainer = Trainer(
+        max_epochs=2, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=tmp_path,
+        enable_progress_bar=False, enable_model_summary=False, logger=[Broken(), recorder], log_every_n_steps=1,
+        enable_checkpointing=False, callbacks=[EvaluationFigures(), EvaluationReport("curve.png")],
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="is left out") as warned:
+        trainer.fit(module, data)
+    said = " ".join(str(warning.message) for warning in warned)
+    for what in (
+        "value/calibration is left out: RuntimeError: no forward",
+        "evaluation/scores is left out: ValueError: no plot",
+        "evaluation/win_rates of Broken is left out: ConnectionError: no service",
+        "curve.png is left out: IsADirectoryError",
+    ):
+        assert what in said
+    assert trainer.current_epoch == 2
+    assert module.training and module.layer.training and not module.frozen.training
+    names = {name for name, _, _ in recorder.images}
+    assert names == {"evaluation/win_rates", "opponents/weights"}
 
 
 @pytest.mark.parametrize(("name", "value"), [("calibration_positions", -1), ("calibration_bins", 0)])

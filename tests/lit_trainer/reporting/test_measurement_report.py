@@ -61,7 +61,7 @@ def test_results_are_those_of_the_matches(
             player = NetworkPlayer(
                 TorchEvaluator(network.eval()), simulations=number, temperature=0.0, seed=derive_seed(seed, "search")
             )
-            outcomes, margins = play_match(player, opponent, GAMES, game="beasty_bar", seed=seed)
+            outcomes, margins, _ = play_match(player, opponent, GAMES, game="beasty_bar", seed=seed)
             found = module.measurement[number][name]
             counts = tuple((outcomes == kind).sum() for kind in (1, 0, -1))
             assert (found.wins, found.draws, found.losses) == counts

@@ -50,14 +50,16 @@ def test_the_card_has_what_a_test_measured(tmp_path: Path, monkeypatch: pytest.M
     card = Path("player", "README.md").read_text()
     said = json.loads(path.read_text())
     row = said["results"][0]
-    cells = ["policy alone", "random", row["wins"], row["draws"], row["losses"], f"{100 * row['score']:.1f}"]
+    counts = [row[name] for name in ("wins", "draws", "losses", "distinct_games")]
+    cells = ["policy alone", "random", *counts, f"{100 * row['score']:.1f}"]
     assert "| " + " | ".join(map(str, cells)) + " |" in card
     assert said["date"] in card and "Unmeasured" not in card
     network = Checkpoint.read(SHIPPED).network
     assert read_record(path, network, 600) == said
-    earlier = said | {"results": [{key: row[key] for key in row if key != "median_margin"} for row in said["results"]]}
+    later = {"median_margin", "distinct_games", "independent_pairs"}
+    earlier = said | {"results": [{key: row[key] for key in row if key not in later} for row in said["results"]]}
     path.write_text(json.dumps(earlier))
-    assert read_record(path, network, 600) == earlier, "a file of a version that did not know the median"
+    assert read_record(path, network, 600) == earlier, "a file of a version that did not know them"
     for field, value in (("iteration", 599), ("rules_version", 0), ("format", 2), ("results", [{}])):
         path.write_text(json.dumps(said | {field: value}))
         with pytest.raises(ValueError, match=r"^test_json: .*test\.json' (measured|has format|is no record)"):

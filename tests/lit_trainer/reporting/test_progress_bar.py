@@ -51,3 +51,31 @@ def test_games_are_shown_while_they_are_played_and_nobody_listens_after(
     assert bar.listeners == [int(playing)] * 2
     assert len(bar.labels) == 2 * playing and all("Self-play" in label for label in bar.labels)
     assert getattr(data, "on_progress", []) == []
+
+
+def test_a_run_that_ends_within_games_leaves_nothing_to_the_next_one(tmp_path: Path) -> None:
+    """A listener that stays, and a line of games that the next run's display does not know."""
+
+    class Interrupted(Shown):
+        ends = True
+
+        def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+            if self.ends:
+                trainer.datamodule.on_progress[0](1.0, 4)  # type: ignore[attr-defined]
+                raise RuntimeError("stop")
+            super().on_train_batch_end(trainer, *args, **kwargs)
+
+    bar, data = Interrupted(), Playing()
+
+    def fit() -> None:
+        Trainer(
+            max_epochs=1, limit_train_batches=2, limit_val_batches=0, accelerator="cpu", default_root_dir=tmp_path,
+            enable_model_summary=False, logger=False, enable_checkpointing=False, callbacks=[bar],
+        ).fit(BoringModel(), data)  # fmt: skip
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fit()
+    assert data.on_progress == []
+    bar.ends = False
+    fit()
+    assert bar.listeners == [1, 1] and all("Self-play" in label for label in bar.labels)

@@ -24,14 +24,18 @@ def test_a_kept_tournament_is_read_back_whole(finished: Tournament, tmp_path: Pa
 
 
 def test_a_file_of_an_earlier_version_is_read(finished: Tournament, tmp_path: Path) -> None:
-    """It has no median."""
+    """It has no median, no counts of distinct games, and no openings."""
     path = tmp_path / "tournament.json"
     write_tournament(path, finished)
     record = json.loads(path.read_text())
-    del record["pairings"][0]["median_margin"]
+    del record["opening_plies"]
+    for name in ("median_margin", "distinct_games", "independent_pairs"):
+        del record["pairings"][0][name]
     path.write_text(json.dumps(record))
     (pairing,) = resume_tournament(path, finished).pairings
-    assert pairing.result == replace(finished.pairings[0].result, median_margin=None)
+    assert pairing.result == replace(
+        finished.pairings[0].result, median_margin=None, distinct_games=None, independent_pairs=None
+    )
 
 
 def test_a_damaged_file_is_refused_by_name(finished: Tournament, tmp_path: Path) -> None:
@@ -53,6 +57,8 @@ def test_the_file_of_another_tournament_is_refused_by_name(finished: Tournament,
     for wanted, words in (
         (replace(finished, games=10), "games: 10 given, but "),
         (replace(finished, seed=4), "seed: 4 given, but "),
+        (replace(finished, device="cuda"), "device: 'cuda' given, but "),
+        (replace(finished, opening_plies=2), "opening_plies: 2 given, but "),
         (replace(finished, entries=(first,)), "agents: 1 given, but "),
         (replace(finished, entries=(second, first)), "agents: 'a.ckpt@4' stands where 'weak' stood"),
         (replace(finished, entries=(first, replace(second, identity="def@4"))), "'a.ckpt@4' has other weights now"),

@@ -89,6 +89,23 @@ def test_temperature_is_asked_in_every_iteration() -> None:
     assert [len(openings(one.generate(iteration))) > 1 for iteration in range(3)] == [True, False, True]
 
 
+def test_each_iteration_and_each_process_has_its_own_deals() -> None:
+    """Else a run would learn from the same few thousand deals for ever."""
+    settings = replace(PLAIN, games=8, simulations=0)
+    network = ResidualMLP("beasty_bar", width=8, blocks=0)
+
+    def deals(iteration: int, **changes: int) -> set[bytes]:
+        games = generator(settings, network, **changes).generate(iteration)
+        batch = GameBatch.from_packed(games.states)
+        # what is left to draw, as the game ends, tells deals apart
+        return {games.states[row].tobytes() for row in np.flatnonzero(batch.ply == 0)}
+
+    first = deals(0)
+    assert len(first) == 8 and deals(0) == first
+    for others in (deals(1), deals(2), deals(0, rank=1), deals(0, seed=6)):
+        assert len(others) == 8 and not others & first
+
+
 def test_settings_are_asked_in_every_iteration() -> None:
     """A schedule changes them between two iterations."""
     changing = iter([PLAIN, replace(PLAIN, games=3, simulations=0)])

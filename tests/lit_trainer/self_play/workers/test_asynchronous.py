@@ -101,11 +101,23 @@ def test_the_plan_is_followed_over_chunks(start: Start, agents: Any) -> None:
         assert games.stats.games == sum(map(sum, games.results.values())) == 42  # six chunks of seven
         played.update({name: sum(result) for name, result in games.results.items()})
         deals.add(games.states.tobytes())
-    planned = {name: 5 * 42 / 40 * count for name, count in pool.plan(40).items()}
+    planned = {name: 5 * 42 * share for name, share in pool.shares().items()}
     assert played.keys() == planned.keys()
     for name, count in planned.items():
         assert abs(played[name] - count) <= 2 * 2, (name, played, planned)  # a game and a chunk under way, by worker
     assert len(deals) == 5
+    # what the workers still owe is what the pool would save, but for games under way
+    owed = pool.apportionment.owed
+    assert owed.keys() == planned.keys() and abs(sum(owed.values())) < 1e-6
+    assert all(abs(due) <= 2 for due in owed.values()) and any(owed.values())
+
+
+def test_workers_begin_with_what_the_pool_owes(start: Start) -> None:
+    """Else each resume would take a rare opponent's games from it."""
+    pool = OpponentPool(["random"], 0.98, 0.0)
+    pool.apportionment.owed = {"self_play": -6.0, "random": 6.0}
+    games = start(player(), pool, games=8, count=1).collect(0)
+    assert sum(games.results["random"]) == 6
 
 
 def test_closed_workers_are_gone_and_new_ones_start(start: Start) -> None:

@@ -13,7 +13,7 @@ from lit_trainer.self_play.workers.messages import WorkerSetup, pickled_network
 
 
 def setup(**changes: Any) -> WorkerSetup:
-    plain = WorkerSetup(0, b"", {}, 5, 0, 0, 2, "cpu", 0, 0, 0)
+    plain = WorkerSetup(0, b"", {}, 5, 0, 0, 2, "cpu", 0, 0, 0, {})
     return dataclasses.replace(plain, **changes)
 
 

@@ -15,10 +15,10 @@ from support.process_tools import alive, needs_proc, wait_for
 from support.worker_games import player, self_play
 
 from lit_trainer import OpponentPool, ResidualMLP
+from lit_trainer.players.apportionment import Apportionment
 from lit_trainer.players.roster import pickled
 from lit_trainer.self_play.generator import play_games
 from lit_trainer.self_play.settings import GenerationSettings
-from lit_trainer.self_play.workers.chunks import ChunkPlanner
 from lit_trainer.self_play.workers.messages import Abandoned, Chunk, Order, WorkerSetup, pickled_network
 from lit_trainer.self_play.workers.pool import WorkerPool
 from lit_trainer.self_play.workers.process import Line, _ChunkPlayer
@@ -50,6 +50,7 @@ def a_setup(network: ResidualMLP, pool: OpponentPool, shared: SharedState, **cha
         max_past=pool.max_past,
         shared_fd=os.dup(shared.fd),
         trainer_pid=os.getpid(),
+        owed={},
     )
     return replace(setup, **changes)
 
@@ -61,13 +62,13 @@ def test_a_worker_plays_what_the_same_settings_play_here(make_network: Callable[
     pool.add_snapshot(7, past)
     shared = SharedState(network, pool.max_past)
     setup = a_setup(network, pool, shared)
-    shared.publish(9, network, 0.7, pool.plan(24), pool.past)
+    shared.publish(9, network, 0.7, pool.shares(), pool.past)
     worker = _ChunkPlayer(setup)
-    planner = ChunkPlanner()
+    apportionment = Apportionment()
     for chunk in range(2):
         played = worker.play(Order(SETTINGS, 12))
         assert isinstance(played, Chunk) and played.version == 9
-        plan = planner.next(pool.plan(24), 12)
+        plan = apportionment.next(12, pool.shares())
         here = play_games(
             SETTINGS,
             network.eval(),
@@ -89,7 +90,7 @@ def test_settings_that_differ_play_other_games(make_network: Callable[..., Resid
     """The test above would not see a setting that changes nothing."""
     network, pool = make_network(1), OpponentPool(["random"], 0.0, 0.0)
     shared = SharedState(network, pool.max_past)
-    shared.publish(9, network, 1.0, pool.plan(24), {})
+    shared.publish(9, network, 1.0, pool.shares(), {})
 
     def played(settings: GenerationSettings) -> Any:
         worker = _ChunkPlayer(a_setup(network, pool, shared))
@@ -109,20 +110,22 @@ def test_a_chunk_is_given_up_once_its_weights_are_too_old() -> None:
     """Played to its end it would be dropped anyway, and the newest weights would wait for it."""
     network, pool = player(), self_play()
     shared = SharedState(network, pool.max_past)
-    shared.publish(4, network, 1.0, pool.plan(24), {})
+    shared.publish(4, network, 1.0, pool.shares(), {})
     worker = _ChunkPlayer(a_setup(network, pool, shared, max_staleness=2))
     read = worker.shared.read
 
     def read_and_fall_behind(*arguments: Any) -> Any:
         found = read(*arguments)
-        shared.publish(behind, network, 1.0, pool.plan(24), {})
+        shared.publish(behind, network, 1.0, pool.shares(), {})
         return found
 
     worker.shared.read = read_and_fall_behind  # type: ignore[method-assign]
     behind = 6
     assert isinstance(worker.play(Order(SETTINGS, 12)), Chunk), "two iterations behind are allowed"
     behind = 9
+    owed = worker.apportionment.owed
     assert worker.play(Order(SETTINGS, 12)) == Abandoned(6, 12)
+    assert worker.apportionment.owed == owed, "games that were given up count for nobody"
     worker.shared.close()
     shared.close()
 

@@ -15,7 +15,7 @@ import torch
 from lit_trainer import OpponentPool, ResidualMLP
 from lit_trainer.self_play.workers.shared_state import SharedState
 
-PLAN = {"self_play": 3, "random": 2}
+SHARES = {"self_play": 0.6, "random": 0.4}
 
 
 class Counting(ResidualMLP):
@@ -37,9 +37,9 @@ def test_what_is_published_is_what_is_read(shared: SharedState) -> None:
     """A tensor at the wrong place, of the wrong type, or rounded."""
     trainer, worker = Counting(), Counting()
     assert shared.version == -1
-    shared.publish(7, trainer, 0.1, PLAN, {})
+    shared.publish(7, trainer, 0.1, SHARES, {})
     published = SharedState(worker, 2, os.dup(shared.fd)).read(worker)
-    assert (published.version, published.temperature, published.plan) == (7, 0.1, PLAN)
+    assert (published.version, published.temperature, published.shares) == (7, 0.1, SHARES)
     assert (published.past, published.new_past) == (frozenset(), {})
     for key, value in trainer.state_dict().items():
         assert torch.equal(worker.state_dict()[key], value), key
@@ -52,7 +52,7 @@ def test_past_checkpoints_come_once_and_their_places_are_used_again(shared: Shar
         with torch.no_grad():
             network.stem.weight.fill_(iteration)
         pool.add_snapshot(iteration, network)
-        shared.publish(iteration, network, 1.0, PLAN, pool.past)
+        shared.publish(iteration, network, 1.0, SHARES, pool.past)
         published = shared.read(network, known)
         assert (published.past, set(published.new_past)) == (kept, new)
         known = set(published.past)
@@ -66,8 +66,8 @@ def test_what_does_not_fit_is_refused(shared: SharedState) -> None:
     with pytest.raises(ValueError, match=r"^network: .*config"):
         SharedState(Counting(width=32), 2, os.dup(shared.fd))
     with pytest.raises(ValueError, match=r"^past: 3 .*at most 2"):
-        shared.publish(1, Counting(), 1.0, PLAN, {key: {} for key in (1, 2, 3)})
-    with pytest.raises(ValueError, match=r"^plan: "):
+        shared.publish(1, Counting(), 1.0, SHARES, {key: {} for key in (1, 2, 3)})
+    with pytest.raises(ValueError, match=r"^opponents: "):
         shared.publish(1, Counting(), 1.0, {"x" * 70_000: 1}, {})
     assert shared.version == -1
 
@@ -84,7 +84,7 @@ seen = set()
 while (read := shared.read(network)).version < 10**6:
     parts = [*network.state_dict().values(), *(w for past in read.new_past.values() for w in past.values())]
     found = {value for part in parts for value in (part.min().item(), part.max().item())}
-    found |= {read.temperature, float(read.plan["random"]), *map(float, read.past)}
+    found |= {read.temperature, float(read.shares["random"]), *map(float, read.past)}
     assert found == {float(read.version)}, (read.version, found)
     seen.add(read.version)
 print(len(seen))
@@ -135,6 +135,6 @@ def test_no_reader_sees_half_of_an_update() -> None:
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="has no /dev/shm")
 def test_the_memory_has_no_name_that_could_stay_behind(shared: SharedState) -> None:
-    shared.publish(1, Counting(), 1.0, PLAN, {})
+    shared.publish(1, Counting(), 1.0, SHARES, {})
     mine = [path for path in Path("/dev/shm").iterdir() if path.stat().st_ino == os.fstat(shared.fd).st_ino]
     assert mine == []

@@ -1,0 +1,114 @@
+"""How SIGTERM ends a run: at points where the run asks, and in all processes together."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from lit_trainer.learning.stopping import CommonStop
+
+
+def quiet(**options: Any) -> Trainer:
+    return Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        **options,
+    )
+
+
+def asked(stop: CommonStop) -> list[Callable[[], object]]:
+    """Every way in which a run asks whether to end."""
+    return [stop.heed, stop.agree, lambda: stop.agree(patiently=True), lambda: stop.together(lambda: 1)]
+
+
+def test_without_a_signal_nothing_ends() -> None:
+    """A data module that is used without a trainer asks, too."""
+    stop = CommonStop()
+    stop.listen()
+    for ask in asked(stop):
+        ask()
+    stop.attach(quiet())
+    assert stop.together(lambda: "done") == "done"
+
+
+def test_one_process_ends_where_it_asks(tmp_path: Path) -> None:
+    """A signal that Lightning's handler notes and self-play does not, so that its games are played to the end."""
+    stop = CommonStop()
+    met: list[int] = []
+
+    class Told(Callback):
+        def on_train_batch_start(self, *given: Any) -> None:
+            met.append(given[-1])
+            for ask in asked(stop):
+                ask()
+            if len(met) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+                for ask in asked(stop):
+                    with pytest.raises(SIGTERMException):
+                        ask()
+
+    trainer = quiet(max_epochs=5, callbacks=[Told()], default_root_dir=tmp_path)
+    stop.attach(trainer)
+    with pytest.raises(SIGTERMException):
+        trainer.fit(BoringModel())
+    assert met == [0, 1]
+    stop.attach(quiet())
+    stop.heed()  # another run was not told
+
+
+def test_one_process_keeps_its_trainer_s_handler() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    stop = CommonStop()
+    stop.attach(quiet())
+    stop.listen()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def _one_of_two(rank: int, folder: str) -> None:
+    os.environ["LOCAL_RANK"] = str(rank)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    said: list[str] = []
+    signal.signal(signal.SIGTERM, lambda *_: said.append("handler before"))
+    stop = CommonStop()
+    stop.attach(quiet(strategy="ddp", devices=2))
+    stop.listen()
+    said.append(f"together {stop.together(lambda: rank)}")
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def work() -> None:
+        stop.heed()
+        said.append("worked")
+
+    for ask in (lambda: stop.together(work), stop.agree):
+        try:
+            ask()
+        except SIGTERMException:
+            said.append("ended")
+    torch.save(said, f"{folder}/{rank}")
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_processes_end_together(tmp_path: Path) -> None:
+    """One that was told leaves the other waiting for ever; or the other one's finished part is cut short."""
+    mp.start_processes(_one_of_two, (str(tmp_path),), nprocs=2, start_method="spawn")
+    first, second = (torch.load(tmp_path / str(rank), weights_only=True) for rank in range(2))
+    assert first == ["together 0", "worked", "ended", "ended"]
+    assert second == ["together 1", "handler before", "ended", "ended"]
