@@ -130,6 +130,14 @@ class Checkpoint:
         """Returns the network with its weights, on the CPU and in evaluation mode. It is built once.
 
         Raises:
+            ValueError: See `new_network`.
+        """
+        return self.new_network().eval().requires_grad_(False)
+
+    def new_network(self) -> PolicyValueNetwork:
+        """Returns the network with its weights, on the CPU and ready to learn. It is built anew at every call.
+
+        Raises:
             ValueError: The network's class or its game is unknown, or its class, arguments or weights do not fit.
         """
         description = self.description
@@ -152,7 +160,7 @@ class Checkpoint:
         except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{self._file} is damaged: its network cannot be built ({error})") from None
         self.check_fits(network)
-        return network.eval().requires_grad_(False)
+        return network
 
     def check_fits(self, network: PolicyValueNetwork, heads_may_differ: bool = False) -> None:
         """Refuses a network that is not the checkpoint's: another class, arguments, game, rules or observation.

@@ -1,4 +1,4 @@
-"""Run inside a debug build: asserts that it has bounds checks in its C, and tries games at their first use."""
+"""Asserts, inside a debug build, that its C has bounds checks, and that games are tried at their first use."""
 
 from __future__ import annotations
 

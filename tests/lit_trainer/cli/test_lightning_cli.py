@@ -87,6 +87,38 @@ def test_a_configuration_names_its_run_once(name: str) -> None:
     assert {logger.log_dir for logger in made.trainer.loggers} == {f"runs/{name}/version_0"}
 
 
+PLATEAU = "ReduceLROnPlateau"
+
+
+@pytest.mark.filterwarnings("ignore:GPU available")
+def test_a_schedule_that_follows_a_metric_keeps_its_monitor(tmp_path: Path) -> None:
+    """A traceback once the run's folder is made."""
+    Path("plateau.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "model": {
+                    "lr_scheduler": {
+                        "class_path": f"lightning.pytorch.cli.{PLATEAU}",
+                        "init_args": {"monitor": "val/mean_win_rate", "mode": "max"},
+                    }
+                }
+            }
+        )
+    )
+    made = BuiltOnce(["--config=plateau.yaml", "--trainer.accelerator=cpu"], run=False)
+    found = made.model.configure_optimizers()["lr_scheduler"]
+    assert type(found["scheduler"]).__name__ == PLATEAU and found["scheduler"].mode == "max"
+    assert found["monitor"] == "val/mean_win_rate"
+
+
+@pytest.mark.parametrize("package", ["lightning.pytorch.cli", "torch.optim.lr_scheduler"])
+def test_a_schedule_without_its_metric_ends_in_one_line(package: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("fit", "--trainer.accelerator=cpu", f"--model.lr_scheduler={package}.{PLATEAU}")
+    assert "monitor" in capsys.readouterr().err.splitlines()[-1]
+    assert list(Path().iterdir()) == []
+
+
 WEIGHTS = "runs/quickstart/version_{}/checkpoints/last.ckpt"
 BRIEF = ["--trainer.max_epochs=1", "--evaluate_first=false", "--trainer.limit_val_batches=0"]
 
