@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from reference import rules as reference
 
 from lit_trainer.measuring.matches import play_match
@@ -59,7 +60,9 @@ def test_an_agent_in_python_against_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, "L", 0, Action.parse("X=P3"), Action(0, "beasty_bar_animals")], ids=lambda answer: repr(answer)
+    "answer",
+    [None, "L", 0, np.int64(0), np.array(0), torch.tensor(0), Action.parse("X=P3"), Action(0, "beasty_bar_animals")],
+    ids=repr,
 )
 def test_an_illegal_answer_names_opponent_and_position(answer: Any) -> None:
     class Wrong:
@@ -73,4 +76,5 @@ def test_an_illegal_answer_names_opponent_and_position(answer: Any) -> None:
     assert "my agent" in message
     assert str(batch.state(0)) in message
     assert repr(answer) in message
+    assert ("not Action" in message) == (not isinstance(answer, Action))
     assert " ".join(map(str, batch.state(0).legal_actions())) in message
