@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from lightning.pytorch.callbacks import ProgressBar
-from support.cli_tools import CONFIGS, BuiltOnce, config, run
+from support.cli_tools import CONFIGS, TINY, BuiltOnce, config, run
 
 from lit_trainer import AtomicCheckpointIO, SelfPlayProgressBar
 from lit_trainer.cli.lightning_cli import DEFAULTS
@@ -55,6 +55,26 @@ def test_a_configuration_says_only_what_is_special_about_it() -> None:
             given = yaml.safe_load(text).get(group, {})
             if isinstance(settings, dict):
                 assert not {key for key, value in settings.items() if given.get(key) == value}, (name, group)
+
+
+@pytest.mark.filterwarnings("ignore:GPU available")
+@pytest.mark.parametrize("iterations", [1, 599, 600])
+def test_a_run_that_has_no_iteration_left_is_refused(
+    iterations: int, iter600: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A resume that plays an evaluation, learns nothing and ends as if all were well; 600 are done at iteration 600."""
+    with pytest.raises(SystemExit) as stopped:
+        run(
+            "fit",
+            *config("iter600_to_1000.yaml"),
+            *TINY,
+            f"--trainer.max_epochs={iterations}",
+            "--trainer.logger=false",
+            f"--ckpt_path={iter600}",
+        )
+    assert stopped.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"trainer.max_epochs: {iterations} given" in said and "is of iteration 600; expected more" in said
 
 
 @pytest.mark.filterwarnings("ignore:GPU available")

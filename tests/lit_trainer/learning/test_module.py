@@ -103,6 +103,18 @@ def test_the_data_module_s_batches_say_what_they_are_of(make_network: Make, tmp_
     assert (batch["outcome"].dtype, batch["margin"].dtype) == (torch.int8, torch.int32)
 
 
+def test_a_test_s_short_names_are_of_its_first_number_of_simulations(make_network: Make, tmp_path: Path) -> None:
+    """A strength with search that is logged as the policy's; and the next test's results are its own alone."""
+    won, lost = torch.tensor([1, 1]), torch.tensor([-1, -1])
+    module, trainer = AlphaZeroModule(make_network()), trainer_in(tmp_path)
+    matches = [{"opponent": "gnu", "outcome": won, "simulations": 8}, {"opponent": "gnu", "outcome": lost}]
+    trainer.test(module, loader(*matches), verbose=False)
+    logged = {name: float(value) for name, value in trainer.callback_metrics.items() if "win_rate/gnu" in name}
+    assert logged == {"test/win_rate/gnu": 1.0, "test/sims_8/win_rate/gnu": 1.0, "test/sims_0/win_rate/gnu": 0.0}
+    trainer.test(module, loader({"opponent": "stock", "outcome": won, "simulations": 3}), verbose=False)
+    assert {number: list(results) for number, results in module.measurement.items()} == {3: ["stock"]}
+
+
 def test_a_batch_without_a_name_is_refused(make_network: Make, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing found at 'opponent'"):
         trainer_in(tmp_path).validate(

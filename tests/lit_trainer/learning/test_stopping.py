@@ -71,6 +71,42 @@ def test_one_process_ends_where_it_asks(tmp_path: Path) -> None:
     stop.heed()  # another run was not told
 
 
+def test_a_run_does_not_end_by_the_signal_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With several processes the flag is ours, and outlives the trainer that was told."""
+    stop, before = CommonStop(), signal.getsignal(signal.SIGTERM)
+    passed_on: list[int] = []
+    try:
+        signal.signal(signal.SIGTERM, lambda number, _: passed_on.append(number))
+        monkeypatch.setattr(dist, "is_initialized", lambda: True)
+        stop.attach(quiet(strategy="ddp", devices=2))
+        stop.listen()
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(SIGTERMException):
+            stop.heed()
+        assert passed_on == [signal.SIGTERM]
+        stop.attach(quiet(strategy="ddp", devices=2))
+        stop.heed()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_part_that_ends_early_is_agreed_upon_too() -> None:
+    """The other processes wait for this one's answer, whichever way its part went."""
+    agreed: list[bool] = []
+
+    class Noted(CommonStop):
+        def agree(self, patiently: bool = False) -> None:
+            agreed.append(patiently)
+
+    def told() -> None:
+        raise SIGTERMException
+
+    assert Noted().together(lambda: 7) == 7
+    with pytest.raises(SIGTERMException):
+        Noted().together(told)
+    assert agreed == [True, True]
+
+
 def test_one_process_keeps_its_trainer_s_handler() -> None:
     before = signal.getsignal(signal.SIGTERM)
     stop = CommonStop()
