@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -22,6 +21,7 @@ from lit_trainer import (
     ReplaySettings,
     ResidualMLP,
     SelfPlayDataModule,
+    TorchEvaluator,
     TransformerNetwork,
     WorkerSettings,
     load_agent,
@@ -29,6 +29,8 @@ from lit_trainer import (
 from lit_trainer.checkpoints.description import ENTRY
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
+from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.utils.seeding import derive_seed
 from sim_core import GameBatch
 
 
@@ -46,22 +48,16 @@ def pool(path: Path, **options: Any) -> OpponentPool:
 @pytest.mark.parametrize("simulations", [0, 8])
 def test_it_plays_as_the_checkpoint_s_agent(simulations: int, checkpoint_path: Path) -> None:
     """Another network, noise at the root, or moves that are sampled."""
-    player = pool(checkpoint_path, simulations=simulations).roster["frozen"].player(4)
-    batch = positions()
-    agent = load_agent(checkpoint_path, simulations)
-    agreed = [
-        int(action) == agent.select_action(batch.state(i), batch.state(i).legal_actions()).id
-        for i, action in enumerate(player.act(batch).actions)
-    ]
-    # a search's determinizations are drawn from other streams
-    assert all(agreed) if not simulations else np.mean(agreed) > 0.6
-    warm = pool(checkpoint_path, temperature=1.0).roster["frozen"].player(4)
-    assert len({tuple(warm.act(GameBatch(40, 3)).actions), tuple(load_moves(agent))}) == 2
-
-
-def load_moves(agent: Any) -> list[int]:
-    batch = GameBatch(40, 3)
-    return [action.id for action in agent.select_actions([batch.state(i) for i in range(40)])]
+    seed = derive_seed(0, "agent")  # the agent's own, and one stream for all positions, as the agent draws them
+    states = [positions().state(i) for i in range(40)]
+    batch = GameBatch.from_states(states, streams=0)
+    player = pool(checkpoint_path, simulations=simulations).roster["frozen"].player(seed)
+    expected = load_agent(checkpoint_path, simulations).select_actions(states)
+    assert player.act(batch).actions.tolist() == [action.id for action in expected]
+    warm = pool(checkpoint_path, simulations=simulations, temperature=1.0).roster["frozen"].player(seed)
+    evaluator = TorchEvaluator(Checkpoint.read(checkpoint_path).network.eval())
+    sampling = NetworkPlayer(evaluator, simulations=simulations, temperature=1.0, seed=seed)
+    assert (warm.act(batch).actions == sampling.act(batch).actions).all()
 
 
 def fit(network: ResidualMLP, opponents: OpponentPool, iterations: int = 2, **options: Any) -> SelfPlayDataModule:

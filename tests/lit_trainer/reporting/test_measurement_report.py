@@ -68,8 +68,9 @@ def test_results_are_those_of_the_matches(
             assert found.margin == pytest.approx(margins.mean())
             assert found.median_margin == np.median(margins)
     said = json.loads((tmp_path / "test.json").read_text())
-    assert said["checkpoint"] is None and said["iteration"] == 0
+    assert said["checkpoint"] is None and said["iteration"] == said["opening_plies"] == 0
     for row in said["results"]:
+        assert (row["distinct_games"], row["independent_pairs"]) == (GAMES, GAMES / 2)
         assert row["median_margin"] == module.measurement[row["simulations"]][row["opponent"]].median_margin
     assert (tmp_path / "test.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["test.json", "test.png"]
