@@ -17,6 +17,7 @@ import torch
 
 from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.networks.base import PolicyValueNetwork
+from sim_core import games
 
 DATA = "SelfPlayDataModule"
 """The key under which Lightning saves the state of the data module of that name."""
@@ -129,13 +130,29 @@ class Checkpoint:
         """Returns the network with its weights, on the CPU and in evaluation mode. It is built once.
 
         Raises:
-            ValueError: The network's class is unknown, or its class, arguments or weights do not fit.
+            ValueError: See `new_network`.
+        """
+        return self.new_network().eval().requires_grad_(False)
+
+    def new_network(self) -> PolicyValueNetwork:
+        """Returns the network with its weights, on the CPU and ready to learn. It is built anew at every call.
+
+        Raises:
+            ValueError: The network's class or its game is unknown, or its class, arguments or weights do not fit.
         """
         description = self.description
         network_class = description.network_class()
         if network_class is None:
+            module = description.class_path.rpartition(".")[0]
             raise ValueError(
-                f"{self._file} holds a {description.class_path}; import its module first, so that it can be built"
+                f"{self._file} holds a {description.class_path}, which is not known; import its module first (on the "
+                f"command line: --import {module})"
+            )
+        game = description.init_args.get("game")
+        if isinstance(game, str) and game not in games():
+            raise ValueError(
+                f"{self._file} is of the game {game!r}, which is not registered; import its package first (on the "
+                "command line: --import PACKAGE)"
             )
         try:
             network = network_class(**description.init_args)
@@ -143,7 +160,7 @@ class Checkpoint:
         except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{self._file} is damaged: its network cannot be built ({error})") from None
         self.check_fits(network)
-        return network.eval().requires_grad_(False)
+        return network
 
     def check_fits(self, network: PolicyValueNetwork, heads_may_differ: bool = False) -> None:
         """Refuses a network that is not the checkpoint's: another class, arguments, game, rules or observation.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.checkpoints.reader import Checkpoint
@@ -56,23 +57,25 @@ def weights_as_safetensors(network: PolicyValueNetwork, metadata: Mapping[str, s
 
 
 def load_network(path: str | os.PathLike[str]) -> PolicyValueNetwork:
-    """Returns the network in a safetensors file of `lit-trainer export`, on the CPU and in evaluation mode.
+    """Returns the network in a safetensors file or a checkpoint, on the CPU and in evaluation mode.
 
     Args:
-        path: Path of the file.
+        path: Path of a file of `lit-trainer export`, or of a run's checkpoint.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged or of another library, or its rules or observation are not this version's.
-        ModuleNotFoundError: The package of the extra ``safetensors`` is missing.
+        ModuleNotFoundError: The file is no checkpoint, and the package of the extra ``safetensors`` is missing.
     """
+    name = os.fspath(path)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"path: there is no file {name!r}")
+    if is_zipfile(path) or name.endswith(".ckpt"):
+        return Checkpoint.read(path, "path").network
     try:
         from safetensors import SafetensorError, safe_open
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{error}; {NEEDS}") from None
-    name = os.fspath(path)
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"path: there is no file {name!r}")
     try:
         with safe_open(name, framework="pt") as file:
             said: Mapping[str, str] = file.metadata() or {}

@@ -15,6 +15,7 @@ from docstring_parser import parse as parse_docstring
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 
 from lit_trainer.cli.config_files import StrictParser
+from lit_trainer.utils.packages import HELP, import_packages
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -50,6 +51,8 @@ def overview() -> str:
 def run_command(name: str, args: Sequence[str]) -> None:
     """Runs a command. A ValueError, OSError or ImportError of its function ends in one line, as a wrong flag does.
 
+    The packages of ``--import`` are imported first.
+
     Args:
         name: One of `COMMANDS`.
         args: Arguments after the command's name.
@@ -61,10 +64,15 @@ def run_command(name: str, args: Sequence[str]) -> None:
     instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
     values = instantiate(parser.parse_args(list(args))).as_dict()
     values.pop("config", None)
+    packages = values.pop("import")
     given = [values.pop(argument) for argument in positional]
     try:
+        import_packages(packages)
         function(*given, **values)
-    except (ValueError, OSError, ImportError) as error:
+    except OSError as error:
+        # the system's own, such as that of a full disk
+        parser.error(str(error) if error.filename is None else f"{error.filename}: {error.strerror}")
+    except (ValueError, ImportError) as error:
         parser.error(str(error))
 
 
@@ -72,6 +80,7 @@ def _parser(name: str, function: Callable[..., Any], positional: Sequence[str]) 
     """Returns a parser of the function's arguments, with the texts of its docstring."""
     parser = StrictParser(prog=f"lit-trainer {name}", description=help_of(name))
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file with values of these flags.")
+    parser.add_argument("--import", type=str | list[str], default=[], help=HELP)
     lists = _lists_of_names(function)
     skip: set[str | int] = {*lists, *positional}
     parser.add_function_arguments(function, as_group=False, as_positional=False, skip=skip)

@@ -24,6 +24,12 @@ MODE = "strict_yaml"
 _READER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BASE_60 = re.compile(r"[-+]?(?:[1-9][0-9_]*(?::[0-5]?[0-9])+|[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*)")
 _BASE_8 = re.compile(r"[-+]?0[0-7_]+")
+_SAYS_NOTHING = re.compile(
+    r"Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|- Expected an? .*|"
+    r"- Not a valid subclass of \w+\.?|Subclass types expect one of:|- a class path \(str\)|- a dict with.*|"
+    r"Given value type: .*|Given value: Namespace.*"
+)
+"""Lines of the parser's errors about types that were not meant, and what it made of a value."""
 _STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
 
 
@@ -76,6 +82,18 @@ def misread_number(text: str, value: object) -> bool:
     (True, False)
     """
     return isinstance(value, (int, float)) and _BASE_60.fullmatch(text.strip()) is not None
+
+
+def in_one_line(message: str) -> str:
+    """Returns an error of the parser in one line, without what it says of other types that the value could have had.
+
+    >>> in_one_line("Parser key a:\\n  Errors:\\n    - b: 3 given, expected 1\\n    - Expected a <class 'NoneType'>")
+    'Parser key a: b: 3 given, expected 1'
+    """
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    kept = [line.removeprefix("- ") for line in lines if not _SAYS_NOTHING.fullmatch(line)]
+    says_why = any(not line.startswith(("Parser key", "Given value")) for line in kept)
+    return " ".join(kept if says_why else lines)
 
 
 def _decoded(raw: bytes) -> str:
@@ -219,7 +237,8 @@ class StrictParser(ArgumentParser):
             self.error("a setting's value is nested too deep")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Ends with a message, and leaves out its middle if it is too long to read."""
+        """Ends with a message in one line, and leaves out its middle if it is too long to read."""
+        message = in_one_line(message)
         if len(message) > MAX_MESSAGE:
             half = MAX_MESSAGE // 2
             message = f"{message[:half]} ... ({len(message) - 2 * half:,} characters left out) ... {message[-half:]}"

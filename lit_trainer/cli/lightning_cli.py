@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import glob
+import logging
+import os
+import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -14,21 +17,27 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, RichProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_info
 
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.checkpoints.writer import AtomicCheckpointIO
+from lit_trainer.cli.checkpoint_checks import checked_checkpoint
 from lit_trainer.cli.commands import overview
-from lit_trainer.cli.config_checks import fault_in
+from lit_trainer.cli.config_checks import LARGEST_SEED, fault_in
 from lit_trainer.cli.config_files import StrictParser
 from lit_trainer.cli.moved_settings import moved_settings
-from lit_trainer.cli.run_folders import FolderError, RunFolders, name_loggers
+from lit_trainer.cli.run_folders import RunFolders, RunTrainer, name_loggers, newest_saved
 from lit_trainer.cli.slurm import SlurmRequeue, slurm_job
+from lit_trainer.cli.trainer_checks import late_fault
 from lit_trainer.learning.data_module import SelfPlayDataModule
 from lit_trainer.learning.module import AlphaZeroModule
-from lit_trainer.learning.resume import check_resumable, check_weights
+from lit_trainer.learning.rates import schedule_warning
 from lit_trainer.reporting.progress_bar import SelfPlayProgressBar
 from lit_trainer.utils.memory import is_out_of_memory
+from lit_trainer.utils.packages import HELP, import_packages
+
+log = logging.getLogger(__name__)
 
 
 class _Parser(StrictParser, LightningArgumentParser):
@@ -37,6 +46,9 @@ class _Parser(StrictParser, LightningArgumentParser):
 
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
 """Values that all runs share: the command line's own defaults."""
+
+SEED = "PL_GLOBAL_SEED"
+"""The environment's seed, which Lightning takes for `seed_everything: true`."""
 
 
 class LitTrainerCLI(LightningCLI):
@@ -54,6 +66,7 @@ class LitTrainerCLI(LightningCLI):
         super().__init__(
             AlphaZeroModule,
             SelfPlayDataModule,
+            trainer_class=RunTrainer,
             seed_everything_default=42,
             save_config_kwargs={"overwrite": True},
             auto_configure_optimizers=False,
@@ -77,6 +90,7 @@ class LitTrainerCLI(LightningCLI):
         """Adds the shared defaults and this project's own arguments."""
         parser.default_config_files = [glob.escape(str(DEFAULTS))]
         parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
+        parser.add_argument("--import", type=str | list[str], default=[], help=HELP)
         parser.add_argument(
             "--run_name", type=str, default="run", help="Name of the run's folder. Loggers without a name take it."
         )
@@ -91,6 +105,13 @@ class LitTrainerCLI(LightningCLI):
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         if subcommand == "test":
             parser.set_defaults(verbose=False)  # `EvaluationReport` prints tables instead of hundreds of lines
+        if subcommand != "fit":
+            parser.add_argument(
+                "--untrained",
+                type=bool,
+                default=False,
+                help="Whether to measure a network with random weights where no checkpoint is given.",
+            )
         return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -103,6 +124,10 @@ class LitTrainerCLI(LightningCLI):
         settings = self.config[subcommand] if subcommand else self.config
         if fault := fault_in(settings):
             parser.error(fault)
+        try:
+            import_packages(settings["import"])
+        except ValueError as error:
+            parser.error(str(error))
         name_loggers(settings)
 
     def _parse_ckpt_path(self) -> None:
@@ -125,10 +150,14 @@ class LitTrainerCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Makes the trainer, with this project's parts where the configuration names no others."""
+        given = self._get(self.config_init, "trainer")["callbacks"]
+        chosen = [*given] if isinstance(given, list) else [given]  # Lightning adds to the list
         trainer = super().instantiate_trainer(**kwargs)
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         bar = trainer.progress_bar_callback
-        if bar is not None and type(bar) in (TQDMProgressBar, RichProgressBar):  # Lightning's own choice
+        if (
+            bar is not None and type(bar) in (TQDMProgressBar, RichProgressBar) and bar not in chosen
+        ):  # Lightning's own choice
             callbacks.remove(bar)
             callbacks.insert(0, SelfPlayProgressBar())
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
@@ -136,83 +165,89 @@ class LitTrainerCLI(LightningCLI):
         job = slurm_job()
         if job is not None and not any(isinstance(callback, SlurmRequeue) for callback in callbacks):
             callbacks.append(SlurmRequeue(job, trainer.default_root_dir))
-        self.folders = RunFolders(trainer)
+        assert isinstance(trainer, RunTrainer)
+        self.folders = RunFolders(trainer, self._get(self.config, "run_name"))
         return trainer
 
-    def _check_checkpoint(self) -> None:
-        path = self.config[self.subcommand].get("ckpt_path")
-        if not path:
-            self._check_none_is_taken()
-            return
+    def _check(self) -> None:
+        """Ends with one error if the subcommand cannot do its work, before anything is played. Makes the folders."""
+        command, settings = str(self.subcommand), self.config[self.subcommand]
+        restarted = self._go_on_where_slurm_stopped()
         try:
-            checkpoint = Checkpoint.read(path)
-            checkpoint.check_fits(self.model.network)
-            done, wanted = self._checked_iteration(checkpoint), self.trainer.max_epochs
-            if self.subcommand == "fit" and wanted is not None and 0 <= wanted <= done:
-                raise ValueError(
-                    f"trainer.max_epochs: {wanted} given, but {str(path)!r} is of iteration {done}; expected more"
-                )
+            if fault := late_fault(command, self.trainer, self.datamodule):
+                raise ValueError(fault)
+            checkpoint = checked_checkpoint(command, settings, self.trainer, self.model, self.datamodule)
+            if command == "fit":
+                self._warn_of_schedule(checkpoint)
+            self.folders.check(settings.get("ckpt_path"), may_overwrite=restarted)
         except (ValueError, OSError) as error:
-            others = sorted(other.name for other in Path(path).parent.glob("*.ckpt") if other != Path(path))
-            self.parser.error(f"{error}" + (f". Beside it lie {', '.join(others)}" if others else ""))
-
-    def _checked_iteration(self, checkpoint: Checkpoint) -> int:
-        """Returns the iteration of a checkpoint that holds everything the subcommand needs."""
-        done = checkpoint.iteration
-        try:
-            if self.subcommand == "fit":
-                check_resumable(checkpoint, self.model, self.datamodule)
-            else:
-                check_weights(checkpoint, self.model)
-        except ValueError as error:
-            raise ValueError(f"ckpt_path: {checkpoint.name} cannot be taken: {error}") from None
-        return done
-
-    def _check_none_is_taken(self) -> None:
-        """Refuses a checkpoint of Lightning's own SIGUSR1 handler, which Lightning would resume from under SLURM."""
-        folder = Path(self.trainer.default_root_dir)
-        if slurm_job() is not None and (found := sorted(folder.glob("hpc_ckpt_*"))):
-            self.parser.error(
-                f"trainer.default_root_dir: {str(found[-1])!r} lies there, from which Lightning would go on; expected "
-                "it elsewhere, or a ckpt_path"
-            )
-
-    def _take_folders(self) -> None:
-        """Refuses folders that cannot be written, before any work is lost. Then makes the run's own."""
-        try:
-            self.folders.check()
-            self.folders.claim()
-        except FolderError as error:
             self.parser.error(str(error))
+        self.folders.claim()
 
-    def _go_on_where_slurm_stopped(self) -> None:
+    def _warn_of_schedule(self, checkpoint: Checkpoint | None) -> None:
+        """Warns if the learning rate's schedule and the run's length do not fit."""
+        made, iterations = self.model.configure_optimizers(), self.trainer.max_epochs
+        if not isinstance(made, dict) or iterations is None or iterations < 0 or self.trainer.max_steps >= 0:
+            return
+        warning = schedule_warning(
+            made["optimizer"],
+            made["lr_scheduler"]["scheduler"],
+            interval=self.model.lr_interval,
+            iterations=iterations,
+            steps_per_iteration=self.datamodule.steps_per_iteration,
+            checkpoint=checkpoint,
+        )
+        if warning and self.trainer.is_global_zero:
+            log.warning(warning)
+
+    def _go_on_where_slurm_stopped(self) -> bool:
         """Takes the newest checkpoint that the job left before SLURM restarted it, in place of `ckpt_path`."""
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, SlurmRequeue) and (path := callback.checkpoint()):
+            if self.subcommand == "fit" and isinstance(callback, SlurmRequeue) and (path := callback.checkpoint()):
                 rank_zero_info(f"SLURM started job {callback.job} again: it goes on from {path}")
                 self.config[self.subcommand]["ckpt_path"] = self.config_init[self.subcommand]["ckpt_path"] = path
+                return True
+        return False
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Runs a subcommand. If a run ends before its end, the last line says how to go on."""
+        try:
+            super()._run_subcommand(subcommand)
+        except BaseException as error:
+            if subcommand == "fit" and self.trainer.state.status == TrainerStatus.INTERRUPTED:
+                if isinstance(error, Exception):
+                    error.add_note(self._how_to_go_on())  # the last line of the traceback
+                elif self.trainer.is_global_zero:
+                    print(self._how_to_go_on(), file=sys.stderr)
+            raise
+
+    def _how_to_go_on(self) -> str:
+        path = newest_saved(self.trainer) or self.config[self.subcommand].get("ckpt_path")
+        if path is None:
+            return "There is no checkpoint yet: the same command begins anew."
+        return f"To go on: the same command with --ckpt_path {shlex.quote(str(path))}"
 
     def before_fit(self) -> None:
-        """Checks checkpoint and folders, then evaluates a new run's network if `evaluate_first` is set."""
-        self._go_on_where_slurm_stopped()
-        self._check_checkpoint()
-        self._take_folders()
+        """Checks everything, then evaluates a new run's network if `evaluate_first` is set."""
+        self._check()
         if self.config[self.subcommand]["evaluate_first"] and not self.config[self.subcommand].get("ckpt_path"):
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def before_validate(self) -> None:
-        """Checks checkpoint and folders."""
-        self._check_checkpoint()
-        self._take_folders()
+        """Checks everything."""
+        self._check()
 
     def before_test(self) -> None:
-        """Checks checkpoint and folders."""
-        self._check_checkpoint()
-        self._take_folders()
+        """Checks everything."""
+        self._check()
 
 
 def _as_seed(seed: bool | int) -> int:
-    return 0 if isinstance(seed, bool) else seed
+    """Returns the number that Lightning, too, takes for this value of `seed_everything`."""
+    given = os.environ.get(SEED, "0") if seed is True else int(seed)
+    if not str(given).isdecimal() or int(given) > LARGEST_SEED:
+        raise ValueError(f"{SEED}: {given!r} given, expected a whole number from 0 to {LARGEST_SEED}")
+    return int(given)
 
 
 _NOISE = (

@@ -14,6 +14,8 @@ from lit_trainer.players.roster import Roster
 from lit_trainer.reporting.agent_report import animals_picture, by_animal, calibration_picture, game_as_markdown
 from lit_trainer.utils.files import save_figure, write_json, write_text
 
+ANIMALS, CALIBRATION, GAMES, FACTS = FILES = ("animals.png", "calibration.png", "games.md", "report.json")
+
 
 def report(
     ckpt_path: str,
@@ -37,14 +39,18 @@ def report(
         threads: Threads in all.
 
     Raises:
+        FileExistsError: The folder holds a report already.
         FileNotFoundError: There is no such checkpoint.
         ValueError: The checkpoint is damaged, or an opponent is unknown.
     """
+    folder = Path(out)
+    for file_name in FILES:
+        if (folder / file_name).exists():
+            raise FileExistsError(f"out: {str(folder / file_name)!r} exists already; expected a folder without it")
     checkpoint = Checkpoint.read(ckpt_path)
     network = checkpoint.network
     others = Roster()
     names_of = {name: others.enlist([name], "opponents", network.game)[0] for name in opponents if name != "itself"}
-    folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
 
     def player(searches: int) -> NetworkPlayer:
@@ -54,8 +60,8 @@ def report(
 
     # at temperature 0 a deal is always played in the same way, but each game has another deal
     thoughts = think(player(simulations), games, seed, network.game)
-    save_figure(folder / "animals.png", animals_picture(thoughts))
-    save_figure(folder / "calibration.png", calibration_picture(thoughts))
+    save_figure(folder / ANIMALS, animals_picture(thoughts))
+    save_figure(folder / CALIBRATION, calibration_picture(thoughts))
     facts: dict[str, Any] = {
         "iteration": checkpoint.iteration,
         "simulations": simulations,
@@ -74,5 +80,5 @@ def report(
             sides, names = sides[::-1], names[::-1]
         turns = annotated_game(sides, names, player(16 * simulations), seed + number, network.game)
         text.append(f"## Against {name}\n\n{game_as_markdown(turns)}")
-    write_text(folder / "games.md", "\n".join(text))
-    write_json(folder / "report.json", facts)
+    write_text(folder / GAMES, "\n".join(text))
+    write_json(folder / FACTS, facts)

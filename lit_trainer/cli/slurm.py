@@ -17,10 +17,10 @@ from typing import Any
 
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from lit_trainer.checkpoints.newest import newest_first
+from lit_trainer.cli.run_folders import newest_saved
 from lit_trainer.utils.files import write_text
 
 
@@ -52,7 +52,7 @@ class SlurmRequeue(Callback):
 
     def checkpoint(self) -> str | None:
         """Returns the checkpoint that this job left before it was restarted, or None."""
-        path = self.note.read_text().strip() if self.note.is_file() else ""
+        path = self.note.read_text(encoding="utf-8").strip() if self.note.is_file() else ""
         return path if path and Path(path).is_file() else None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -93,10 +93,8 @@ class SlurmRequeue(Callback):
 
     def _remember(self, trainer: Trainer) -> None:
         """Notes the newest checkpoint since the start. Keeps an earlier note until there is one."""
-        saved = [c.best_model_path for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
-        paths = newest_first(Path(path).absolute() for path in saved if path)
-        if paths and trainer.is_global_zero:
-            write_text(self.note, f"{paths[0]}\n")
+        if (path := newest_saved(trainer)) and trainer.is_global_zero:
+            write_text(self.note, f"{path.absolute()}\n")
 
     def _requeue(self) -> None:
         try:

@@ -172,6 +172,7 @@ class SelfPlayDataModule(LightningDataModule):
     def _close_generator(self) -> None:
         if self._generator is not None:
             self._generator.close()
+            self._generator = None
 
     def teardown(self, stage: str) -> None:
         """Ends the workers."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.checkpoints.reader import Checkpoint
@@ -22,14 +23,26 @@ from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.reporting.sources import run_data
 from sim_core import get_game
 
+if TYPE_CHECKING:
+    _on_class = classmethod
+else:  # Lightning's own kind of class method, which refuses to be called on an instance
+    _on_class = type(vars(LightningModule)["load_from_checkpoint"])
+
+
+def default_optimizer(parameters: Iterable[Any]) -> Optimizer:
+    """Returns AdamW with a learning rate of 1e-3."""
+    return AdamW(parameters, lr=1e-3)
+
 
 class AlphaZeroModule(LightningModule):
     """Learns a policy and a value from search policies and outcomes (Silver et al. 2017).
 
     Args:
-        network: Policy-value network that learns.
+        network: Policy-value network that learns. It may be compiled in place, by `network.compile()`.
         optimizer: Makes the optimizer for the network's parameters.
-        lr_scheduler: Makes a scheduler for the optimizer. None: the learning rate is constant.
+        lr_scheduler: Makes a scheduler for the optimizer. None: the learning rate is constant. One that follows a
+            metric is `lightning.pytorch.cli.ReduceLROnPlateau`, whose `monitor` names it, such as `train/loss` or
+            `val/mean_win_rate`.
         lr_interval: Unit of the scheduler's steps: "epoch", one step per iteration, or "step", one per batch.
         value_coef: Weight of the value term in the loss.
         entropy_coef: Weight of the policy's entropy, in nats. `EntropyScheduleCallback` changes it during a run.
@@ -50,7 +63,7 @@ class AlphaZeroModule(LightningModule):
     def __init__(
         self,
         network: PolicyValueNetwork,
-        optimizer: OptimizerCallable = lambda parameters: AdamW(parameters, lr=1e-3),
+        optimizer: OptimizerCallable = default_optimizer,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
         value_coef: float = 1.0,
@@ -61,6 +74,11 @@ class AlphaZeroModule(LightningModule):
         initial_weights: str | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(network, PolicyValueNetwork):
+            raise ValueError(
+                f"network: {type(network).__name__} given, expected a PolicyValueNetwork; compile one in place, by "
+                "network.compile()"
+            )
         for name, value in (
             ("value_coef", value_coef),
             ("entropy_coef", entropy_coef),
@@ -166,10 +184,18 @@ class AlphaZeroModule(LightningModule):
         optimizer, scheduler = self._new_optimizer()
         if scheduler is None:
             return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": self.lr_interval},
-        }
+        settings: dict[str, Any] = {"scheduler": scheduler, "interval": self.lr_interval}
+        if isinstance(scheduler, ReduceLROnPlateau):
+            settings["monitor"] = monitor = getattr(scheduler, "monitor", None)
+            if monitor is None:
+                raise ValueError(
+                    "lr_scheduler: torch's ReduceLROnPlateau given, which names no metric; expected "
+                    "lightning.pytorch.cli.ReduceLROnPlateau with a monitor, such as train/loss"
+                )
+            if monitor.startswith("val/") and self._trainer is not None:
+                # between validations it would count the same number again and again as no progress
+                settings["frequency"] = self._trainer.check_val_every_n_epoch or 1
+        return {"optimizer": optimizer, "lr_scheduler": settings}
 
     def _new_optimizer(self) -> tuple[Optimizer, LRScheduler | None]:
         optimizer = self._optimizer(self.network.parameters())
@@ -221,6 +247,23 @@ class AlphaZeroModule(LightningModule):
                 self._log_scores(prefix, results)
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    @_on_class
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """Returns the module of a checkpoint. Its network is built again as the checkpoint says.
+
+        Args:
+            checkpoint_path: Path of the checkpoint.
+            *args: Arguments of Lightning's method of this name.
+            **kwargs: Arguments of Lightning's method and of this class. A given `network` takes the weights.
+
+        Raises:
+            FileNotFoundError: The checkpoint does not exist.
+            ValueError: The checkpoint is damaged, or its network cannot be built.
+        """
+        if "network" not in kwargs and isinstance(checkpoint_path, str | os.PathLike):
+            kwargs["network"] = Checkpoint.read(checkpoint_path, "checkpoint_path").new_network()
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         settings = configuration(*self._new_optimizer(), self.lr_interval)

@@ -36,8 +36,12 @@ class MatchScores:
             batch: Names and tensors as described above.
 
         Raises:
-            ValueError: The batch lacks `opponent` or `outcome`, or an outcome is not -1, 0 or 1.
+            ValueError: The batch is no mapping or lacks `opponent` or `outcome`, or an outcome is not -1, 0 or 1.
         """
+        if not isinstance(batch, Mapping):
+            raise ValueError(
+                f"evaluation batch: a {type(batch).__name__} found, expected a mapping with `opponent` and `outcome`"
+            )
         for key, kind in (("opponent", str), ("outcome", Tensor)):
             if not isinstance(batch.get(key), kind):
                 found = type(batch[key]).__name__ if key in batch else "nothing"

@@ -49,7 +49,6 @@ def play(
 
     Raises:
         ValueError: Names the wrong argument, or the line of the saved game.
-        OSError: The saved game cannot be read.
     """
     console = Console(highlight=False)
     saved = _read(load) if load else None
@@ -66,8 +65,11 @@ def play(
 
 
 def _read(path: Path) -> SavedGame:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        text = file.read(LONGEST + 1)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(LONGEST + 1)
+    except OSError as error:
+        raise ValueError(f"load: {str(path)!r} cannot be read ({error.strerror})") from None
     try:
         return SavedGame.parse(text)
     except ValueError as error:

@@ -121,6 +121,8 @@ def make_agent(name: str, source: Any, field: str = "agents") -> Agent:
         ValueError: The agent cannot be made, or has no `select_action`.
     """
     if isinstance(source, Mapping):
+        if unknown := sorted(map(str, source.keys() - {"class_path", "init_args"})):
+            raise ValueError(f"{field}.{name}: {unknown[0]} given, expected {{class_path: ..., init_args: {{...}}}}")
         try:
             module, _, class_name = source["class_path"].rpartition(".")
             source = getattr(import_module(module), class_name)(**source.get("init_args", {}))

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from rich.console import Console
 
 from lit_trainer.reporting.history import EvaluationCallback, ends_no_run
-from lit_trainer.reporting.measurement_report import report
+from lit_trainer.reporting.measurement_report import TEST_PICTURE, TEST_RECORD, report
 from lit_trainer.reporting.plots import learning_curve
 from lit_trainer.reporting.sources import results_of
 from lit_trainer.reporting.tables import evaluation_table, print_table
@@ -29,6 +29,11 @@ class EvaluationReport(EvaluationCallback):
     def __init__(self, file_name: str = "learning_curve.png") -> None:
         super().__init__()
         self.file_name = file_name
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Returns the names of all files that this callback may write into the run's folder."""
+        return self.file_name, TEST_RECORD, TEST_PICTURE
 
     def _path(self, trainer: Trainer) -> Path:
         return Path(trainer.log_dir or trainer.default_root_dir) / self.file_name

@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # Lightning, which other commands that read a record can do w
 
 TEST_FORMAT = 1
 """Format of ``test.json``, which docs/measuring.md explains."""
+TEST_RECORD = "test.json"
+TEST_PICTURE = "test.png"
 
 
 def _words(time: MoveTime) -> str:
@@ -66,9 +68,9 @@ def report(trainer: Trainer, module: LightningModule, folder: Path) -> None:
     for name, time in times.items():
         console.print(f"{name}: {_words(time)}")
     source = Path(facts["checkpoint"]).name if facts["checkpoint"] else "untrained network"
-    write_json(folder / "test.json", facts)
-    save_figure(folder / "test.png", measurement_map(measurement, f"{source}, iteration {facts['iteration']}"))
-    console.print(f"Written: {folder / 'test.json'}, {folder / 'test.png'}", soft_wrap=True)
+    write_json(folder / TEST_RECORD, facts)
+    save_figure(folder / TEST_PICTURE, measurement_map(measurement, f"{source}, iteration {facts['iteration']}"))
+    console.print(f"Written: {folder / TEST_RECORD}, {folder / TEST_PICTURE}", soft_wrap=True)
 
 
 def read_record(path: Path, network: PolicyValueNetwork, iteration: int, field: str = "test_json") -> dict[str, Any]:

@@ -14,6 +14,7 @@ import torch
 from lit_trainer.networks.evaluators import Evaluator
 from lit_trainer.players.protocols import Player
 from lit_trainer.players.python_player import AgentTimeoutError, PythonPlayer
+from lit_trainer.utils.terminal import interrupted_later
 from lit_trainer.utils.watch import Watch, interrupted
 from sim_core import GameRunner
 
@@ -128,8 +129,10 @@ def run_lanes(
                 on_progress(sum(lane.runner.progress for lane in lanes))
             check()
     finally:
-        stop.set()
-        _end(running, _agents(lanes))
+        # a second Ctrl-C would leave threads in torch's code, which abort the process when the interpreter ends
+        with interrupted_later():
+            stop.set()
+            _end(running, _agents(lanes))
         torch.set_num_threads(torch_threads)
     for future in running:
         future.result()

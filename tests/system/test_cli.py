@@ -434,7 +434,7 @@ def test_an_agent_written_in_python_joins_by_class_path(tmp_path: Path, monkeypa
 
     in_training = my_package.First.played
     assert in_training >= 12
-    run("validate", *flags[:-1], "--trainer.limit_val_batches=1.0")
+    run("validate", *flags[:-1], "--trainer.limit_val_batches=1.0", "--untrained=true")
     assert my_package.First.played > in_training
 
 

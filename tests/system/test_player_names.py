@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,9 @@ def by_tournament(names: list[str]) -> list[str]:
 
 
 def by_report(names: list[str]) -> list[str]:
-    report("iter1.ckpt", "report", simulations=1, games=60, opponents=names, threads=1)
-    heads = re.findall(r"^## Against (.*)$", Path("report/games.md").read_text(), re.MULTILINE)
+    folder = tempfile.mkdtemp(dir=".")
+    report("iter1.ckpt", folder, simulations=1, games=60, opponents=names, threads=1)
+    heads = re.findall(r"^## Against (.*)$", Path(folder, "games.md").read_text(), re.MULTILINE)
     assert heads == names
     return [NAMES.get(head, head) for head in heads]
 

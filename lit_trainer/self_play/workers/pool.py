@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from lit_trainer.self_play.workers.messages import ALIVE, Abandoned, Chunk, Failed, Order, WorkerSetup
+from lit_trainer.utils.packages import named_packages
 from lit_trainer.utils.watch import Watch
 
 # multiprocessing's own start method would import the parent's script again, which then needs a guard.
@@ -28,7 +29,9 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv[1]))
-sys.path[:] = connection.recv()
+sys.path[:], packages = connection.recv()
+from lit_trainer.utils.packages import import_packages
+import_packages(packages)
 from lit_trainer.self_play.workers.process import main
 main(connection)
 """
@@ -73,7 +76,7 @@ class _WorkerHandle:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._forward_errors, self._hear)]
         for thread in self._threads:
             thread.start()
-        self.send([os.fspath(entry) for entry in sys.path])
+        self.send(([os.fspath(entry) for entry in sys.path], named_packages()))
         self.send(setup)
 
     def send(self, message: Any) -> None:

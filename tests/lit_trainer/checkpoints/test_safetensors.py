@@ -29,3 +29,15 @@ def test_a_safetensors_file_of_something_else_is_refused(tmp_path: Path) -> None
         load_network(path)
     with pytest.raises(FileNotFoundError, match="there is no file"):
         load_network(tmp_path / "b.safetensors")
+
+
+def test_a_checkpoint_is_read_too(checkpoint_path: Path, tmp_path: Path) -> None:
+    """A message that asks for a safetensors file, or for a package that is not needed."""
+    network = load_network(checkpoint_path)
+    assert isinstance(network, ResidualMLP) and not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    (tmp_path / "renamed.pt").write_bytes(checkpoint_path.read_bytes())
+    assert load_network(str(tmp_path / "renamed.pt")).config == network.config
+    (tmp_path / "damaged.ckpt").write_bytes(checkpoint_path.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=r"^path: '.*damaged\.ckpt' is truncated, damaged or no checkpoint"):
+        load_network(tmp_path / "damaged.ckpt")

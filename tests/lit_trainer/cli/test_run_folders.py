@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from lit_trainer.cli.run_folders import RunFolders, name_loggers
+from lit_trainer import EvaluationReport
+from lit_trainer.cli.run_folders import FolderError, RunFolders, RunTrainer, name_loggers
 
 
 def started(folder: Path, **options: Any) -> tuple[Trainer, RunFolders]:
     """A run that knows its number and has made no folder yet."""
     loggers = [TensorBoardLogger(folder, "a", **options), CSVLogger(folder, "a", **options)]
-    trainer = Trainer(accelerator="cpu", logger=loggers, default_root_dir=folder, enable_checkpointing=False)
+    trainer = RunTrainer(accelerator="cpu", logger=loggers, default_root_dir=folder, enable_checkpointing=False)
     return trainer, RunFolders(trainer)
 
 
@@ -59,7 +62,7 @@ def test_loggers_in_different_folders_keep_one_number(tmp_path: Path) -> None:
     """A number that is free for one logger and taken for the other."""
     (tmp_path / "b" / "version_0").mkdir(parents=True)
     loggers = [TensorBoardLogger(tmp_path, "a"), CSVLogger(tmp_path, "b", version=None)]
-    trainer = Trainer(accelerator="cpu", logger=loggers, default_root_dir=tmp_path, enable_checkpointing=False)
+    trainer = RunTrainer(accelerator="cpu", logger=loggers, default_root_dir=tmp_path, enable_checkpointing=False)
     run = RunFolders(trainer)
     (tmp_path / "b" / "version_1").mkdir()  # by another run, meanwhile
     run.claim()
@@ -77,3 +80,89 @@ def test_only_a_logger_without_a_name_takes_the_run_s(given: object) -> None:
     name_loggers(Namespace(run_name="a", trainer=Namespace(logger=value)))
     assert unnamed.name == ("a" if given in ("list", "one") else "lightning_logs")
     assert (own.name, other.init_args.name) == ("mine", None)
+
+
+class Elsewhere(Logger):
+    """A logger that keeps no run in a folder, as W&B's."""
+
+    name = version = "a"
+    save_dir = "."
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None: ...
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None: ...
+
+
+LOGGERS: dict[str, Callable[[], Any]] = {
+    "none": lambda: False,
+    "elsewhere": lambda: [Elsewhere()],
+    "a folder later in the list": lambda: [Elsewhere(), CSVLogger("runs", "a")],
+}
+
+
+@pytest.mark.filterwarnings("ignore:GPU available")
+@pytest.mark.parametrize("way", LOGGERS)
+def test_a_run_has_a_numbered_folder_whatever_its_loggers_are(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of a run in the folder that it was started in, in place of the user's."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):
+        trainer = RunTrainer(accelerator="cpu", logger=LOGGERS[way](), enable_checkpointing=False)
+        RunFolders(trainer, "a").claim()
+        expected = tmp_path / "runs" / "a" / f"version_{number}"
+        assert trainer.log_dir is not None and Path(trainer.log_dir).resolve() == expected and expected.is_dir()
+        assert Path(trainer.default_root_dir) == (expected if way == "none" else tmp_path)
+
+
+def with_checkpoints(folder: Path, logger: Any = False, **options: Any) -> RunFolders:
+    """A run that would write a learning curve and a checkpoint."""
+    saving = ModelCheckpoint(**{"filename": "last", "enable_version_counter": False, **options})
+    trainer = RunTrainer(
+        accelerator="cpu", logger=logger, default_root_dir=folder, callbacks=[EvaluationReport(), saving]
+    )
+    return RunFolders(trainer)
+
+
+@pytest.mark.filterwarnings("ignore:GPU available")
+@pytest.mark.parametrize(
+    "name", ["metrics.csv", "hparams.yaml", "learning_curve.png", "test.json", "checkpoints/last.ckpt"]
+)
+def test_a_file_in_a_folder_that_was_asked_for_is_refused(name: str, tmp_path: Path) -> None:
+    """Metrics that Lightning deletes, or a picture or a checkpoint of an earlier run that is written over."""
+    folder = tmp_path / "a" / "version_7"
+    run = with_checkpoints(tmp_path, CSVLogger(tmp_path, "a", version=7))
+    run.check()
+    (folder / name).parent.mkdir(parents=True)
+    (folder / "mine.txt").touch()
+    run.check()
+    (folder / name).write_text("mine")
+    with pytest.raises(FolderError, match=rf"^trainer\.logger: .*{Path(name).name}' exists already"):
+        run.check()
+    run.check(may_overwrite=True)
+
+
+@pytest.mark.filterwarnings("ignore:GPU available")
+@pytest.mark.parametrize(
+    ("options", "taken", "free"),
+    [
+        ({}, "last.ckpt", "iter50.ckpt"),
+        ({"filename": "iter{iteration:.0f}"}, "iter50.ckpt", "last.ckpt"),
+        ({"filename": None}, "epoch=0-step=2.ckpt", "last.ckpt"),
+        ({"filename": "a", "save_last": True}, "last.ckpt", "iter50.ckpt"),
+        ({"filename": "[a]{epoch}"}, "[a]epoch=3.ckpt", "aepoch=3.ckpt"),
+        ({"enable_version_counter": True}, None, "last.ckpt"),
+    ],
+)
+def test_only_the_resumed_checkpoint_is_written_over(
+    options: dict[str, Any], taken: str | None, free: str, tmp_path: Path
+) -> None:
+    """A checkpoint of another run, lost in a folder that two runs share."""
+    run = with_checkpoints(tmp_path, dirpath=tmp_path, **options)
+    (tmp_path / free).touch()
+    run.check()
+    if taken is not None:
+        (tmp_path / taken).touch()
+        with pytest.raises(FolderError, match=r"^trainer\.callbacks\.ModelCheckpoint\.dirpath: .* exists already"):
+            run.check(resumed=tmp_path / free)
+        run.check(resumed=tmp_path / taken)
