@@ -67,26 +67,6 @@ BARS: dict[str, type[ProgressBar]] = {
 
 
 @pytest.mark.filterwarnings("ignore:GPU available")
-@pytest.mark.parametrize("iterations", [1, 599, 600])
-def test_a_run_that_has_no_iteration_left_is_refused(
-    iterations: int, iter600: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A resume that plays an evaluation, learns nothing and ends as if all were well; 600 are done at iteration 600."""
-    with pytest.raises(SystemExit) as stopped:
-        run(
-            "fit",
-            *config("iter600_to_1000.yaml"),
-            *TINY,
-            f"--trainer.max_epochs={iterations}",
-            "--trainer.logger=false",
-            f"--ckpt_path={iter600}",
-        )
-    assert stopped.value.code == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert f"trainer.max_epochs: {iterations} given" in said and "is of iteration 600; expected more" in said
-
-
-@pytest.mark.filterwarnings("ignore:GPU available")
 @pytest.mark.parametrize("own", BARS)
 def test_a_bar_of_the_users_own_stays(own: str) -> None:
     """Two bars at once, or one that is replaced by another; checkpoints that are not written atomically."""
