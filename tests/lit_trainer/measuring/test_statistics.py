@@ -158,6 +158,22 @@ def test_two_players_have_the_elo_of_their_score() -> None:
     assert extreme[0] - extreme[1] == pytest.approx(math.log(999.5 / 0.5))
 
 
+def test_where_newton_s_step_is_too_long_the_ratings_still_explain_the_points() -> None:
+    """Long and short pairings of players far apart: the whole step leads ever farther away."""
+    pairings = {
+        (0, 1): (2037.5, 10_000),
+        (0, 2): (0.5, 10_000),
+        (1, 2): (0.5, 1),
+        (1, 4): (0.5, 100_000),
+        (2, 3): (9.5, 10),
+        (3, 4): (98_374.5, 100_000),
+    }
+    points, games = table(pairings, 5)  # type: ignore[arg-type]
+    ratings = bradley_terry(points, games)
+    expected = games / (1.0 + np.exp(ratings[None, :] - ratings[:, None]))
+    assert expected.sum(axis=1) == pytest.approx(points.sum(axis=1), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "pairings",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import platform
 import subprocess
 import sys
@@ -288,6 +289,34 @@ def test_any_network_runs_through_its_own_forward(make: Callable[[], PolicyValue
         assert_close(TorchEvaluator(network, "bf16")(observations[:rows], legal[:rows]), expected, 0.1)
     with pytest.raises(ValueError, match=rf"^network: {type(network).__name__} given.*TorchEvaluator runs every"):
         OnnxEvaluator(network)
+
+
+def test_under_autocast_nothing_is_kept_for_other_threads() -> None:
+    """Its cache of weights in lower precision is shared: a stream would get what another has not written yet."""
+    seen: list[tuple[bool, bool]] = []
+
+    class Watched(Uniform):
+        def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+            seen.append((torch.is_autocast_enabled("cpu"), torch.is_autocast_cache_enabled()))
+            return super().forward(observations)
+
+    observations, legal, _ = positions(3)
+    TorchEvaluator(Watched(), "bf16")(observations, legal)
+    assert seen == [(True, False)]
+
+
+@pytest.mark.parametrize("kind", EVALUATORS)
+def test_copies_have_networks_of_their_own(kind: str, make_network: Make) -> None:
+    network = make_network(width=16, blocks=1)
+    observations, legal, _ = positions(5)
+    evaluate = make_evaluator(network, kind)
+    expected = copied(evaluate(observations, legal))
+    copies = [copy.deepcopy(evaluate), pickle.loads(pickle.dumps(evaluate))]
+    with torch.no_grad():
+        network.policy_head.bias += 1.0
+    for other in copies:
+        assert_same_bits(other(observations, legal), expected)
+        assert other.network is not network and other.precision == evaluate.precision
 
 
 def test_a_subclass_without_a_forward_of_its_own_is_a_residual_mlp() -> None:

@@ -176,6 +176,20 @@ def test_memory_is_used_again_and_leaves_no_trace(scrambled: Any, make_network: 
             assert same(play(evaluator, [RANDOM], memory=memory, **change), play(evaluator, [RANDOM], **change)), change
 
 
+def test_after_an_error_the_memory_is_new() -> None:
+    """A thread that was left behind may still write into the old one."""
+    memory, kept = LaneMemory(), []
+
+    def failing(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
+        kept.extend(memory.lanes("beasty_bar", 80, 4))
+        raise KeyError("weights")
+
+    with pytest.raises(KeyError):
+        play(failing, [RANDOM], memory=memory, parallel_games=80, simulations=4)
+    assert len(kept) >= 2
+    assert not {id(leaves) for leaves in memory.lanes("beasty_bar", 80, 4)} & {id(leaves) for leaves in kept}
+
+
 def test_memory_of_one_shape_is_kept() -> None:
     memory = LaneMemory()
     lanes = memory.lanes("beasty_bar", 80, 4)

@@ -61,6 +61,18 @@ def test_one_searcher_for_many_batches(game: str) -> None:
     assert (searcher.slots, searcher.simulations, searcher.game) == (60, 40, game)
 
 
+def test_several_trees_count_by_their_shares() -> None:
+    """Without hidden information they are plain searches of one position, the first ones a simulation longer."""
+    batch, settings = positions(30, 3, "connect_four"), SearchSettings(determinizations=3)
+    found = search(batch, hashed, 11, seed=5, settings=settings)
+    each = [search(batch, hashed, share, seed=5) for share in (4, 4, 3)]
+    values = sum(share * one.value for share, one in zip((4, 4, 3), each, strict=True)) / 11
+    assert found.value == pytest.approx(values, abs=1e-6)
+    assert np.abs(each[0].value - each[2].value).max() > 0.01  # or the shares would not show
+    asked = ~(batch.is_terminal | batch.is_solvable)
+    assert (found.visit_counts == sum(one.visit_counts for one in each))[asked].all() and asked.sum() > 5
+
+
 def test_results_are_not_written_to_again() -> None:
     searcher = Searcher(30, 20)
     first = searcher.search(positions(30, 1), scrambled)
