@@ -148,7 +148,7 @@ def test_two_pools_log_apart(make_trainer: MakeTrainer, rated: Any, data: Any, t
 
 
 def test_a_pool_needs_one_method_alone(make_trainer: MakeTrainer, rated: Any, data: Any, tmp_path: Path) -> None:
-    """A curriculum that keeps its shares to itself."""
+    """Fails if the callback needs more of a pool than its one method: this one keeps its shares to itself."""
 
     class Curriculum:
         hardest = ""

@@ -119,7 +119,7 @@ def packed(grid: Grid, to_move: int = 0) -> np.ndarray:
 
 
 def test_every_line_wins_and_nothing_else_does() -> None:
-    """A row that goes on around the board's edge, or a line of three."""
+    """Fails if a line around the board's edge, or one of three, wins."""
     assert len(LINES) == 69
     grids = [{place: player for place in line} for line in LINES for player in range(2)]
     grids += [{place: 0 for place in line if place != gap} for line in LINES for gap in line]

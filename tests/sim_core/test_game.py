@@ -95,7 +95,7 @@ def test_outcomes_negate_and_say_who_wins(game: str) -> None:
 
 
 def test_hidden_targets_ask_what_the_mover_cannot_tell(game: str) -> None:
-    """An answer that the mover knows, or one that resampling what is hidden leaves as it is wherever it is asked."""
+    """Fails if the mover knows an answer, or resampling the hidden cards never changes it."""
     rules = get_game(game)
     given = positions(game)
     answers = GameBatch.from_states(given).hidden_targets()
@@ -216,7 +216,7 @@ def test_search_visits_legal_actions_and_all_its_simulations(game: str, threads:
 
 
 def test_the_exact_solver_agrees_with_itself_a_turn_later(game: str) -> None:
-    """A sign, or a best action, that is not the value's."""
+    """Fails if the value has the wrong sign, or a best action does not keep it."""
 
     def value(state: State, player: int) -> int:
         if state.is_terminal:

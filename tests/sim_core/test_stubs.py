@@ -42,7 +42,7 @@ def test_every_compiled_module_has_a_stub() -> None:
 
 @pytest.mark.parametrize("stub", STUBS)
 def test_stubs_describe_what_they_name(stub: str) -> None:
-    """Editors show the stub's docstring, `help` shows the compiled one: a reader must not find two answers."""
+    """Fails if the stub's docstring, which editors show, differs from the compiled one, which `help` shows."""
     for name, node, found in described(stub):
         text = ast.get_docstring(node)
         if not name.rpartition(".")[2].startswith("__"):

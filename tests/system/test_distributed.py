@@ -116,7 +116,7 @@ def test_win_rates_are_over_the_games_of_all_processes(
 
 
 def test_self_play_is_logged_over_all_processes(folder: Path, straight: list[dict[str, Any]]) -> None:
-    """The first process's games, positions or rates, where a reader takes them for the run's."""
+    """Fails if only the first process's games, positions or rates are logged."""
     assert_same(straight[0]["stats"], straight[1]["stats"])
 
     def logged(name: str) -> float:
@@ -133,7 +133,7 @@ def test_self_play_is_logged_over_all_processes(folder: Path, straight: list[dic
 
 
 def test_nothing_to_act_on_is_warned_of(folder: Path, straight: list[dict[str, Any]]) -> None:
-    """Lightning's advice to sync numbers that are the same on all processes."""
+    """Fails if a run shows Lightning's advice to sync numbers that are the same on all processes."""
     assert "sync_dist" not in (folder / "straight.txt").read_text()
 
 
@@ -154,7 +154,7 @@ def test_a_resumed_run_ends_as_the_run_that_never_stopped(folder: Path, straight
 
 
 def test_one_process_goes_on_with_all_windows(folder: Path, straight: list[dict[str, Any]]) -> None:
-    """Positions lost where fewer processes resume, without a word of it."""
+    """Fails if positions are lost where fewer processes resume."""
     middle = run_folder(folder) / "checkpoints" / "at2.ckpt"
     saved = torch.load(middle, weights_only=True)["SelfPlayDataModule"]
     windows = [saved["replay"], saved["replay_of_rank"][1]]

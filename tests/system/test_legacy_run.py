@@ -57,7 +57,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_its_old_settings_are_named_in_one_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One name in each try, of twenty, and a folder that each try leaves."""
+    """Fails if a user has to try twenty times, once for each old name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
         run("fit", f"--config={LEGACY / 'config.yaml'}", "--data.evaluation_search.c_puct", "1.0")

@@ -61,7 +61,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_sdist_holds_every_source(dist: Path) -> None:
-    """cythonize swaps sources for .c files: an sdist without .pyx builds nothing."""
+    """Fails if the sdist lacks its .pyx files, which cythonize replaces by .c files."""
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for pattern in (
@@ -173,7 +173,7 @@ def test_sim_core_alone_imports_neither_torch_nor_lightning() -> None:
 
 
 def test_playing_imports_no_lightning() -> None:
-    """It takes seconds, in every worker too; and every public name is found when it is asked for."""
+    """Fails if playing imports Lightning, which takes seconds in every worker, or a public name is not found."""
     program = """if True:
         import sys, lit_trainer.self_play.workers.process
         from lit_trainer import ResidualMLP, load_agent, make_evaluator
@@ -185,7 +185,7 @@ def test_playing_imports_no_lightning() -> None:
 
 
 def test_commands_beside_training_import_no_lightning() -> None:
-    """It doubles the time until they answer."""
+    """Fails if a command imports Lightning, which doubles the time until it answers."""
     program = """if True:
         import importlib, sys
         import lit_trainer.__main__

@@ -115,7 +115,7 @@ def test_the_same_configuration_goes_on_exactly(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_configuration_survives_its_checkpoint(kind: str, tmp_path: Path) -> None:
-    """It must still be equal after a file, or every resume would count as a change."""
+    """Fails if settings differ after a file, so that every resume counts as a change."""
     found = new_configuration(*KINDS[kind])
     torch.save(found, tmp_path / "c.pt")
     assert torch.load(tmp_path / "c.pt", weights_only=True) == found == new_configuration(*KINDS[kind])
@@ -134,7 +134,7 @@ def test_another_rate_wins_and_moments_are_kept() -> None:
 
 
 def test_another_rate_under_a_schedule_starts_the_schedule_anew() -> None:
-    """The saved schedule would set its own rate again at the next step."""
+    """Fails if the saved schedule sets its old rate again at the next step."""
     run, again = resumed((ADAMW, COSINE), (partial(AdamW, lr=2e-3), COSINE))
     assert again.rate == 2e-3
     reference = Made(partial(AdamW, lr=2e-3), COSINE)

@@ -135,7 +135,7 @@ def test_an_address_that_others_reach_answers_to_any_name() -> None:
 
 @pytest.mark.parametrize("trickles", [False, True])
 def test_a_body_that_does_not_come_is_not_waited_for(trickles: bool) -> None:
-    """The connection is given up too: what comes late would hold it."""
+    """Fails if the server waits for a body that does not come, or keeps the connection for it."""
     server = page_server(THINKERS, "127.0.0.1", 0)
     server.config.app = Application(THINKERS, "random", body_s=0.2).asgi
     with running(server) as port, socket.create_connection(("127.0.0.1", port), 30) as stalled:

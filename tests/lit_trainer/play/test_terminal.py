@@ -49,7 +49,7 @@ def test_a_game_is_played_to_its_end_saved_and_shown_again(tmp_path: Path, check
 
 @pytest.mark.slow
 def test_the_agent_s_hand_is_never_printed(tmp_path: Path) -> None:
-    """Card by card: what is printed up to a move of the person knows no hidden card."""
+    """Fails if anything printed before a person's move depends on a hidden card."""
     done = played(tmp_path, ["S", "save game.txt"], "--agent", "heuristic", "--seed", "5")
     record = SavedGame.parse((tmp_path / "game.txt").read_text())
     assert len(record.moves) == 2

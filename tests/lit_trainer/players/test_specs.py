@@ -89,7 +89,7 @@ def test_what_each_kind_makes(checkpoint_path: Path) -> None:
 
 
 def test_a_file_is_read_once(checkpoint_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two strengths of one network are one network in memory."""
+    """Fails if two strengths of one checkpoint are two networks in memory."""
     reads: list[Any] = []
     real = frozen.read_frozen
     monkeypatch.setattr("lit_trainer.players.specs.read_frozen", lambda *args: reads.append(args) or real(*args))
