@@ -32,7 +32,7 @@ class Pool:
 
 @pytest.fixture
 def rated(regression: Any) -> Any:
-    """A regression that logs, in validation of epoch e, the win rates `rates[e]`."""
+    """Returns a regression that logs the win rates `rates[e]` in the validation of epoch e."""
 
     class Rated(regression):  # type: ignore[misc]
         rates: tuple[dict[str, float], ...] = ({"easy": 0.75, "hard": 0.25}, {"easy": 0.5, "hard": 0.5})

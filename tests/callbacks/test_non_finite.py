@@ -23,7 +23,7 @@ MakeTrainer = Callable[..., Any]
 
 @pytest.fixture
 def faulty(regression: Any) -> Any:
-    """A regression whose loss or gradient is spoilt in some of its batches, counted over the whole run."""
+    """Returns a regression whose loss or gradient is spoilt in some batches, counted over the whole run."""
 
     class Faulty(regression):  # type: ignore[misc]
         def __init__(self, at: tuple[int, ...] = (), value: float = math.nan, of: str = "loss") -> None:

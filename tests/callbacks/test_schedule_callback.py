@@ -34,7 +34,7 @@ MakeTrainer = Callable[..., Any]
 
 
 def expected(epochs: range, total: int, **arguments: Any) -> list[tuple[int, float]]:
-    """What four batches an epoch should see."""
+    """Returns the values that four batches per epoch should see."""
     return [(epoch, get_entropy_coef(epoch, total, **arguments)) for epoch in epochs for _ in range(4)]
 
 
@@ -235,7 +235,7 @@ def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
 
 
 def watched(regression: Any, read: Callable[[Any], Any]) -> Any:
-    """A regression that notes what it reads in the first batch of each epoch."""
+    """Returns a regression that notes what it reads in the first batch of each epoch."""
 
     class Watched(regression):  # type: ignore[misc]
         values: tuple[Any, ...] = ()
@@ -355,7 +355,7 @@ def test_points_belong_to_the_general_schedule() -> None:
 
 @dataclass(frozen=True)
 class Search:
-    """Settings of somebody else's project, which check themselves."""
+    """Holds settings of another project, which check themselves."""
 
     simulations: int = 16
     noise: float = 0.5

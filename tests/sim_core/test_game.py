@@ -17,7 +17,7 @@ PLAYED = 30
 
 @cache
 def lines(game: str) -> tuple[tuple[State, ...], ...]:
-    """Random games from their first position to their end, half of them begun by player 1."""
+    """Returns random games from beginning to end, half of them begun by player 1."""
     batch = GameBatch(PLAYED, 5, game=game, first_player=np.arange(PLAYED) % 2)
     found = [[batch.state(i)] for i in range(PLAYED)]
     while not (over := batch.is_terminal).all():
@@ -38,7 +38,7 @@ def game(request: pytest.FixtureRequest) -> str:
 
 
 def scrambled(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Arbitrary logits and values of each row alone."""
+    """Returns arbitrary logits and values of each row."""
     seeds = np.cos(observations @ np.arange(1, observations.shape[1] + 1, dtype=np.float32))
     return np.cos(seeds[:, None] * np.arange(7, 7 + legal_mask.shape[1])).astype(np.float32), seeds.astype(np.float32)
 

@@ -45,7 +45,7 @@ def played(
 
 
 def games_of(record: GameRecord, game: str) -> np.ndarray:
-    """The number of the game that each kept position of self-play belongs to."""
+    """Returns the number of the game that each kept position of self-play belongs to."""
     ply = GameBatch.from_packed(record.states, game=game).ply
     return np.cumsum(ply == 0) - 1
 

@@ -22,7 +22,7 @@ def module(stub: str) -> ModuleType:
 
 
 def described(stub: str) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef, object]]:
-    """Each class, function and method of a stub, with its counterpart in the compiled module."""
+    """Yields each class, function and method of a stub, with its counterpart in the compiled module."""
     compiled = module(stub)
     for node in ast.parse((FOLDER / f"{stub}.pyi").read_text()).body:
         if isinstance(node, ast.ClassDef):

@@ -43,7 +43,7 @@ class Leisurely(Callback):
 
 
 class Started(NamedTuple):
-    """A run under way, with its workers."""
+    """Holds a run under way, with its workers."""
 
     process: subprocess.Popen[str]
     folder: Path
@@ -57,7 +57,7 @@ class Started(NamedTuple):
 
 @contextlib.contextmanager
 def started(folder: Path, workers: int) -> Iterator[Started]:
-    """A run that would go on for days, and is gone at the end."""
+    """Starts a run that would go on for days, and ends it."""
     (folder / "my_callbacks.py").write_text(CALLBACKS)
     with open(folder / "output", "w") as output:
         process = subprocess.Popen(

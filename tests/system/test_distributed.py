@@ -45,7 +45,7 @@ FLAGS = [
 
 @contextmanager
 def fitting(folder: Path, report: str, *flags: str, processes: int = 2) -> Iterator[subprocess.Popen[bytes]]:
-    """`lit-trainer fit` in so many processes, while it runs; its output goes to a file."""
+    """Runs `lit-trainer fit` in some processes. Its output goes to a file."""
     command = [sys.executable, "-m", "lit_trainer", "fit", *FLAGS, f"--trainer.devices={processes}", *flags]
     command += ["--trainer.callbacks+=support.rank_report.RankReport", f"--trainer.callbacks.folder={report}"]
     environment = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "NODE_RANK")}
@@ -63,7 +63,7 @@ def fitting(folder: Path, report: str, *flags: str, processes: int = 2) -> Itera
 
 
 def fit(folder: Path, report: str, *flags: str, processes: int = 2, seconds: float = 400) -> list[dict[str, Any]]:
-    """`lit-trainer fit` in so many processes, within a time; what each of them held at the end."""
+    """Runs `lit-trainer fit` in some processes, and returns what each of them held at the end."""
     with fitting(folder, report, *flags, processes=processes) as run:
         run.wait(seconds)
     assert run.returncode == 0, (folder / f"{report}.txt").read_text()
@@ -77,7 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def straight(folder: Path) -> list[dict[str, Any]]:
-    """An evaluation and four iterations without a stop, in two processes."""
+    """Returns the ends of a run in two processes: an evaluation and four iterations without a stop."""
     return fit(folder, "straight", *every(2, "at"), "--trainer.max_epochs=4")
 
 
@@ -173,7 +173,7 @@ ASYNCHRONOUS = ["--data.workers.count=1", "--evaluate_first=false", "--data.eval
 
 @pytest.fixture(scope="module")
 def asynchronous(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
-    """Four iterations in two processes, each with a worker that plays for it."""
+    """Returns the ends of four iterations in two processes, each with a worker that plays for it."""
     folder = tmp_path_factory.mktemp("asynchronous")
     return folder, fit(folder, "straight", *ASYNCHRONOUS, "--trainer.max_epochs=4")
 

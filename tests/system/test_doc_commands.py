@@ -13,7 +13,7 @@ from support.doc_commands import FENCES, LISTED, PAGES, PROGRAMS, follow, sandbo
 
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the quickstart has been run (one tiny iteration of it)."""
+    """Returns a folder in which one tiny iteration of the quickstart has been run."""
     folder = tmp_path_factory.mktemp("quickstart")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

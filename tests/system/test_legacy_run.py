@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def settings_of_today() -> dict[str, Any]:
-    """The saved configuration with its old class paths, and its data settings under their names of today."""
+    """Returns the saved configuration with its old class paths, and data settings under today's names."""
     settings: dict[str, Any] = yaml.safe_load((LEGACY / "config.yaml").read_text())
     data = settings["data"]
     generation = ("simulations", "search", "evaluator", "value_target", "parallel_games", "threads")
@@ -48,7 +48,7 @@ def settings_of_today() -> dict[str, Any]:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The flag that names these settings, in an empty folder of the test's own."""
+    """Returns the flag that names these settings, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     Path("legacy.yaml").write_text(yaml.safe_dump(settings_of_today()))
     return "--config=legacy.yaml"

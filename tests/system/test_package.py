@@ -40,7 +40,7 @@ print(state.step(sim_core.Action.parse("X=H")))
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean checkout's sdist, and the wheel built from that sdist through build isolation."""
+    """Builds a clean checkout's sdist, and the wheel from that sdist through build isolation."""
     folder = tmp_path_factory.mktemp("build")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -205,13 +205,13 @@ def test_no_file_is_longer_than_can_be_read() -> None:
 
 
 def pinned(file: str) -> dict[str, Version]:
-    """Name to version of a constraints file."""
+    """Returns name to version of a constraints file."""
     lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
     return {canonicalize_name(name): Version(version) for name, version in (line.split("==") for line in lines)}
 
 
 def lowest(requirements: list[str]) -> dict[str, Version]:
-    """Name to lower bound; a requirement has one, and no other bound."""
+    """Returns name to lower bound. A requirement has one, and no other bound."""
     parsed = [Requirement(text) for text in requirements]
     bounds = {canonicalize_name(one.name): list(one.specifier) for one in parsed}
     assert all(len(found) == 1 and found[0].operator == ">=" for found in bounds.values()), requirements

@@ -23,7 +23,7 @@ SEARCHED = "determinization"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages, built as `make docs` does, with every way out closed."""
+    """Builds the pages as `make docs` does, without access to a network."""
     folder = tmp_path_factory.mktemp("site")
     nowhere = {f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https", "all")}
     done = subprocess.run(

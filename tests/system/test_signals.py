@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.timeout(600), needs_proc, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What became of each run, by signal."""
+    """Returns what became of each run, by signal."""
     script = Path(__file__).parents[1] / "support" / "signalled_lives.py"
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path_factory.mktemp("signals"))],

@@ -34,7 +34,7 @@ class Runs:
 
 @pytest.fixture
 def checkpoint(checkpoint_path: Path) -> dict[str, Any]:
-    """A fresh copy of a real checkpoint in memory."""
+    """Returns a fresh copy of a real checkpoint in memory."""
     return copy.deepcopy(Checkpoint.read(checkpoint_path).contents)
 
 
@@ -106,7 +106,7 @@ def test_a_changed_header_is_refused_or_harmless(place: int, byte: int, checkpoi
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal bit for bit, whatever is nested."""
+    """Returns whether two values are equal bit for bit, however they are nested."""
     if isinstance(one, torch.Tensor):
         return one.dtype == other.dtype and torch.equal(one, other)
     if isinstance(one, dict):
@@ -170,7 +170,7 @@ def test_a_fitting_checkpoint_is_taken(checkpoint: dict[str, Any], make_network:
 
 
 class Unlike(PolicyValueNetwork):
-    """A network of another class."""
+    """Is a network of another class."""
 
 
 @pytest.mark.parametrize(

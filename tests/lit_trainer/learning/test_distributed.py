@@ -15,7 +15,7 @@ from lit_trainer.learning.replay import ReplayWindow
 
 
 def window(count: int, owner: int, added: int | None = None) -> dict[str, Any]:
-    """A saved window whose rows say whose they are, and how many newer ones there are."""
+    """Returns a saved window whose rows name their process and the number of newer rows."""
     state = ReplayWindow(1).state_dict()
     size, actions = state["states"].shape[1], state["policies"].shape[1]
     states = torch.zeros((count, size), dtype=torch.uint8)

@@ -16,7 +16,7 @@ A = 33
 
 
 def random_batch(seed: int, rows: int = 6, scale: float = 3.0) -> dict[str, torch.Tensor]:
-    """Logits, values and targets; every row has from 1 to 15 legal actions."""
+    """Returns logits, values and targets. Each row has from 1 to 15 legal actions."""
     rng = np.random.default_rng(seed)
     legal = np.zeros((rows, A), bool)
     target = np.zeros((rows, A))
@@ -34,7 +34,7 @@ def random_batch(seed: int, rows: int = 6, scale: float = 3.0) -> dict[str, torc
 
 
 def policy_of(logits: torch.Tensor, legal: torch.Tensor) -> list[dict[int, float]]:
-    """Each row's probabilities over its legal actions, by plain arithmetic."""
+    """Returns each row's probabilities over its legal actions, by plain arithmetic."""
     rows = []
     for row in range(len(logits)):
         actions = torch.nonzero(legal[row]).flatten().tolist()

@@ -25,7 +25,7 @@ Make = Callable[..., ResidualMLP]
 
 
 class Batches(IterableDataset[dict[str, Any]]):
-    """Somebody's own matches, e.g. against players of another program."""
+    """Yields a user's own matches, for example against players of another program."""
 
     def __init__(self, *batches: dict[str, Any]) -> None:
         super().__init__()

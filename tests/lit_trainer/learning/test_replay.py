@@ -22,7 +22,7 @@ A = len(ACTIONS)
 
 
 def distinct(n: int = 400, seed: int = 1) -> GeneratedGames:
-    """Real positions that all look different to the player to move, with arbitrary targets and outcomes."""
+    """Returns real positions that all look different to the mover, with arbitrary targets and outcomes."""
     batch = GameBatch(n, seed)
     target = np.arange(n) % 23
     while (going := batch.ply < target).any():
@@ -45,7 +45,7 @@ def part(low: int, high: int, games: GeneratedGames = GAMES) -> GeneratedGames:
 
 
 def held(window: ReplayWindow) -> list[bytes]:
-    """The window's positions, oldest first."""
+    """Returns the window's positions, oldest first."""
     return [row.tobytes() for row in window.state_dict()["states"].numpy()]
 
 
@@ -166,7 +166,7 @@ def test_800_000_positions_take_at_most_120_mb() -> None:
 
 
 def saved(window: ReplayWindow, tmp_path: Any) -> dict[str, Any]:
-    """The window's state through a real file, as a checkpoint holds it."""
+    """Returns the window's state from a real file, as a checkpoint holds it."""
     torch.save(window.state_dict(), tmp_path / "window.pt")
     state: dict[str, Any] = torch.load(tmp_path / "window.pt", weights_only=True)
     return state

@@ -32,7 +32,7 @@ def quiet(**options: Any) -> Trainer:
 
 
 def asked(stop: CommonStop) -> list[Callable[[], object]]:
-    """Every way in which a run asks whether to end."""
+    """Returns every way in which a run asks whether to end."""
     return [stop.heed, stop.agree, lambda: stop.agree(patiently=True), lambda: stop.together(lambda: 1)]
 
 

@@ -21,7 +21,7 @@ Doubles = NDArray[np.float64]
 
 
 def played(rng: np.random.Generator, matches: int, pairs: int, skill: float, luck: float, draws: float) -> Doubles:
-    """Scores [matches, pairs, 2] of games decided by skill, a deal's luck for one seat, and chance of each game's own.
+    """Returns scores [matches, pairs, 2] of games decided by skill, a deal's luck for one seat, and chance.
 
     A `luck` below zero is a deal that suits the player in both seats.
     """
@@ -92,7 +92,7 @@ def test_a_mean_s_interval() -> None:
 
 
 def table(pairings: dict[tuple[int, int], tuple[float, float]], n: int) -> tuple[Doubles, Doubles]:
-    """Points and games of pairings (i, j) to (i's points, games)."""
+    """Returns tables of points and of games, from pairings (i, j) to (i's points, games)."""
     points, games = np.zeros((n, n)), np.zeros((n, n))
     for (i, j), (made, played) in pairings.items():
         points[i, j], points[j, i], games[i, j], games[j, i] = made, played - made, played, played

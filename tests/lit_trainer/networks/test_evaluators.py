@@ -29,7 +29,7 @@ x86 = pytest.mark.skipif(
 
 
 def positions(rows: int, seed: int = 0, game: str = "beasty_bar") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Observations and legal actions halfway through random games, and an action of the heuristic opponent."""
+    """Returns observations, legal actions and the heuristic opponent's action halfway through random games."""
     batch = GameBatch(rows, seed, game=game)
     for _ in range(8):
         batch.step(batch.opponent_actions("random", seed).astype(np.int64))
@@ -225,7 +225,7 @@ class Same(ResidualMLP):
 
 
 class Uniform(PolicyValueNetwork):
-    """Without a parameter."""
+    """Rates all actions alike, and has no parameter."""
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         return observations.new_zeros(len(observations), self.num_actions), observations.mean(dim=1)
@@ -302,7 +302,7 @@ def test_a_subclass_without_a_forward_of_its_own_is_a_residual_mlp() -> None:
 
 @pytest.fixture(scope="module")
 def trained() -> ResidualMLP:
-    """Some steps towards an opponent's moves, so that logits and values are spread as learning spreads them."""
+    """Trains some steps towards an opponent's moves, so that logits and values are spread as by learning."""
     torch.manual_seed(0)
     network = ResidualMLP(width=64, blocks=3)
     observations, _, actions = positions(2048, seed=3)

@@ -54,7 +54,7 @@ def begin(client: TestClient, **body: Any) -> dict[str, Any]:
 
 
 def to_the_end(client: TestClient, view: dict[str, Any]) -> dict[str, Any]:
-    """Play the first legal move whenever a person is asked, and let agents move."""
+    """Plays the first legal move whenever a person is asked, and lets agents move."""
     while view["awaits"] != "nobody":
         path, body = f"/api/games/{view['id']}", {"turn": len(view["turns"])}
         if view["awaits"] == "person":
@@ -254,7 +254,7 @@ def test_requests_of_other_sites_are_refused(client: TestClient) -> None:
 
 
 def slow_thinker(seconds: float) -> tuple[Thinker, list[int]]:
-    """An agent that takes its time, and what it saw of others asking it meanwhile."""
+    """Returns a slow agent, and what it saw of others that asked it meanwhile."""
     inside, most = threading.Lock(), [0]
 
     def choose(batch: GameBatch) -> tuple[int, None, None]:

@@ -21,7 +21,7 @@ deal: seed 5
 
 
 def played(game: str, seed: int, turns: int, choices: list[int]) -> SavedGame:
-    """A game of so many turns (fewer where it ends before), by arbitrary legal moves."""
+    """Returns a game of that many arbitrary legal moves, or fewer if it ends before."""
     state, moves = State.initial(seed, game=game), []
     while len(moves) < turns and not state.is_terminal:
         legal = state.legal_actions()

@@ -14,7 +14,7 @@ from sim_core import State
 
 
 def seen_by(state: State, player: int) -> State:
-    """The position with that player to move, so that `determinize` keeps what that player sees."""
+    """Returns the position with a player to move, so that `determinize` keeps what that player sees."""
     *fields, _, ply = str(state).split(" ")
     return State.parse(" ".join([*fields, str(player), ply]), game=state.game)
 

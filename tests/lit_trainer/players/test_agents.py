@@ -17,7 +17,7 @@ from sim_core import ACTIONS, Action, GameBatch, State, solve_endgame
 
 
 def positions(n: int = 72, seed: int = 1) -> list[State]:
-    """Random positions at plies 0 to 23 in turn."""
+    """Returns random positions at plies 0 to 23 in turn."""
     batch = GameBatch(n, seed)
     while (going := batch.ply < np.arange(n) % 24).any():
         batch.step(np.where(going, batch.opponent_actions("random", seed), -1))

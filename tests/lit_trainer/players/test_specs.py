@@ -34,7 +34,7 @@ class NoAgent:
 
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A real module with agents on the import path."""
+    """Makes a real module with agents on the import path."""
     (tmp_path / "spec_agents.py").write_text(AGENTS)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield

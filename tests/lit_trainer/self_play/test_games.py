@@ -52,7 +52,7 @@ def built_in(name: str, games: int) -> OpponentGames:
 
 
 def rows(games: GeneratedGames) -> list[tuple[bytes, bytes, int]]:
-    """The positions in an order that does not depend on how they came."""
+    """Returns the positions in an order that does not depend on how they came."""
     return sorted(
         (state.tobytes(), policy.tobytes(), int(outcome))
         for state, policy, outcome in zip(games.states, games.policies, games.outcomes, strict=True)

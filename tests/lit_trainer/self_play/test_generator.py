@@ -40,7 +40,7 @@ def generator(
 
 
 def same(first: GeneratedGames, second: GeneratedGames) -> bool:
-    """Bit for bit, in their order."""
+    """Returns whether games are the same bit for bit, in the same order."""
     names = ("states", "policies", "outcomes", "margins", "values")
     return all(np.array_equal(getattr(first, n), getattr(second, n), equal_nan=n == "values") for n in names)
 
@@ -197,7 +197,7 @@ class First:
 
 
 class Waits(First):
-    """Thinks for ever."""
+    """Never answers."""
 
     def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
         while True:

@@ -26,7 +26,7 @@ def lane_threads() -> list[str]:
 
 
 class Fails:
-    """Fails, or is interrupted, at its so-manieth call."""
+    """Fails, or is interrupted, at a given call."""
 
     def __init__(self, evaluator: Any, at: int) -> None:
         self.evaluator = evaluator

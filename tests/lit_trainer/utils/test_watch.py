@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time that a watch sees, as a list of one number."""
+    """Returns the time that a watch sees, as a list of one number."""
     now = [100.0]
     monkeypatch.setattr(watch_module.time, "monotonic", lambda: now[0])
     return now

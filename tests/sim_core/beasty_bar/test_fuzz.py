@@ -43,7 +43,7 @@ DTYPES = ["?", "i1", "u1", "<i2", ">i2", "<i4", ">u4", "<i8", ">i8", "<u8", ">u8
 
 
 def attempt(name: str, call: Callable[[], object]) -> bool:
-    """Whether the call worked; an error must be a refusal whose message names the argument."""
+    """Returns whether the call worked. An error must be a refusal that names the argument."""
     try:
         call()
     except REFUSALS as error:
@@ -53,7 +53,7 @@ def attempt(name: str, call: Callable[[], object]) -> bool:
 
 
 def odd_arrays(rng: np.random.Generator, shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Arrays around that shape of every dtype, byte order, layout and protection."""
+    """Yields arrays around a shape, of every dtype, byte order, layout and protection."""
     shapes = [shape, (), (0,), (shape[0] + 1, *shape[1:]), (*shape, 1), shape[::-1], (0, *shape[1:]), shape[:-1]]
     found: list[np.ndarray] = []
     for dtype in DTYPES:
@@ -76,7 +76,7 @@ def odd_arrays(rng: np.random.Generator, shape: tuple[int, ...]) -> list[np.ndar
 
 
 class Liar(np.ndarray):
-    """An array that lies about its shape, type and flags."""
+    """Lies about its shape, type and flags as an array."""
 
     claimed: Any = ()
     shape = property(lambda self: self.claimed)  # type: ignore[assignment]
@@ -85,7 +85,7 @@ class Liar(np.ndarray):
 
 
 def exercise(batch: GameBatch) -> None:
-    """Everything a batch offers; whatever states it holds, the C code must stay within them."""
+    """Calls everything that a batch offers. The C code must stay within its memory, whatever states the batch holds."""
     n = len(batch)
     batch.observe(), batch.legal_mask(), batch.scores(), batch.outcomes(), batch.is_solvable, batch.ply, batch.to_move
     for name in batch.handle.opponents:
@@ -107,7 +107,7 @@ def exercise(batch: GameBatch) -> None:
 
 
 def damaged(game: str, rng: np.random.Generator, count: int) -> np.ndarray:
-    """States of real games with some bytes changed, mostly to small numbers or bits flipped."""
+    """Returns states of real games with some bytes changed, mostly to small numbers or by flipped bits."""
     batch = GameBatch(count, 3, game=game)
     plies = rng.integers(0, batch.handle.max_plies + 1, count)
     while (going := (batch.ply < plies) & ~batch.is_terminal).any():

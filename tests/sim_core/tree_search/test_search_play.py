@@ -44,7 +44,7 @@ BLOCKS = [
 
 @cache
 def wins_in(state: State, plies: int) -> bool:
-    """Whether the player to move can force a win within so many plies, by trying everything."""
+    """Returns whether the player to move can force a win within some plies, by trying everything."""
     for action in state.legal_actions():
         after = state.step(action)
         if after.is_terminal:
@@ -59,7 +59,7 @@ def wins_in(state: State, plies: int) -> bool:
 
 
 def winning_columns(state: State, plies: int) -> set[str]:
-    """The columns after which the win still comes within the plies."""
+    """Returns the columns after which the win still comes within the plies."""
     found = set()
     for action in state.legal_actions():
         after = state.step(action)
@@ -123,7 +123,7 @@ def test_forced_wins_of_random_positions_are_found(root: str) -> None:
 
 
 def score_against_random(game: str, games: int, simulations: int, **settings: Any) -> float:
-    """Share of the points over deals played from both seats."""
+    """Returns the share of the points over deals played from both seats."""
     numbers = np.arange(games)
     batch = GameBatch(games, 31, game=game, streams=numbers // 2, first_player=numbers // 2 % 2)
     while not batch.is_terminal.all():

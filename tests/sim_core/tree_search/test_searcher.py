@@ -23,7 +23,7 @@ SETTINGS = [
 
 
 def positions(n: int, seed: int, game: str = "beasty_bar") -> GameBatch:
-    """Positions of all plies, ended games and endgames among them."""
+    """Returns positions of all plies, ended games and endgames among them."""
     batch = GameBatch(n, seed, game=game)
     for ply in range(get_game(game).max_plies):
         going = (np.arange(n) * 7 % (get_game(game).max_plies + 1) > ply) & ~batch.is_terminal
@@ -36,7 +36,7 @@ def same(first: SearchResult, second: SearchResult) -> bool:
 
 
 def hashed(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
-    """For games whose observations are not of 1/72."""
+    """Answers by a hash, for games whose observations are no multiples of 1/72."""
     return np.sin(np.outer(observations.sum(axis=1), np.arange(1, legal_mask.shape[1] + 1))).astype(np.float32), np.cos(
         observations @ np.arange(observations.shape[1]) * 0.37
     ).astype(np.float32)
@@ -141,7 +141,7 @@ def test_a_thousand_games_fit_into_150_megabytes() -> None:
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """Returns the bytes of this process in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 

@@ -70,7 +70,7 @@ def test_changed_settings_reach_running_workers(start: Start) -> None:
     iterations = iter(range(50))
 
     def settled(games: int, searched: bool) -> bool:
-        """Whether games are played by the newest settings once those ordered before have been taken."""
+        """Returns whether games follow the newest settings, once those ordered before have been taken."""
         for iteration in iterations:
             found = driven.collect(iteration)
             assert found.stats.games >= games and found.stats.staleness <= 2
@@ -129,7 +129,7 @@ def test_closed_workers_are_gone_and_new_ones_start(start: Start) -> None:
 
 
 class Two(NamedTuple):
-    """Two workers whose chunks take long enough to be stopped in."""
+    """Runs two workers whose chunks take long enough to be stopped in."""
 
     driven: Driven
     first_plies: list[bytes]
