@@ -45,7 +45,7 @@ def pool(path: Path, **options: Any) -> OpponentPool:
 
 @pytest.mark.parametrize("simulations", [0, 8])
 def test_it_plays_as_the_checkpoint_s_agent(simulations: int, checkpoint_path: Path) -> None:
-    """Fails if it plays another network, with noise at the root, or with sampled moves."""
+    """Another network, noise at the root, or moves that are sampled."""
     player = pool(checkpoint_path, simulations=simulations).roster["frozen"].player(4)
     batch = positions()
     agent = load_agent(checkpoint_path, simulations)
