@@ -1,4 +1,4 @@
-"""Run inside a debug build: asserts that it is one, with bounds checks in its C."""
+"""Asserts, inside a debug build, that it is one, with bounds checks in its C."""
 
 from __future__ import annotations
 
