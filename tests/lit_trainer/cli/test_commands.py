@@ -51,14 +51,14 @@ GIVEN: list[tuple[str, list[str], int]] = []
 
 
 class Here:
-    """Stands for this module, which the tests' runner imports under a name of its own."""
+    """Stands for this module, which pytest imports under another name."""
 
     trial = staticmethod(trial)
 
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more command, in this module."""
+    """Registers one more command, of this module."""
     monkeypatch.setattr(commands, "COMMANDS", {"trial": "here"})
     monkeypatch.setattr(commands, "find_spec", lambda name: ModuleSpec(name, None, origin=__file__))
     monkeypatch.setitem(sys.modules, "here", Here)

@@ -187,7 +187,7 @@ def test_pool_and_window_come_back(make_network: Make, tmp_path: Path) -> None:
 def test_a_window_that_is_not_saved_is_told_at_the_resume(
     make_network: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A checkpoint that grows by a window nobody wants, or a run that learns from nothing without a word."""
+    """Fails if a checkpoint holds a window although it should not, or a resume does not say that it is missing."""
     data = fitted(small(replay=ReplaySettings(positions=500, save=False)), make_network(), tmp_path)
     state = data.state_dict()
     assert list(state) == ["opponent_pool"]

@@ -63,7 +63,7 @@ def test_processes_share_a_test_and_the_first_one_times_it(make_network: Make) -
 
 
 def test_a_test_plays_other_deals_than_validation(make_network: Make) -> None:
-    """Deals by which a checkpoint may have been chosen would flatter it."""
+    """Fails if a test plays the deals of validation, by which the checkpoint may have been chosen."""
     network, match = make_network(), Match(0, "online")
     validation = matches().play(network, match, 40, ALONE)
     assert (validation[1] != matches().play(network, match, 40, ALONE, purpose="test")[1]).any()

@@ -25,7 +25,7 @@ Make = Callable[..., ResidualMLP]
 
 
 class Batches(IterableDataset[dict[str, Any]]):
-    """Somebody's own matches, e.g. against players of another program."""
+    """Yields a user's own matches, for example against players of another program."""
 
     def __init__(self, *batches: dict[str, Any]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ OTHER = {"opponent": "stock", "outcome": torch.tensor([1, 1]), "margin": torch.t
 
 @pytest.mark.parametrize("loaders", [[loader(OWN)], [loader(OTHER), loader(OWN)], [loader(OTHER, OWN, OTHER)]])
 def test_own_validation_loaders_need_no_data_module(loaders: list[Any], make_network: Make, tmp_path: Path) -> None:
-    """Fewer or more loaders than opponents, in any order: batches say whom they are of."""
+    """Fails if results depend on the loaders' number or order, and not on the opponent that a batch names."""
     module = AlphaZeroModule(make_network())
     trainer = trainer_in(tmp_path)
     trainer.validate(module, loaders, verbose=False)
@@ -69,7 +69,7 @@ def test_own_validation_loaders_need_no_data_module(loaders: list[Any], make_net
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_own_loaders_beside_the_data_module_of_this_project(count: int, make_network: Make, tmp_path: Path) -> None:
-    """Fewer and more loaders than `evaluation.opponents` names."""
+    """Fails if there have to be as many loaders as `evaluation.opponents` names."""
 
     class Data(SelfPlayDataModule):
         def val_dataloader(self) -> list[DataLoader[Any]]:

@@ -15,7 +15,7 @@ from lit_trainer.play import SavedGame
 
 
 def played(folder: Path, lines: list[str], *flags: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own with these lines as its input."""
+    """Runs the command in a separate process with lines as its input."""
     return subprocess.run(
         [sys.executable, "-m", "lit_trainer", "play", *flags],
         input="".join(f"{line}\n" for line in lines), cwd=folder, capture_output=True, text=True, timeout=300,
@@ -49,7 +49,7 @@ def test_a_game_is_played_to_its_end_saved_and_shown_again(tmp_path: Path, check
 
 @pytest.mark.slow
 def test_the_agent_s_hand_is_never_printed(tmp_path: Path) -> None:
-    """Card by card: what is printed up to a move of the person knows no hidden card."""
+    """Fails if anything printed before a person's move depends on a hidden card."""
     done = played(tmp_path, ["S", "save game.txt"], "--agent", "heuristic", "--seed", "5")
     record = SavedGame.parse((tmp_path / "game.txt").read_text())
     assert len(record.moves) == 2
@@ -61,7 +61,7 @@ def test_the_agent_s_hand_is_never_printed(tmp_path: Path) -> None:
 
 
 def answers(lines: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *flags: str) -> str:
-    """What the command prints for these lines, in this process."""
+    """Returns what the command prints for lines of input, in this process."""
     waiting = iter(lines)
 
     def read(*prompt: object) -> str:

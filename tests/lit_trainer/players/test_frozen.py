@@ -122,7 +122,7 @@ def test_adaptive_pools_weigh_it(checkpoint_path: Path, make_network: Any) -> No
 
 @pytest.mark.timeout(120)
 def test_workers_play_it(tmp_path: Path, make_network: Any, checkpoint_path: Path) -> None:
-    """From the weights they are sent: the file may be gone by then."""
+    """Fails if workers read the file again, which may be gone by then."""
     path = tmp_path / "iter1.ckpt"
     shutil.copy(checkpoint_path, path)
     opponents = pool(path)
@@ -182,7 +182,7 @@ def test_a_run_begins_with_a_checkpoint_s_weights(checkpoint_path: Path) -> None
 
 
 def test_heads_may_be_more_or_fewer_than_the_checkpoint_s(checkpoint_path: Path, tmp_path: Path) -> None:
-    """Refused for heads that play never asks, or heads that silently took something else's weights."""
+    """Fails if a checkpoint is refused for heads that play never asks, or heads take other weights silently."""
     torch.manual_seed(1)
     heads = ResidualMLP(width=24, blocks=1, auxiliary=True)
     fresh = {key: value.clone() for key, value in heads.state_dict().items() if key.startswith("auxiliary_heads.")}

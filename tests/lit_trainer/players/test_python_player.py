@@ -51,7 +51,7 @@ def test_an_agent_in_python_plays_whole_matches() -> None:
 
 
 def test_an_agent_in_python_against_itself() -> None:
-    """The same game from both seats: one wins exactly what the other loses."""
+    """Fails if one side does not win exactly what the other loses."""
     player = PythonPlayer("last", Last())
     outcomes, margins, _ = play_match(player, player, 20, game="beasty_bar", seed=2)
     assert (outcomes[::2] == -outcomes[1::2]).all()

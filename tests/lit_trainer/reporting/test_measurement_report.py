@@ -97,7 +97,7 @@ def test_progress_counts_every_game_once(make_network: Callable[..., ResidualMLP
 def test_opponents_that_think_are_timed(
     make_network: Callable[..., ResidualMLP], checkpoint_path: Path, tmp_path: Path
 ) -> None:
-    """A frozen checkpoint or tree search whose time a move is left out; built-in ones have none worth a number."""
+    """Fails if a frozen checkpoint or a tree search has no time per move, or a built-in opponent has one."""
     pool = OpponentPool(["random"], 0.5, 0.0, checkpoints={"frozen": {"path": str(checkpoint_path)}})
     names = ["random", "frozen", "ismcts:4"]
     measured(tmp_path, make_network(1), opponent_pool=pool, test=TestSettings(names, GAMES, [0]))
