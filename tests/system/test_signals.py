@@ -39,6 +39,9 @@ def test_a_run_ends_soon_and_keeps_its_iterations(said: dict[str, Any], way: str
     assert one["code"] == code, one["output"]
     assert one["seconds"] < 10, one["seconds"]
     assert "Traceback" not in one["output"]
+    path = Path(one["checkpoint"])
+    last = one["output"].rstrip().splitlines()[-1]
+    assert last.startswith("To go on: the same command with --ckpt_path ") and last.endswith("/".join(path.parts[-4:]))
     assert torch.load(one["checkpoint"], weights_only=True)["global_step"] == 3
 
 

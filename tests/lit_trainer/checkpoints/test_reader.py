@@ -231,6 +231,17 @@ def test_a_class_is_built_only_if_it_is_known(checkpoint: dict[str, Any]) -> Non
             _ = Checkpoint(checkpoint, "some.ckpt").network
 
 
+def test_what_must_be_imported_first_is_said(checkpoint: dict[str, Any]) -> None:
+    """A whole file that is called damaged, because nobody has registered its game."""
+    network = checkpoint[ENTRY]["network"]
+    network["init_args"]["game"] = "chess"
+    with pytest.raises(ValueError, match=r"is of the game 'chess', which is not registered; .*--import PACKAGE"):
+        _ = Checkpoint(checkpoint).network
+    network["class_path"] = "my_package.nets.Net"
+    with pytest.raises(ValueError, match=r"holds a my_package\.nets\.Net, .*--import my_package\.nets"):
+        _ = Checkpoint(checkpoint).network
+
+
 def test_a_network_is_built_with_its_weights(
     checkpoint: dict[str, Any], first_run: tuple[Any, Path], make_network: Callable[..., ResidualMLP]
 ) -> None:

@@ -117,7 +117,7 @@ def test_the_other_seat_the_other_games_and_hints_of_an_agent_without_reasons(
             "agent: skunk plays beasty_bar and beasty_bar_animals, expected connect_four, whose built-in opponents are",
         ),
         (["--agent", "random", "--seed", "-1"], "seed: -1 given, expected an integer from 0"),
-        (["--load", "none.txt"], "[Errno 2] No such file or directory: 'none.txt'"),
+        (["--load", "none.txt"], "error: load: 'none.txt' cannot be read (No such file or directory)"),
         (["--load", "bad.txt"], "load: 'bad.txt': line 1: 'nonsense' given"),
         (["--load", "nobody.txt"], "seat: missing; the loaded game names no person"),
         (["--seat", "third"], "seat"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -90,6 +92,27 @@ def test_an_interrupt_stops_all_lanes(scrambled: Any, threads: int, error: type[
     assert 0 < asked < 100, "to the end it would be thousands"
     assert not lane_threads()
     assert torch.get_num_threads() == before
+
+
+def test_a_second_ctrl_c_leaves_no_thread_behind(scrambled: Any) -> None:
+    """A thread in torch's code when the interpreter ends: it aborts the process."""
+    interrupted, left = threading.Event(), threading.Event()
+
+    def slow(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
+        if interrupted.wait(0.02):
+            left.wait(0.5)  # still at work when the second one comes
+        return scrambled(observations, legal_mask)
+
+    def press_twice(played: float) -> None:
+        interrupted.set()
+        again = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+        again.start()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(slow, [RANDOM], threads=2, games=2000, on_progress=press_twice)
+    assert not lane_threads()
+    left.set()
 
 
 @pytest.mark.parametrize("torch_threads", [1, 2, 3])
