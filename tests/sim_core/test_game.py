@@ -22,7 +22,7 @@ SOLVED = ("beasty_bar", "beasty_bar_animals", "connect_four")
 
 @cache
 def lines(game: str) -> tuple[tuple[State, ...], ...]:
-    """Random games from their first position to their end, half of them begun by player 1."""
+    """Returns random games from beginning to end, half of them begun by player 1."""
     batch = GameBatch(PLAYED, 5, game=game, first_player=np.arange(PLAYED) % 2)
     found = [[batch.state(i)] for i in range(PLAYED)]
     while not (over := batch.is_terminal).all():
@@ -43,7 +43,7 @@ def game(request: pytest.FixtureRequest) -> str:
 
 
 def scrambled(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Arbitrary logits and values of each row alone."""
+    """Returns arbitrary logits and values of each row."""
     seeds = np.cos(observations @ np.arange(1, observations.shape[1] + 1, dtype=np.float32))
     return np.cos(seeds[:, None] * np.arange(7, 7 + legal_mask.shape[1])).astype(np.float32), seeds.astype(np.float32)
 
@@ -100,7 +100,7 @@ def test_outcomes_negate_and_say_who_wins(game: str) -> None:
 
 
 def test_hidden_targets_ask_what_the_mover_cannot_tell(game: str) -> None:
-    """An answer that the mover knows, or one that resampling what is hidden leaves as it is wherever it is asked."""
+    """Fails if the mover knows an answer, or resampling the hidden cards never changes it."""
     rules = get_game(game)
     given = positions(game)
     answers = GameBatch.from_states(given).hidden_targets()
@@ -254,7 +254,7 @@ def test_search_visits_legal_actions_and_all_its_simulations(game: str, threads:
 
 
 def test_the_exact_solver_agrees_with_itself_a_turn_later(game: str) -> None:
-    """A sign, or a best action, that is not the value's."""
+    """Fails if the value has the wrong sign, or a best action does not keep it."""
 
     def value(state: State, player: int) -> int:
         if state.is_terminal:

@@ -17,7 +17,7 @@ from sim_core._threads import for_chunks
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_threads_work_in_a_forked_process() -> None:
-    """A data loader's worker is forked after this process has played: it must not wait for ever."""
+    """Fails if a fork, as a data loader makes it, waits for ever for threads of the first process."""
     code = """
         import os, signal
         from sim_core import GameBatch

@@ -60,7 +60,7 @@ def test_a_line_counts_as_often_as_its_c_begins() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_the_engine_stays_within_its_bounds() -> None:
-    """One build has both checks where gcc has the sanitizers: what one of them stops at, the other need not find."""
+    """Fails if the engine reads or writes out of bounds. One build has all checks where gcc has the sanitizers."""
     keep = {name: os.environ[name] for name in ("ENGINE_COVERAGE", "OMP_NUM_THREADS") if name in os.environ}
     done = subprocess.run(
         ["bash", ROOT / "tests" / "support" / "sanitizers.sh", "sanitize" if has_sanitizers() else "debug"],

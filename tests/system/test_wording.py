@@ -58,7 +58,7 @@ PHRASES = {
 
 
 class Docstring(NamedTuple):
-    """A docstring of a function or a method, with where it stands."""
+    """Holds a docstring of a function or a method, with its place."""
 
     place: str
     """``FILE:LINE: FUNCTION``."""

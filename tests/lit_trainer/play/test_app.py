@@ -28,7 +28,7 @@ HERE = "http://127.0.0.1"
 
 
 def test_the_pages_animals_are_those_of_the_rules() -> None:
-    """Names, strengths and points stand a second time in the page's script, which cannot import the rules."""
+    """Fails if names, strengths or points in the page's script, which cannot import the rules, differ from them."""
     script = Path(sys.modules[Application.__module__].__file__ or "").parent / "static" / "draw.js"
     table = script.read_text().split("ANIMALS = {")[1].split("};")[0]
     rows = re.findall(r'(\w): \["(\w+)", (\d+), (\d+)\]', table)
@@ -55,7 +55,7 @@ def begin(client: TestClient, **body: Any) -> dict[str, Any]:
 
 
 def to_the_end(client: TestClient, view: dict[str, Any]) -> dict[str, Any]:
-    """Play the first legal move whenever a person is asked, and let agents move."""
+    """Plays the first legal move whenever a person is asked, and lets agents move."""
     while view["awaits"] != "nobody":
         path, body = f"/api/games/{view['id']}", {"turn": len(view["turns"])}
         if view["awaits"] == "person":
@@ -248,14 +248,14 @@ def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
 
 
 def test_requests_of_other_sites_are_refused(client: TestClient) -> None:
-    """A form of another page, and a name of another page that leads here."""
+    """Fails if a form of another site, or another site's name that leads here, is answered."""
     form = client.post("/api/games", content=b'{"mode": "play"}', headers={"Content-Type": "text/plain"})
     assert (form.status_code, form.json()["error"]) == (415, "body: expected the content type application/json")
     assert client.get("/api/options", headers={"Host": "evil.example"}).status_code == 400
 
 
 def slow_thinker(seconds: float) -> tuple[Thinker, list[int]]:
-    """An agent that takes its time, and what it saw of others asking it meanwhile."""
+    """Returns a slow agent, and what it saw of others that asked it meanwhile."""
     inside, most = threading.Lock(), [0]
 
     class Slow:

@@ -44,7 +44,7 @@ def test_agents_of_ours_think_in_several_threads(agent: str, checkpoint_path: Pa
 
 
 def test_a_decided_game_has_the_chance_of_its_outcome() -> None:
-    """The value's sign is that of the player to move."""
+    """Fails if the win chance is the opponent's."""
     session = game_with(make_thinker("ismcts:60"), None)
     last = session.view()["turns"][-1]
     winner = session.state.winner()

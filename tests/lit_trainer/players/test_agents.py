@@ -21,7 +21,7 @@ from sim_core import ACTIONS, Action, GameBatch, State, solve_endgame
 
 
 def positions(n: int = 72, seed: int = 1) -> list[State]:
-    """Random positions at plies 0 to 23 in turn."""
+    """Returns random positions at plies 0 to 23 in turn."""
     batch = GameBatch(n, seed)
     while (going := batch.ply < np.arange(n) % 24).any():
         batch.step(np.where(going, batch.opponent_actions("random", seed), -1))
@@ -55,7 +55,7 @@ def test_without_search_it_plays_the_networks_best_move(checkpoint_path: Path, f
 
 @pytest.mark.parametrize("simulations", [0, 8])
 def test_many_at_once_are_the_same_as_one_by_one(checkpoint_path: Path, simulations: int) -> None:
-    """Equal positions get equal moves, whatever else is asked for beside them."""
+    """Fails if a move depends on the other positions of the call."""
     agent = load_agent(checkpoint_path, simulations=simulations, seed=3)
     states = positions()
     many = agent.select_actions(states)
