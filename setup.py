@@ -1,7 +1,7 @@
 """Builds the Cython extensions of sim_core; everything else about the package stands in pyproject.toml.
 
 Three variables make it another build, alone or together (tests/support/sanitizers.sh):
-LIT_ALPHAZERO_DEBUG=1 with bounds checks and assertions,
+LIT_ALPHAZERO_DEBUG=1 with bounds checks, and with games tried out when they are first used,
 LIT_ALPHAZERO_SANITIZE=1 with gcc's AddressSanitizer and UndefinedBehaviorSanitizer,
 LIT_ALPHAZERO_COVERAGE=1 with gcc's counts of executed lines (tests/support/engine_coverage.py reads them).
 An optimisation level in CFLAGS stands in place of the -O3 of a plain build.
@@ -39,6 +39,7 @@ extensions = [
         [path.as_posix()],
         extra_compile_args=[*optimisation, *flags],
         extra_link_args=flags,
+        define_macros=[("LIT_ALPHAZERO_DEBUG", "1")] if debug else [],
     )
     for path in sorted(Path("sim_core").rglob("*.pyx"))
 ]

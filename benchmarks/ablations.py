@@ -1,8 +1,8 @@
-"""What each part of the recipe is worth: ``python benchmarks/ablations.py --folder FOLDER``.
+"""Measures what each part of the recipe is worth: ``python benchmarks/ablations.py --folder FOLDER``.
 
-Trains `configs/quickstart.yaml` with one thing changed at a time, several seeds of each, by the command line a user
-has; then measures every player against the built-in opponents on one set of deals. What is done is not done again:
-stopped, it goes on where it was, and seeds or variants can be added later. docs/experiments.md has the figures.
+Trains `configs/quickstart.yaml` with one thing changed at a time, several seeds of each, by the command line that users
+have. Then it measures every player against the built-in opponents on one set of deals. Finished runs and scores are
+kept, so a stopped benchmark continues, and seeds or variants can be added later. docs/experiments.md has the figures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rich.table import Table
 ROOT = Path(__file__).parent.parent
 TEST_SEED = 20261125
 WIDTH = 128
-"""Of the network, half of the quickstart's, so that three seeds of everything take an hour."""
+"""Width of the network: half of the quickstart's, so that three seeds of everything take an hour."""
 POPULATION = {
     "trainer.check_val_every_n_epoch": 5,
     "data.evaluation.games": 200,
@@ -37,11 +37,11 @@ POPULATION = {
     },
     "adaptive": True,
 }
-"""Half of the games against built-in opponents, weighted by twelve evaluations; the base for other ways to weigh."""
+"""Half of the games against built-in opponents, weighted by twelve evaluations. Other ways to weigh change this."""
 POOL = "data.opponent_pool.init_args"
 
 BASE = {"EntropyScheduleCallback.start_coef": 0.02}
-"""Of all variants, before what they change: an entropy bonus that falls to 0 over the run."""
+"""Changes that all variants share: an entropy bonus that falls to 0 over the run."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
@@ -66,20 +66,20 @@ VARIANTS: dict[str, dict[str, Any]] = {
     | {"adaptive": False, "data.opponent_pool.class_path": "lit_trainer.OpponentPool"},
     "population: linear, endgame values": POPULATION | {"data.generation.value_target": "endgame"},
 }
-"""Name to what differs from the quickstart; the base of the populations' is "population: linear"."""
+"""Name to the settings that differ from the quickstart's. Populations are compared with "population: linear"."""
 
 
 def configuration(changes: dict[str, Any], folder: Path, seed: int, iterations: int | None = None) -> dict[str, Any]:
-    """The quickstart's YAML with these changes, on one thread, evaluated at its end alone unless they say more.
+    """Returns the quickstart's YAML with changes, on one thread, evaluated only at its end unless they say more.
 
     Args:
-        changes: what differs: a dotted path, or a callback's class name and its argument, to the value.
-        folder: of the run.
-        seed: of the run.
-        iterations: stop after so many; None: the configuration's number.
+        changes: Dotted path, or a callback's class name and its argument, to the value.
+        folder: Folder of the run.
+        seed: Random seed of the run.
+        iterations: Iterations of the run. None: the configuration's number.
     """
     config: dict[str, Any] = yaml.safe_load((ROOT / "configs/quickstart.yaml").read_text())
-    trainer, callbacks = config["trainer"], config["trainer"]["callbacks+"]  # the others are those of all runs
+    trainer, callbacks = config["trainer"], config["trainer"]["callbacks+"]  # all runs share the other callbacks
     config |= {"seed_everything": seed, "evaluate_first": False}
     config["data"]["generation"]["threads"] = 1
     config["model"]["network"] = {"class_path": "lit_trainer.ResidualMLP", "init_args": {"width": WIDTH, "blocks": 4}}
@@ -104,7 +104,7 @@ def configuration(changes: dict[str, Any], folder: Path, seed: int, iterations: 
 
 
 def train(changes: dict[str, Any], folder: Path, seed: int, iterations: int | None = None) -> Path:
-    """The last checkpoint of that run, which goes on where it stopped; none is trained twice."""
+    """Trains a run, or continues it where it stopped, and returns its last checkpoint. No run is trained twice."""
     config = configuration(changes, folder, seed, iterations)
     file, last = folder / "given.yaml", folder / "checkpoints" / "last.ckpt"
     done = folder / "seconds.json"
@@ -123,7 +123,7 @@ def train(changes: dict[str, Any], folder: Path, seed: int, iterations: int | No
 
 
 def measure(checkpoint: Path, folder: Path, games: int, simulations: Sequence[int]) -> dict[str, dict[str, float]]:
-    """Simulations to opponent to score, by ``lit-trainer test``."""
+    """Measures a checkpoint by ``lit-trainer test``, and returns simulations to opponent to score."""
     kept = folder / f"scores_{games}.json"
     if not kept.exists():
         config = yaml.safe_load((folder / "given.yaml").read_text())
@@ -156,7 +156,7 @@ def measure(checkpoint: Path, folder: Path, games: int, simulations: Sequence[in
 
 
 def figures(scores: dict[str, dict[str, float]]) -> list[float]:
-    """Scores in percent, of the raw policy and with search: against the hardest heuristic, and the mean over all."""
+    """Returns scores in percent for each number of simulations: against the hardest opponent, and the mean over all."""
     row = []
     for of_one in scores.values():
         row += [100 * min(of_one.values()), 100 * statistics.mean(of_one.values())]
@@ -164,7 +164,7 @@ def figures(scores: dict[str, dict[str, float]]) -> list[float]:
 
 
 def described(values: list[float]) -> str:
-    """Mean and half its 95 % interval over seeds (Student's t)."""
+    """Returns the mean over seeds and half its 95 % interval (Student's t)."""
     if len(values) < 2:
         return f"{values[0]:.1f}"
     t = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}.get(len(values), 2.6)
@@ -179,15 +179,15 @@ def main(
     simulations: int = 16,
     iterations: int | None = None,
 ) -> None:
-    """Train, measure, show.
+    """Trains and measures all variants, and prints their scores and the differences.
 
     Args:
-        folder: where runs and scores are kept.
-        seeds: runs of each variant, with the seeds 1, 2 and so on.
-        only: names of variants; None: all.
-        games: against each opponent.
-        simulations: of the search that is measured beside the policy alone.
-        iterations: of each run; none: the quickstart's.
+        folder: Folder where runs and scores are kept.
+        seeds: Runs of each variant, with the seeds 1, 2 and so on.
+        only: Names of variants. None: all.
+        games: Games against each opponent.
+        simulations: Simulations per move of the search that is measured beside the raw policy.
+        iterations: Iterations of each run. None: the quickstart's.
     """
     if unknown := [name for name in only or () if name not in VARIANTS]:
         raise SystemExit(f"only: {unknown[0]!r} given, expected some of {', '.join(VARIANTS)}")
@@ -195,7 +195,9 @@ def main(
         f"{who}: {what}" for who in ("policy", f"{simulations} simulations") for what in ("hardest", "mean of all")
     ]
     found: dict[str, list[list[float]]] = {name: [] for name in only or VARIANTS}
-    for seed in range(1, seeds + 1):  # seed by seed, so that a run cut short compares what it has
+    for seed in range(
+        1, seeds + 1
+    ):  # seed by seed, so that a benchmark that is stopped early can still compare variants
         for name, of_seeds in found.items():
             place = Path(folder).resolve() / f"{''.join(c if c.isalnum() else '_' for c in name)}_{seed}"
             checkpoint = train(VARIANTS[name], place, seed, iterations)

@@ -1,4 +1,4 @@
-"""Things measured in turn, run after run, so that what else the machine does falls on all of them alike."""
+"""Measures cases in turn, run after run, so that other load on the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from rich.table import Table
 
 Work = Callable[[], int]
-"""Does some work and counts it."""
+"""Does some work and returns how much it did."""
 
 
 class Speed(NamedTuple):
-    """What was counted, a second by the clock and a second of this process's processor time, all threads together."""
+    """Holds counts per second by the clock, and per second of this process's processor time over all threads."""
 
     clock: float
     processor: float
@@ -23,14 +23,15 @@ class Speed(NamedTuple):
 
 @dataclass
 class Case:
-    """A row of the table.
+    """Describes a row of the table.
 
     Args:
-        what: names it.
-        one: its work on one thread.
-        two: its work on two threads, where that is measured.
-        remark: of the speeds on one thread.
-        ours: cases of the same section that this is a peer of; the remark begins with how many times as fast they are.
+        what: Name of the row.
+        one: Work on one thread.
+        two: Work on two threads. None: it is not measured.
+        remark: Makes a remark of the speeds on one thread.
+        ours: Cases of the same section that this one is compared with. The remark begins with how many times as fast
+            they are.
     """
 
     what: str
@@ -41,19 +42,19 @@ class Case:
 
 
 def speed(work: Work, seconds: float) -> Speed:
-    """Repeats the work for at least so long."""
+    """Repeats the work for at least that many seconds, and returns its speed."""
     count = 0
     processor = time.process_time()
     began = now = time.perf_counter()
     while not count or now - began < seconds:
         count += work()
         now = time.perf_counter()
-    # a tick of the processor's clock at least, which a stalled process may not have had
+    # at least one tick of the processor's clock, because a stalled process may have had none
     return Speed(count / (now - began), count / max(time.process_time() - processor, 1e-6))
 
 
 def fastest(make: Callable[[int], Work], sizes: Sequence[int], seconds: float) -> tuple[int, Work]:
-    """Of works of several batch sizes the one that does most a second of processor time, and its size."""
+    """Returns the batch size whose work does most per second of processor time, and that work."""
     found = []
     for size in sizes:
         work = make(size)
@@ -64,7 +65,7 @@ def fastest(make: Callable[[int], Work], sizes: Sequence[int], seconds: float) -
 
 
 def measure(table: Table, title: str, cases: Sequence[Case], runs: int, seconds: float) -> None:
-    """Measure the cases in turn, `runs` times, and add a section to the table."""
+    """Measures the cases in turn, `runs` times, and adds a section to the table."""
     works = [(case.what, threads, work) for case in cases for threads, work in ((1, case.one), (2, case.two)) if work]
     for *_, work in works:
         work()
@@ -95,9 +96,9 @@ def measure(table: Table, title: str, cases: Sequence[Case], runs: int, seconds:
 
 
 def new_table(title: str) -> Table:
-    """Its columns are those that `measure` fills."""
+    """Returns a table with the columns that `measure` fills."""
     table = Table(title=title)
-    table.add_column("what a second")
+    table.add_column("count per second")
     for name in ("1 thread", "2 threads", "1 thread, processor time", "2 threads, processor time"):
         table.add_column(name, justify="right")
     table.add_column("remark")

@@ -1,4 +1,4 @@
-"""Speed of the engine alone, one thread and two: ``python benchmarks/engine.py``. Medians of several runs."""
+"""Measures the engine alone, with one thread and two: ``python benchmarks/engine.py``. Prints medians of runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sim_core import OPPONENTS, GameBatch, get_game, search
 
 
 def median_rate(work: Callable[[], int], runs: int) -> float:
-    """Median over runs of (what `work` counts) a second."""
+    """Returns the median over runs of the count per second that `work` reaches."""
     rates = []
     for _ in range(runs):
         start = time.perf_counter()
@@ -43,7 +43,7 @@ def against_random(name: str, n: int = 2_000) -> int:
 
 
 def neutral(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An evaluator that costs next to nothing."""
+    """Answers as a network does, at next to no cost: the same logits for all actions, and value 0."""
     return np.zeros(legal_mask.shape, dtype=np.float32), np.zeros(len(legal_mask), dtype=np.float32)
 
 
@@ -53,7 +53,7 @@ def simulations(threads: int, games: int = 1_024, each: int = 32) -> int:
 
 
 def turns(n: int = 4_096) -> tuple[GameBatch, list[np.ndarray]]:
-    """A batch of deals, and legal actions for all 24 turns of them."""
+    """Returns a batch of deals, and legal actions for all their 24 turns."""
     batch = GameBatch(n, 1)
     actions = []
     while not batch.is_terminal.all():
@@ -63,7 +63,7 @@ def turns(n: int = 4_096) -> tuple[GameBatch, list[np.ndarray]]:
 
 
 def steps(batch: GameBatch, actions: list[np.ndarray]) -> int:
-    """Copied, since a batch steps in place; that costs less than one turn of 24."""
+    """Plays all turns in a copy, because a batch steps in place. Copying costs less than one of the 24 turns."""
     batch = GameBatch.from_packed(batch.packed())
     for ids in actions:
         batch.step(ids)
@@ -77,7 +77,7 @@ def observations(batch: GameBatch, out: np.ndarray, times: int = 20) -> int:
 
 
 def endgames(player: str, n: int = 2_000) -> list[bytes]:
-    """Positions at ply 16, as two of `player` reach them."""
+    """Returns positions at ply 16, as `player` reaches them against itself."""
     batch = GameBatch(n, 3)
     while batch.ply[0] < 16:
         batch.step(batch.opponent_actions(player, 1))
@@ -85,7 +85,7 @@ def endgames(player: str, n: int = 2_000) -> list[bytes]:
 
 
 def endgame_microseconds(states: list[bytes], solve: Callable[[bytes], object], runs: int) -> float:
-    """For one position; a quarter of a microsecond of it is Python's."""
+    """Returns the microseconds per position. A quarter of a microsecond of it is Python's overhead."""
 
     def work() -> int:
         for state in states:
@@ -96,14 +96,14 @@ def endgame_microseconds(states: list[bytes], solve: Callable[[bytes], object], 
 
 
 def main(runs: int = 7) -> None:
-    """Measure each row `runs` times and print medians.
+    """Measures each row `runs` times and prints medians.
 
     Args:
-        runs: the median of these is shown.
+        runs: Number of runs. Their median is shown.
     """
     table = Table(title=f"Engine, medians of {runs} runs")
     table.add_column("what")
-    table.add_column("a second", justify="right")
+    table.add_column("per second", justify="right")
     dealt, actions = turns()
     middle = GameBatch.from_packed(dealt.packed())
     for ids in actions[:10]:

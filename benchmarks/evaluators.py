@@ -1,4 +1,4 @@
-"""Speed of the evaluators beside that of their matrix products alone: ``python benchmarks/evaluators.py``."""
+"""Compares the evaluators' speed with that of their matrix products alone: ``python benchmarks/evaluators.py``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOFLINE = "matrix products alone, torch.mm"
 
 
 def products(network: ResidualMLP, rows: int, multiply: Callable[[Tensor, Tensor, Tensor], object]) -> Call:
-    """The network's matrix products at their shapes, and nothing else; `multiply` gets input, weight and output."""
+    """Returns a call that does only the network's matrix products. `multiply` gets input, weight and output."""
     layers = [module.weight for module in network.modules() if isinstance(module, torch.nn.Linear)]
     work = [(torch.randn(rows, w.shape[1]), w.detach().clone(), torch.empty(rows, w.shape[0])) for w in layers]
 
@@ -43,7 +43,7 @@ def eager(network: ResidualMLP, observations: np.ndarray) -> object:
 
 
 def own_products(network: ResidualMLP) -> Callable[[int], Call]:
-    """From rows to the network's matrix products alone, by the library that the `torch` evaluator uses, in fp32."""
+    """Returns rows to a call of the matrix products alone, by the library that the `torch` evaluator uses, in fp32."""
     weights = weights_of(network)
     kernels = kernels_for(torch.device("cpu"), torch.float32)
     bias = {layer.weight.shape: layer for layer in (weights.stem, weights.policy, weights.value_hidden, weights.value)}
@@ -52,7 +52,7 @@ def own_products(network: ResidualMLP) -> Callable[[int], Call]:
 
 
 def forms(network: ResidualMLP) -> dict[str, Callable[[int], Call]]:
-    """What is measured: a name, and from rows to a call that one thread makes again and again."""
+    """Returns the names of what is measured, each with rows to the call that one thread repeats."""
 
     def evaluator(kind: str) -> Callable[[int], Call]:
         evaluate = make_evaluator(network, kind)
@@ -78,7 +78,7 @@ def forms(network: ResidualMLP) -> dict[str, Callable[[int], Call]]:
 
 
 def rate(prepare: Callable[[int], Call], rows: int, threads: int, seconds: float) -> float:
-    """Rows a second of so many threads together, each on one core."""
+    """Returns the rows per second of all threads together, each on one core."""
     counts = [0] * threads
     start = threading.Barrier(threads + 1)
     times = [0.0] * threads
@@ -112,19 +112,19 @@ def main(
     runs: int = 7,
     seconds: float = 0.15,
 ) -> None:
-    """Measure every evaluator in turn, `runs` times, and print medians of rows a second.
+    """Measures every evaluator in turn, `runs` times, and prints medians of rows per second.
 
     Args:
-        width: of the residual MLP.
-        blocks: of the residual MLP.
-        batches: rows a call.
-        threads: calling threads, each with one of torch's.
-        runs: the median of these is shown, and the median of the runs' shares of the roofline.
-        seconds: of each measurement.
+        width: Width of the residual MLP.
+        blocks: Blocks of the residual MLP.
+        batches: Numbers of rows per call.
+        threads: Numbers of calling threads, each with one of torch's.
+        runs: Number of runs. Their median is shown, and the median of their shares of the roofline.
+        seconds: Seconds of each measurement.
     """
     torch.manual_seed(0)
     network = ResidualMLP(width=width, blocks=blocks).eval()
-    table = Table(title=f"Thousands of rows a second (share of torch.mm's), {width} wide, {blocks} blocks")
+    table = Table(title=f"Thousands of rows per second (share of torch.mm's), {width} wide, {blocks} blocks")
     table.add_column("what")
     columns: list[dict[str, str]] = []
     for count in threads:

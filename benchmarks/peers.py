@@ -1,6 +1,6 @@
-"""The search beside published ones: mctx, mctx on pgx's connect four, and OpenSpiel's. ``search.py`` measures them.
+"""Compares the search with published ones: mctx, mctx on pgx's connect four, and OpenSpiel's. ``search.py`` runs it.
 
-None of them is needed by anything else; the extra `peers` installs them.
+Nothing else needs them. The extra `peers` installs them.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from lit_trainer import ResidualMLP, make_evaluator
 from sim_core import GameBatch, Searcher, SearchSettings, get_game, ismcts
 
 PEERS = {"mctx": "mctx", "pgx": "pgx", "OpenSpiel": "pyspiel"}
-"""Names, and what Python imports."""
+"""Name to the module that Python imports."""
 BATCHES = (64, 256, 1024)
-"""Games side by side: each search gets those of these with which it is fastest."""
+"""Numbers of games side by side. Each search gets the one with which it is fastest."""
 ROOTS = {
     "PUCT": SearchSettings(dirichlet_fraction=0.25),
     "Gumbel": SearchSettings(root_selection="gumbel", policy_target="completed_q", gumbel_scale=1.0),
@@ -45,7 +45,7 @@ def install_hint() -> str:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Hold this thread, and all that it starts, on one core; XLA is told to use one thread too."""
+    """Keeps this thread, and all that it starts, on one core. XLA is told to use one thread, too."""
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     if not hasattr(os, "sched_setaffinity"):
@@ -60,7 +60,7 @@ def one_core() -> Iterator[None]:
 
 
 def ours(game: str, settings: SearchSettings, simulations: int, evaluate: Any, seconds: float) -> tuple[int, Work]:
-    """Searched moves from the deal, at the batch size of the fastest."""
+    """Returns the fastest batch size, and its work: searches from the deal, counted in moves."""
 
     def make(games: int) -> Work:
         batch, seeds = GameBatch(games, 3, game=game), count()
@@ -84,7 +84,10 @@ def _times(work: Work, each: int) -> Work:
 
 
 def mctx_search(root: str, actions: int, simulations: int, seconds: float) -> tuple[int, Work]:
-    """Searches of mctx in which a step is free: no game, zero logits and values; returns moves."""
+    """Returns the fastest batch size, and its work: searches of mctx without a game, counted in moves.
+
+    A step is free there, because all logits and values are zero.
+    """
     import jax
     import jax.numpy as jnp
     import mctx
@@ -123,7 +126,7 @@ def _waited_for(search: Callable[[Any], Any], games: int) -> Work:
 
 
 def mctx_cases(simulations: int, seconds: float) -> list[Case]:
-    """Simulations. Ours follow the rules of a game and encode observations meanwhile, mctx does neither."""
+    """Returns cases counted in simulations. Only ours also follow a game's rules and encode observations."""
     cases = []
     for root, settings in ROOTS.items():
         for game in ("connect_four", "beasty_bar"):
@@ -142,7 +145,7 @@ def mctx_cases(simulations: int, seconds: float) -> list[Case]:
 
 
 def _jax_network(observation_size: int, actions: int) -> tuple[Any, Callable[[Any, Any], tuple[Any, Any]]]:
-    """A residual MLP of the shape of ours: its weights, and from them and observations to logits and values."""
+    """Returns weights of a residual MLP of our shape, and a function of weights and observations: logits and values."""
     import jax
     import jax.numpy as jnp
 
@@ -174,7 +177,10 @@ def _jax_network(observation_size: int, actions: int) -> tuple[Any, Callable[[An
 
 
 def pgx_search(simulations: int, with_network: bool, seconds: float) -> tuple[int, Work]:
-    """mctx's Gumbel search on pgx's connect four from the empty board; returns moves."""
+    """Returns the fastest batch size, and its work: mctx's Gumbel search on pgx's connect four, counted in moves.
+
+    Searches begin at the empty board.
+    """
     import jax
     import jax.numpy as jnp
     import mctx
@@ -218,11 +224,11 @@ def pgx_search(simulations: int, with_network: bool, seconds: float) -> tuple[in
 
 
 def pgx_cases(simulations: int, seconds: float) -> list[Case]:
-    """Searched moves of the same game with the same search budget, without a network and with one of one shape."""
+    """Returns cases counted in moves: the same game and search budget, with no network and with one of equal shape."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network = ResidualMLP("connect_four", WIDTH, BLOCKS).eval()
-    # of one precision: XLA's is fp32 too
+    # all of one precision: XLA's is fp32, too
     kinds = ["torch", *(["onnx_fp32"] if importlib.util.find_spec("onnxruntime") else [])]
     answers: dict[str, list[tuple[str, Any]]] = {
         "no network": [("neutral", neutral)],
@@ -254,7 +260,7 @@ def _ours_rolling_out(game: str, iterations: int, moves: int) -> Work:
 
 
 def spiel_position(game: Any, plies: int) -> Any:
-    """A position of an OpenSpiel game with a choice to make, so many random plies or more into it."""
+    """Returns a position of an OpenSpiel game where there is a choice, after at least that many random plies."""
     generator, state = random.Random(0), game.new_initial_state()
     while state.is_chance_node() or plies > 0 or len(state.legal_actions()) < 2:
         plies -= not state.is_chance_node()
@@ -263,7 +269,7 @@ def spiel_position(game: Any, plies: int) -> Any:
 
 
 def spiel_search(name: str, iterations: int) -> Work:
-    """OpenSpiel's own search in C++ with one random rollout an iteration; returns iterations."""
+    """Returns OpenSpiel's own search in C++, with one random rollout per iteration, counted in iterations."""
     import pyspiel
 
     game = pyspiel.load_game(name)
@@ -282,7 +288,10 @@ def spiel_search(name: str, iterations: int) -> Work:
 
 
 def spiel_cases(iterations: int, moves: int) -> list[Case]:
-    """Iterations. Connect four is the same game; hidden information is met in games of other lengths."""
+    """Returns cases counted in iterations. Connect four is the same game in both.
+
+    Games with hidden information differ in length, so they compare less well.
+    """
     cases = []
     for game, peers in (
         ("connect_four", {"connect_four": "MCTSBot"}),
@@ -300,7 +309,7 @@ def spiel_cases(iterations: int, moves: int) -> list[Case]:
 def peer_cases(
     simulations: int, iterations: int, moves: int, seconds: float, peers: Sequence[str]
 ) -> Iterator[tuple[str, list[Case]]]:
-    """Sections of those peers that are installed, one after the other: each begins to run when it is asked for."""
+    """Yields the sections of the peers that are installed. Each is prepared only when it is asked for."""
     there = {peer for peer in peers if is_installed(peer)}
     if "mctx" in there:
         title = f"Beside mctx: {simulations} simulations a move from the deal, simulations"

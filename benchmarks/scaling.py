@@ -1,6 +1,6 @@
-"""What several processes bring, ``python benchmarks/scaling.py``: measures one against two and reckons on from there.
+"""Shows the gain of several processes: ``python benchmarks/scaling.py``. Measures one and two, and estimates more.
 
-Each process gets one thread, so that two have the same of a machine of two cores as one has.
+Each process gets one thread, so that each of two processes has one core of a machine of two.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from lit_trainer.learning.replay import ReplayWindow
 from sim_core import GameBatch
 
 SMALL = 64
-"""Positions of the small batch: two sizes tell a step's fixed cost from that of its positions."""
+"""Positions of the small batch. Two batch sizes tell a step's fixed cost from that of its positions."""
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """The work of an iteration of ``configs/iter0_to_600.yaml``."""
+    """Describes the work of an iteration of ``configs/iter0_to_600.yaml``."""
 
     games: int = 8192
     steps: int = 288
@@ -47,35 +47,35 @@ class Iteration:
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds, measured."""
+    """Holds measured times, in seconds."""
 
     game: float
-    """Of one process for one game of self-play."""
+    """One game of self-play, by one process."""
     evaluation_game: float
     step: float
-    """Of an optimizer step, by Lightning, whatever the batch."""
+    """An optimizer step by Lightning, without what depends on the batch size."""
     position: float
-    """Of each position of a step's batch, sampling and encoding included."""
+    """Each position of a step's batch, sampling and encoding included."""
     hop: float
-    """Of an all-reduce of one number between two processes."""
+    """An all-reduce of one number between two processes."""
     reduce: float
-    """Of an all-reduce of the gradients between two processes, beyond that."""
+    """What an all-reduce of the gradients between two processes takes beyond that."""
     wait: float
-    """Of a step with two processes, beyond one's and the all-reduce: waiting for the slower, mostly."""
+    """What a step with two processes takes beyond the step and the all-reduce: mostly waiting for the slower one."""
     write: float
-    """Of a checkpoint with the whole window."""
+    """Writing a checkpoint with the whole window."""
     gather: float
-    """Of half the window from one process to another."""
+    """Sending half of the window from one process to another."""
 
     def all_reduce(self, ranks: int) -> float:
-        """Of a step, for being one of several: the wait, and a ring's all-reduce.
+        """Returns what a step costs because it is one of several: the wait, and a ring's all-reduce.
 
-        In a ring ``2 (ranks - 1)`` messages follow one another, each of one rank's share of the gradients.
+        In a ring ``2 (ranks - 1)`` messages follow one another, each with one rank's share of the gradients.
         """
         return (ranks > 1) * self.wait + (ranks - 1) * self.hop + 2 * (ranks - 1) / ranks * self.reduce
 
     def seconds(self, work: Iteration, ranks: int, *, divided: bool = True) -> float:
-        """Of an iteration whose work is divided among the ranks, or that gives each of them all of it."""
+        """Returns the seconds of an iteration whose work is divided among the ranks, or given whole to each of them."""
         share, windows = (1 / ranks, 1) if divided else (1.0, ranks)
         evaluation = work.evaluation_games * self.evaluation_game / work.evaluate_every / ranks
         learning = work.steps * (self.step + work.batch * share * self.position + self.all_reduce(ranks))
@@ -84,7 +84,7 @@ class Costs:
 
 
 def _fit(world: int, games: int, steps: int, batch: int, iterations: int) -> tuple[Clock, SelfPlayDataModule]:
-    """A real run of this process among `world`, without loggers and checkpoints."""
+    """Fits a real run of this process among `world`, without loggers and checkpoints."""
     data = SelfPlayDataModule(
         generation=GenerationSettings(games=games, threads=1),
         evaluation=EvaluationSettings(games=100),
@@ -112,7 +112,7 @@ def _window(positions: int) -> ReplayWindow:
 def _measure(
     rank: int, world: int, port: int, folder: str, games: int, iterations: int, positions: int, steps: int
 ) -> None:
-    """One process's part of the measurements; the first writes them down."""
+    """Measures this process's part. The first process writes the results."""
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
@@ -152,7 +152,7 @@ def _free_port() -> int:
 
 
 def costs(one: dict[str, float], two: dict[str, float], batch: int = 1024) -> Costs:
-    """What the model of an iteration takes, of measurements with one and with two processes."""
+    """Returns the costs that `Costs.seconds` uses, from measurements with one and with two processes."""
     position = (one["large_step"] - one["small_step"]) / (batch - SMALL)
     return Costs(
         game=1 / one["games_per_second"],
@@ -168,18 +168,18 @@ def costs(one: dict[str, float], two: dict[str, float], batch: int = 1024) -> Co
 
 
 def last_worthwhile(speed: Callable[[int], float], most: int = 4096) -> int:
-    """The number of ranks from which on one more brings less than half of what the first did."""
+    """Returns the number of ranks from which on one more gains less than half of what the first did."""
     return next((ranks for ranks in range(1, most) if speed(ranks + 1) - speed(ranks) < 0.5), most)
 
 
 def _tables(one: dict[str, float], two: dict[str, float], parameters: int) -> None:
     console, work, found = Console(width=110), Iteration(), costs(one, two)
-    table = Table(title="Measured, one thread a process")
+    table = Table(title="Measured, one thread per process")
     for column in ("what", "one process", "two"):
         table.add_column(column, justify="left" if column == "what" else "right")
     rows = (
-        ("games of self-play a second, all processes", "games_per_second", 1.0, ".0f"),
-        ("games of evaluation a second, all processes", "evaluation_games_per_second", 1.0, ",.0f"),
+        ("games of self-play per second, all processes", "games_per_second", 1.0, ".0f"),
+        ("games of evaluation per second, all processes", "evaluation_games_per_second", 1.0, ",.0f"),
         ("a step of 1,024 positions each, ms", "large_step", 1e3, ".1f"),
         (f"a step of {SMALL} positions each, ms", "small_step", 1e3, ".1f"),
         ("all-reduce of one number, ms", "hop", 1e3, ".2f"),
@@ -191,8 +191,8 @@ def _tables(one: dict[str, float], two: dict[str, float], parameters: int) -> No
         lonely = key in ("hop", "all_reduce", "gather")
         table.add_row(name, "" if lonely else f"{one[key] * scale:{form}}", f"{two[key] * scale:{form}}")
     console.print(table)
-    table = Table(title="Reckoned: an iteration of configs/iter0_to_600.yaml")
-    for column in ("ranks", "divided, s", "times as fast", "kept, s", "times the games a second"):
+    table = Table(title="Estimated: an iteration of configs/iter0_to_600.yaml")
+    for column in ("ranks", "divided, s", "times as fast", "kept, s", "times the games per second"):
         table.add_column(column, justify="right")
     alone = found.seconds(work, 1)
 
@@ -208,19 +208,19 @@ def _tables(one: dict[str, float], two: dict[str, float], parameters: int) -> No
         table.add_row(str(ranks), *(f"{cell:.1f}" for cell in cells))
     console.print(table)
     console.print(
-        f"One more rank brings less than half of its share from {last_worthwhile(divided)} ranks on (work divided), "
+        f"One more rank gains less than half of its share from {last_worthwhile(divided)} ranks on (work divided), "
         f"from {last_worthwhile(kept)} on (work kept)."
     )
 
 
 def main(games: int = 256, iterations: int = 5, positions: int = 800_000, steps: int = 30) -> None:
-    """Measure with one process and with two, and print what follows for more.
+    """Measures with one process and with two, and prints what follows for more.
 
     Args:
-        games: of self-play an iteration, of each process.
-        iterations: measured after a first one that is not; medians are shown.
-        positions: of the replay window in a checkpoint.
-        steps: of the optimizer in an iteration, on 1,024 positions; four times as many are made on few.
+        games: Games of self-play per iteration, for each process.
+        iterations: Iterations measured after a first one that does not count. Medians are shown.
+        positions: Positions of the replay window in a checkpoint.
+        steps: Optimizer steps per iteration with 1,024 positions each. Small batches get four times that number.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Speed of the search alone, and of its peers beside it: ``python benchmarks/search.py``. Medians of several runs."""
+"""Measures the search alone, and its peers: ``python benchmarks/search.py``. Prints medians of several runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Section = Literal["tree", "endgame", "ismcts", "network", "peers"]
 def searches(
     batch: GameBatch, simulations: int, settings: SearchSettings, searcher: Searcher | None = None, threads: int = 1
 ) -> Work:
-    """Searches of the batch with an evaluator that costs nothing, one after the other in the same memory."""
+    """Returns searches of the batch with an evaluator that costs nothing, one after the other in the same memory."""
     searcher = searcher or Searcher(len(batch), simulations, game=batch.handle.name)
     seeds = count()
 
@@ -39,7 +39,7 @@ def searches(
 
 
 def tree_cases(games: int, simulations: list[int]) -> list[Case]:
-    """The tree with nothing else, for both games."""
+    """Returns cases of the tree alone, for both games."""
     cases = []
     for game in ("beasty_bar", "connect_four"):
         for each in simulations:
@@ -54,7 +54,7 @@ def tree_cases(games: int, simulations: list[int]) -> list[Case]:
 
 
 def at_ply(ply: int, games: int) -> GameBatch:
-    """Positions of Beasty Bar as random play reaches them."""
+    """Returns positions of Beasty Bar as random play reaches them."""
     batch = GameBatch(games, 3)
     while batch.ply[0] < ply:
         batch.step(batch.opponent_actions("random", 1))
@@ -62,7 +62,10 @@ def at_ply(ply: int, games: int) -> GameBatch:
 
 
 def endgame_cases(games: int, simulations: int) -> list[Case]:
-    """Searches that meet endgames, with the solver's values and without: what is left of the tree at such depths."""
+    """Returns cases of searches that meet endgames, with the solver's values and without.
+
+    They show what the tree still costs at such depths.
+    """
 
     def microseconds(speeds: list[Speed]) -> str:
         return f"{1e6 / statistics.median(each.processor for each in speeds):.2f} microseconds each"
@@ -78,7 +81,7 @@ def endgame_cases(games: int, simulations: int) -> list[Case]:
 
 
 def rollouts(iterations: int, moves: int, game: str = "beasty_bar", threads: int = 1) -> Work:
-    """Plain information-set search with random rollouts, from the deal."""
+    """Returns plain information-set search with random rollouts from the deal, counted in iterations."""
     batch, seeds = GameBatch(moves, 3, game=game), count()
 
     def work() -> int:
@@ -89,7 +92,7 @@ def rollouts(iterations: int, moves: int, game: str = "beasty_bar", threads: int
 
 
 def ismcts_cases(iterations: list[int], moves: int) -> list[Case]:
-    """The search without a network; `moves` are those of a batch, an even number for two threads."""
+    """Returns cases of the search without a network. `moves` is the batch's size, an even number for two threads."""
 
     def milliseconds(each: int) -> Callable[[list[Speed]], str]:
         return lambda speeds: f"{1e3 * each / statistics.median(one.processor for one in speeds):.2f} ms a move"
@@ -107,7 +110,7 @@ def ismcts_cases(iterations: list[int], moves: int) -> list[Case]:
 
 
 def network_cases(games: int, simulations: int, kinds: list[str]) -> list[Case]:
-    """Searches from the deal with a real network, counted in rows it evaluates, beside its matrix products alone."""
+    """Returns cases of searches with a real network, and of its matrix products alone, counted in rows it evaluates."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network = ResidualMLP(width=256, blocks=4).eval()
@@ -143,7 +146,7 @@ def _with_network(network: ResidualMLP, kind: str, games: int, simulations: int)
     def remark(speeds: list[Speed]) -> str:
         each = statistics.median(one.processor for one in speeds) * moves / rows
         share = seconds["forward"] / sum(seconds.values())
-        return f"{each:,.0f} moves, {each * simulations:,.0f} simulations; forward pass {share:.3f} of the time"
+        return f"{each:,.0f} moves, {each * simulations:,.0f} simulations; forward pass takes {share:.3f} of the time"
 
     return Case(f"rows by {kind}, {games} games of {simulations} simulations", work, remark=remark)
 
@@ -161,23 +164,23 @@ def main(
     runs: int = 7,
     seconds: float = 0.2,
 ) -> None:
-    """Measure the rows of each section in turn, `runs` times, and print medians.
+    """Measures the rows of each section in turn, `runs` times, and prints medians.
 
-    What is compared with a peer is counted a second of processor time, on one core; a peer that is not installed is
-    named, with what installs it.
+    Peers are compared on one core, by counts per second of processor time. A peer that is not installed is named, with
+    the command that installs it.
 
     Args:
-        games: searched side by side, in trees that are kept from search to search.
-        simulations: a move, of the tree alone; the largest is that of the endgames.
-        iterations: a move, of the search without a network.
-        moves: searched in one call by that search.
-        network_games: searched side by side with the network.
-        network_simulations: a move, with the network and beside peers.
-        kinds: evaluators.
-        sections: what to measure.
-        peers: beside which, of those installed; pgx needs mctx.
-        runs: the median of these is shown.
-        seconds: of each measurement.
+        games: Games searched side by side, in trees that are kept from search to search.
+        simulations: Numbers of simulations per move, for the tree alone. Endgames are searched with the largest.
+        iterations: Numbers of iterations per move, for the search without a network.
+        moves: Moves that the search without a network makes in one call.
+        network_games: Games searched side by side with the network.
+        network_simulations: Simulations per move with the network, and in comparisons with peers.
+        kinds: Kinds of evaluators.
+        sections: Sections to measure.
+        peers: Peers to compare with, if they are installed. pgx needs mctx.
+        runs: Number of runs. Their median is shown.
+        seconds: Seconds of each measurement.
     """
     console, table = Console(width=160), new_table(f"Search, medians of {runs} runs")
     made: dict[str, tuple[str, Callable[[], list[Case]]]] = {
@@ -203,7 +206,7 @@ def main(
                 measure(table, title, beside, runs, seconds)
     console.print(table)
     for peer in missing:
-        console.print(f"{peer} is not installed, so nothing is beside it: {install_hint()}", markup=False)
+        console.print(f"{peer} is not installed, so it is not compared: {install_hint()}", markup=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Speed of self-play, where its time goes, and its roofline: ``python benchmarks/selfplay.py [--simulations 32]``."""
+"""Measures self-play, where its time goes, and its roofline: ``python benchmarks/selfplay.py [--simulations 32]``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARES = ("forward", "tree", "encoding", "opponents", "waiting")
 
 
 def play(network: ResidualMLP, kind: str, plan: dict[str, int], seed: int, **options: int) -> GeneratedGames:
-    """The plan's games, as an iteration of training plays them."""
+    """Plays a plan's games as an iteration of training does."""
     games = [OpponentGames(n, c, None if n == SELF_PLAY else BuiltinPlayer(n, seed)) for n, c in plan.items()]
     with make_evaluator(network, kind) as evaluate:
         learner = NetworkPlayer(
@@ -52,20 +52,20 @@ def main(
     opponents: bool = False,
     runs: int = 5,
 ) -> None:
-    """Play self-play with each evaluator in turn, `runs` times, and print medians.
+    """Plays self-play with each evaluator in turn, `runs` times, and prints medians.
 
-    The roofline is the rate of the network's matrix products alone, in fp32, by the library the evaluator uses.
+    The roofline is the rate of the network's matrix products alone, in fp32, by the library that the evaluator uses.
 
     Args:
-        simulations: a move.
-        games: of a run.
-        parallel: games played side by side.
-        threads: in all.
-        width: of the residual MLP.
-        blocks: of the residual MLP.
-        kinds: evaluators.
-        opponents: half of the games against the built-in opponents, as in iter600_to_1000.
-        runs: the median of these is shown.
+        simulations: Simulations per move.
+        games: Games per run.
+        parallel: Games played side by side.
+        threads: Threads for trees and network together.
+        width: Width of the residual MLP.
+        blocks: Blocks of the residual MLP.
+        kinds: Kinds of evaluators.
+        opponents: Whether half of the games are against the built-in opponents, as in iter600_to_1000.
+        runs: Number of runs. Their median is shown.
     """
     torch.manual_seed(0)
     network = ResidualMLP(width=width, blocks=blocks).eval()
@@ -97,11 +97,11 @@ def main(
         return statistics.median(s[key] for s in stats[kind])
 
     for key in ("games", "positions", "simulations", "evaluations"):
-        row(f"{key} a second", [f"{median(kind, f'{key}_per_second'):,.0f}" for kind in kinds])
+        row(f"{key} per second", [f"{median(kind, f'{key}_per_second'):,.0f}" for kind in kinds])
     for key in SHARES:
         row(f"share of the time: {key}", [f"{median(kind, f'{key}_share'):.3f}" for kind in kinds])
     ceiling = statistics.median(rooflines)
-    row("evaluations a second, fp32 products alone", [f"{ceiling:,.0f}" for _ in kinds])
+    row("evaluations per second, fp32 products alone", [f"{ceiling:,.0f}" for _ in kinds])
     shares = {
         kind: statistics.median(s["evaluations_per_second"] / r for s, r in zip(stats[kind], rooflines, strict=True))
         for kind in kinds

@@ -1,8 +1,8 @@
-"""Long runs that must find nothing: ``python benchmarks/soak.py games``, ``... run`` and ``... objects``.
+"""Looks for rare faults in long runs: ``python benchmarks/soak.py games``, ``... run`` and ``... objects``.
 
 `games` plays millions of games and checks the rules' invariants after every turn, by numpy and not by the engine.
 `run` trains in small iterations for an hour and shows whether memory and the iterations' time stay flat.
-`objects` counts what Python keeps, which shows a leak of an object an iteration within seconds.
+`objects` counts what Python keeps, which shows a leak of one object per iteration within seconds.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ LAYOUT = np.dtype(
         ("padding", "u1"),
     ]
 )
-"""Of a packed state: sets of cards are bits of species; in the deck a species, in line owner * 12 + species."""
+"""Fields of a packed state. Sets of cards are bits of species; a deck holds species, the line owner * 12 + species."""
 ALL = (1 << 12) - 1
 POINTS = np.array([points for _, _, points in SPECIES])
 BITS = np.array([bin(number).count("1") for number in range(ALL + 1)])
@@ -62,17 +62,17 @@ Rows = NDArray[Any]
 
 
 class Broken(AssertionError):
-    """An invariant does not hold; says which, and in which position."""
+    """Says which invariant does not hold, and in which position."""
 
 
 def require(holds: NDArray[np.bool_], what: str, batch: GameBatch) -> None:
-    """Raise `Broken` with the first position, before its last turn is known, where something does not hold."""
+    """Raises `Broken` with the first position where something does not hold."""
     if not (rows := holds.reshape(len(batch), -1).all(axis=1)).all():
         raise Broken(f"{what}: {batch.state(int(np.argmin(rows)))}")
 
 
 def line_sets(states: Rows) -> tuple[Rows, NDArray[np.int64]]:
-    """Each player's animals in line as a set, and how many stand there twice."""
+    """Returns each player's animals in line as a set, and how many stand there twice."""
     found, twice = np.zeros((len(states), 2), np.uint16), np.zeros(len(states), np.int64)
     for place in range(5):
         waits = states["line_size"] > place
@@ -85,7 +85,7 @@ def line_sets(states: Rows) -> tuple[Rows, NDArray[np.int64]]:
 
 
 def deck_sets(states: Rows) -> Rows:
-    """Each player's deck as a set."""
+    """Returns each player's deck as a set."""
     found = np.zeros((len(states), 2), np.uint16)
     for place in range(8):
         there = states["deck_size"] > place
@@ -94,7 +94,7 @@ def deck_sets(states: Rows) -> Rows:
 
 
 def check_position(batch: GameBatch, states: Rows, ply: int) -> None:
-    """What holds in every position between two turns (docs/rules.md)."""
+    """Checks what holds in every position between two turns (docs/rules.md)."""
     line, twice = line_sets(states)
     parts = [states["hand"], states["bar"], states["out"], deck_sets(states), line]
     everything = parts[0] | parts[1] | parts[2] | parts[3] | parts[4]
@@ -116,15 +116,15 @@ def check_position(batch: GameBatch, states: Rows, ply: int) -> None:
 
 
 def check_turn(batch: GameBatch, before: Rows, after: Rows) -> None:
-    """What holds between two positions, whatever was played."""
+    """Checks what holds between two positions, whatever was played."""
     rows = np.arange(len(before))
     mover = before["to_move"].astype(np.int64)
     require(after["to_move"] == 1 - mover, "the same player twice", batch)
     for name in ("bar", "out"):
         require((before[name] & ~after[name]) == 0, f"an animal came back from the {name}", batch)
     other = 1 - mover
-    require(before["hand"][rows, other] == after["hand"][rows, other], "the other's hand changed", batch)
-    require(before["deck_size"][rows, other] == after["deck_size"][rows, other], "the other drew", batch)
+    require(before["hand"][rows, other] == after["hand"][rows, other], "the waiting player's hand changed", batch)
+    require(before["deck_size"][rows, other] == after["deck_size"][rows, other], "the waiting player drew", batch)
     gone = before["hand"][rows, mover] & ~after["hand"][rows, mover]
     drawn = after["hand"][rows, mover] & ~before["hand"][rows, mover]
     drew = before["deck_size"][rows, mover] > 0
@@ -137,12 +137,12 @@ def check_turn(batch: GameBatch, before: Rows, after: Rows) -> None:
 
 
 def games(games: int = 10_000_000, batch_size: int = 100_000, seed: int = 1) -> None:
-    """Play and check games, each batch between another two of the built-in opponents.
+    """Plays and checks games, each batch between another pair of built-in opponents.
 
     Args:
-        games: how many.
-        batch_size: games side by side.
-        seed: of deals and choices.
+        games: Number of games.
+        batch_size: Games played side by side.
+        seed: Random seed of deals and choices.
     """
     start, played = time.perf_counter(), 0
     names = list(OPPONENTS)
@@ -165,14 +165,14 @@ def games(games: int = 10_000_000, batch_size: int = 100_000, seed: int = 1) -> 
 
 
 def memory_of(pid: int) -> tuple[float, float]:
-    """MiB that are a process's own, and that it shares."""
+    """Returns the MiB of a process's own memory, and of the memory that it shares."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
     kib = {name: int(value.split()[0]) for name, value in fields.items()}
     return (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024, (kib["Shared_Clean"] + kib["Shared_Dirty"]) / 1024
 
 
 def children_of(pid: int) -> list[int]:
-    """Its processes, and theirs."""
+    """Returns the processes that a process started, and those that they started."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, task.read_text().split()):
@@ -181,7 +181,7 @@ def children_of(pid: int) -> list[int]:
 
 
 class Watch(Callback):
-    """Memory and seconds of every iteration."""
+    """Keeps memory and seconds of every iteration."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[float, float, float, float, int]] = []
@@ -197,7 +197,7 @@ class Watch(Callback):
 
 
 def fit(callbacks: list[Callback], data: SelfPlayDataModule, network: ResidualMLP, **limits: Any) -> None:
-    """A run of these parts within limits, that writes nothing."""
+    """Trains with these parts within limits, and writes nothing."""
     trainer = Trainer(
         **limits,
         accelerator="cpu",
@@ -214,13 +214,13 @@ def fit(callbacks: list[Callback], data: SelfPlayDataModule, network: ResidualML
 
 
 def run(minutes: float = 60.0, asynchronous: bool = False, games: int = 64, steps: int = 4) -> None:
-    """Train and watch.
+    """Trains, and prints how memory and the iterations' time develop.
 
     Args:
-        minutes: how long.
-        asynchronous: with a worker process.
-        games: an iteration.
-        steps: an iteration.
+        minutes: Minutes of training.
+        asynchronous: Whether a worker process plays the games.
+        games: Games per iteration.
+        steps: Optimizer steps per iteration.
     """
     data = SelfPlayDataModule(
         opponent_pool=AdaptiveOpponentPool(snapshot_every=20, max_past=5),
@@ -244,7 +244,7 @@ def run(minutes: float = 60.0, asynchronous: bool = False, games: int = 64, step
 
 
 class Objects(Callback):
-    """How many objects Python keeps, every thirty iterations."""
+    """Counts the objects that Python keeps, every thirty iterations."""
 
     def __init__(self) -> None:
         self.counted: list[int] = []
@@ -256,10 +256,10 @@ class Objects(Callback):
 
 
 def objects(iterations: int = 120) -> None:
-    """Train in tiny iterations and print how many objects Python keeps after every thirty, as a list.
+    """Trains in tiny iterations, and prints how many objects Python keeps after every thirty, as a list.
 
     Args:
-        iterations: how many.
+        iterations: Number of iterations.
     """
     data = SelfPlayDataModule(
         opponent_pool=AdaptiveOpponentPool(["random"], 0.4, 0.3, snapshot_every=5, max_past=2),

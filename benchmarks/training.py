@@ -1,4 +1,4 @@
-"""Speed of whole iterations, learning included, and where their time goes: ``python benchmarks/training.py``."""
+"""Measures whole iterations, learning included, and where their time goes: ``python benchmarks/training.py``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lit_trainer import AlphaZeroModule, GenerationSettings, ResidualMLP, SelfPl
 
 
 class Clock(Callback):
-    """Seconds of every iteration, and of its parts."""
+    """Keeps the seconds of every iteration and of its parts."""
 
     def __init__(self) -> None:
         self.iterations: list[float] = []
@@ -35,17 +35,17 @@ class Clock(Callback):
 
     @property
     def learning(self) -> float:
-        """Median seconds of an iteration less those of its games, without the first one's."""
+        """Returns the median seconds of learning per iteration, without the first iteration."""
         parts = zip(self.iterations[1:], self.stats[1:], strict=True)
         return statistics.median(seconds - stats["seconds"] for seconds, stats in parts)
 
     def median(self, name: str) -> float:
-        """Of a number of self-play, without the first iteration's."""
+        """Returns the median of a number of self-play, without the first iteration."""
         return statistics.median(stats[name] for stats in self.stats[1:])
 
 
 def bare_trainer(clock: Clock, iterations: int, **options: Any) -> Trainer:
-    """A trainer of learning alone on CPUs, for `iterations` after a first that is not counted."""
+    """Returns a trainer that only learns, on CPUs, for `iterations` after a first one that does not count."""
     return Trainer(
         max_epochs=iterations + 1,
         accelerator="cpu",
@@ -61,7 +61,7 @@ def bare_trainer(clock: Clock, iterations: int, **options: Any) -> Trainer:
 
 
 def seconds_of(work: Any, times: int) -> float:
-    """Median seconds of a call."""
+    """Returns the median seconds of a call."""
     found = []
     for _ in range(times):
         start = time.perf_counter()
@@ -79,16 +79,16 @@ def main(
     iterations: int = 7,
     asynchronous: bool = False,
 ) -> None:
-    """Train for some iterations with the settings of two CPU cores and print medians.
+    """Trains for some iterations with the settings of two CPU cores, and prints medians.
 
     Args:
-        games: an iteration.
-        steps: optimizer steps an iteration.
-        batch: positions a step.
-        simulations: a move.
-        evaluator: of self-play.
-        iterations: the first one is not counted.
-        asynchronous: let a worker play while the trainer learns, with one thread; the trainer keeps torch's.
+        games: Games per iteration.
+        steps: Optimizer steps per iteration.
+        batch: Positions per step.
+        simulations: Simulations per move.
+        evaluator: Kind of evaluator in self-play.
+        iterations: Number of iterations. The first one does not count.
+        asynchronous: Whether a worker with one thread plays while the trainer learns, on torch's threads.
     """
     warnings.filterwarnings("ignore")
     torch.manual_seed(0)
@@ -109,7 +109,7 @@ def main(
     trainer = bare_trainer(clock, iterations)
     trainer.fit(module, datamodule=data)
     whole = statistics.median(clock.iterations[1:])
-    # what the trainer spends on it: of a worker's games that is waiting for them
+    # what the trainer spends on games; where workers play them, it only waits
     waiting = statistics.median(
         stats.get("wait_share", 0.0) * seconds
         for stats, seconds in zip(clock.stats[1:], clock.iterations[1:], strict=True)
@@ -142,8 +142,8 @@ def main(
         table.add_row(name, f"{spent:.2f}", f"{spent / whole:.2f}")
     table.add_section()
     games_of = sum(stats["games"] for stats in clock.stats[1:])
-    table.add_row("games a second of the run", f"{games_of / sum(clock.iterations[1:]):,.0f}")
-    table.add_row("games a second of self-play", f"{clock.median('games_per_second'):,.0f}")
+    table.add_row("games per second of the run", f"{games_of / sum(clock.iterations[1:]):,.0f}")
+    table.add_row("games per second of self-play", f"{clock.median('games_per_second'):,.0f}")
     if asynchronous:
         table.add_row("the trainer waits for games", "", f"{clock.median('wait_share'):.2f}")
         table.add_row("staleness, iterations", f"{clock.median('staleness'):.2f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,19 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def integer(name: str, value: Any, low: int, high: int, expected: str | None = None) -> int:
-    """Returns `value` as an int from `low` to `high`, or raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+    """Returns `value` as an int from `low` to `high`, or raises ValueError.
+
+    Numbers of numpy and torch are integers too, arrays and tensors without dimensions among them.
+    """
+    is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
+    try:
+        number = None if is_bool or bool(getattr(value, "ndim", False)) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not low <= number <= high:
         shown = repr(value) if not isinstance(value, int) or value.bit_length() < 128 else "a huge integer"
         raise ValueError(f"{name}: {shown[:100]} given, expected {expected or f'an integer from {low} to {high}'}")
-    return int(value)
+    return number
 
 
 def seed(value: Any) -> int:
@@ -30,11 +39,11 @@ def array(name: str, values: Any) -> NDArray[Any]:
 
 
 def integers(name: str, values: Any, n: int | None, low: int, high: int) -> NDArray[np.int64]:
-    """Returns `values` as a contiguous, aligned int64 array [n] within `low` to `high`, or raises ValueError.
+    """Returns a copy of `values` as an aligned int64 array [n] within `low` to `high`, or raises ValueError.
 
     One integer is repeated `n` times. With `n` None any number of rows is allowed, but a single integer is not.
     """
-    found = array(name, values)
+    found = np.array(array(name, values))  # no other thread can write into the copy once it is checked
     if found.shape == (0,) and isinstance(values, (list, tuple)):
         found = found.astype(np.int64)  # numpy makes float64 of an empty list
     if found.dtype.kind not in "iu":

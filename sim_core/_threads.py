@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 from typing import TypeVar
+
+from sim_core import _arguments
 
 T = TypeVar("T")
 
@@ -24,9 +26,7 @@ if hasattr(os, "register_at_fork"):
 
 def check_threads(threads: int) -> int:
     """Returns the number of threads, or raises ValueError."""
-    if not isinstance(threads, int) or not 1 <= threads <= 1024:
-        raise ValueError(f"threads: {threads!r} given, expected 1 to 1024")
-    return threads
+    return _arguments.integer("threads", threads, 1, 1024, "1 to 1024")
 
 
 def for_chunks(work: Callable[[int, int], T], n: int, threads: int) -> list[T]:
@@ -35,10 +35,13 @@ def for_chunks(work: Callable[[int, int], T], n: int, threads: int) -> list[T]:
     Raises:
         Exception: The error of the first part that raised one.
     """
-    check_threads(threads)
+    threads = check_threads(threads)
     if threads == 1 or n < 2 * threads:
         return [work(0, n)]
     bounds = [n * k // threads for k in range(threads + 1)]
     futures = [_pool(threads).submit(work, low, high) for low, high in pairwise(bounds[1:])]
-    first = work(bounds[0], bounds[1])
+    try:
+        first = work(bounds[0], bounds[1])
+    finally:
+        wait(futures)  # after an error too: the caller may use or free the memory that they work in
     return [first, *(future.result() for future in futures)]

@@ -19,6 +19,7 @@ class GameBatch:
 
     Raises:
         ValueError: Names the argument, what was given and what is expected.
+        RuntimeError: From any method: another thread steps or plays the games now.
     """
 
     handle: GameHandle

@@ -2,11 +2,14 @@
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
+import operator
+
 import numpy as np
 
 from sim_core import _arguments, _threads
 from sim_core.game import get_game
 from sim_core.game cimport Game, GameHandle
+from sim_core.in_use cimport InUse, Reading
 from sim_core.rng cimport (
     PURPOSE_DEAL, PURPOSE_OPPONENT, PURPOSE_SAMPLE, Stream, make_stream, next_below, next_double,
 )
@@ -33,6 +36,7 @@ cdef class GameBatch:
 
     Raises:
         ValueError: Names the argument, what was given and what is expected.
+        RuntimeError: From any method: another thread steps or plays the games now.
     """
 
     # not __init__, because no batch may exist whose pointers are not set, or be dealt anew while it is played
@@ -42,8 +46,7 @@ cdef class GameBatch:
         cdef const int64_t[::1] first = _arguments.integers("first_player", first_player, n, 0, 1)
         self._allocate(get_game(game), n, seed)
         if streams is not None:
-            # a copy: the caller may go on writing into his array
-            self.stream_numbers = np.array(_arguments.integers("streams", streams, n, 0, 2**63 - 1))
+            self.stream_numbers = _arguments.integers("streams", streams, n, 0, 2**63 - 1)
         with nogil:
             for i in range(self.n):
                 self.streams[i] = make_stream(self.seed, PURPOSE_DEAL, <uint64_t>self.stream_numbers[i], 0)
@@ -54,6 +57,7 @@ cdef class GameBatch:
         self.states = np.zeros((n, handle.state_size), dtype=np.uint8)
         self.stream_numbers = np.arange(n)
         self.streams = np.zeros(n, dtype=[("key", np.uint64), ("counter", np.uint64)])
+        self.in_use = InUse("batch")
         self.handle = handle
         self.game = handle.game
         self.seed = key
@@ -102,7 +106,7 @@ cdef class GameBatch:
         cdef GameBatch batch = GameBatch.__new__(cls, 0)
         batch._allocate(handle, n, seed)
         if streams is not None:
-            batch.stream_numbers = np.array(_arguments.integers("streams", streams, n, 0, 2**63 - 1))
+            batch.stream_numbers = _arguments.integers("streams", streams, n, 0, 2**63 - 1)
         cdef Py_ssize_t i, bad = -1
         if n:
             np.asarray(batch.states)[:] = array
@@ -122,6 +126,7 @@ cdef class GameBatch:
         cdef GameBatch batch = GameBatch.__new__(GameBatch, 0)
         batch._allocate(self.handle, len(index), self.seed)
         cdef Py_ssize_t i
+        self.in_use.check(False)
         for i in range(batch.n):
             memcpy(batch.at(i), self.at(index[i]), self.game.state_size)
             batch.stream_numbers[i] = self.stream_numbers[index[i]]
@@ -142,6 +147,7 @@ cdef class GameBatch:
     @property
     def to_move(self):
         """Returns the players to move, int8 [n]."""
+        self.in_use.check(False)
         out = np.empty(self.n, dtype=np.int8)
         cdef int8_t[::1] view = out
         cdef Py_ssize_t i
@@ -152,6 +158,7 @@ cdef class GameBatch:
     @property
     def ply(self):
         """Returns the numbers of turns taken, int16 [n]."""
+        self.in_use.check(False)
         out = np.empty(self.n, dtype=np.int16)
         cdef int16_t[::1] view = out
         cdef Py_ssize_t i
@@ -162,6 +169,7 @@ cdef class GameBatch:
     @property
     def is_terminal(self):
         """Returns whether each game is over, bool [n]."""
+        self.in_use.check(False)
         out = np.empty(self.n, dtype=np.uint8)
         cdef uint8_t[::1] view = out
         cdef Py_ssize_t i
@@ -172,6 +180,7 @@ cdef class GameBatch:
     @property
     def is_solvable(self):
         """Returns whether each game can be solved exactly, bool [n]."""
+        self.in_use.check(False)
         out = np.empty(self.n, dtype=np.uint8)
         cdef uint8_t[::1] view = out
         cdef Py_ssize_t i
@@ -181,6 +190,7 @@ cdef class GameBatch:
 
     def scores(self):
         """Returns both players' scores, int32 [n, 2]."""
+        self.in_use.check(False)
         out = np.empty((self.n, 2), dtype=np.int32)
         cdef int32_t[:, ::1] view = out
         cdef Py_ssize_t i
@@ -190,6 +200,7 @@ cdef class GameBatch:
 
     def outcomes(self):
         """Returns the outcomes for player 0 as the games stand, int8 [n]: -1, 0 or 1."""
+        self.in_use.check(False)
         out = np.empty(self.n, dtype=np.int8)
         cdef int8_t[::1] view = out
         cdef Py_ssize_t i
@@ -199,6 +210,7 @@ cdef class GameBatch:
 
     def packed(self):
         """Returns a copy of the states, uint8 [n, state_size]."""
+        self.in_use.check(False)
         return np.array(self.states)
 
     def state(self, i):
@@ -206,6 +218,7 @@ cdef class GameBatch:
         from sim_core.state import State
 
         cdef Py_ssize_t index = _arguments.integer("i", i, 0, self.n - 1)
+        self.in_use.check(False)
         return State((<char *>self.at(index))[: self.game.state_size], self.handle.name)
 
     def legal_mask(self, out=None):
@@ -225,11 +238,12 @@ cdef class GameBatch:
             return out
         view = found.view(np.uint8)
         view[:] = 0
-        with nogil:
-            for i in range(self.n):
-                count = self.game.legal_actions(self.at(i), actions)
-                for k in range(count):
-                    view[i, actions[k]] = 1
+        with Reading(self.in_use):
+            with nogil:
+                for i in range(self.n):
+                    count = self.game.legal_actions(self.at(i), actions)
+                    for k in range(count):
+                        view[i, actions[k]] = 1
         return out
 
     def observe(self, out=None):
@@ -241,9 +255,10 @@ cdef class GameBatch:
         found = _arguments.output("out", out, (self.n, self.game.observation_size), np.float32)
         cdef float[:, ::1] view = found
         cdef Py_ssize_t i
-        with nogil:
-            for i in range(self.n):
-                self.game.observe(self.at(i), &view[i, 0])
+        with Reading(self.in_use):
+            with nogil:
+                for i in range(self.n):
+                    self.game.observe(self.at(i), &view[i, 0])
         return found if out is None else out
 
     def hidden_targets(self):
@@ -255,9 +270,10 @@ cdef class GameBatch:
         cdef int8_t[:, ::1] view = out
         cdef Py_ssize_t i
         if self.game.hidden_size:
-            with nogil:
-                for i in range(self.n):
-                    self.game.hidden_targets(self.at(i), &view[i, 0])
+            with Reading(self.in_use):
+                with nogil:
+                    for i in range(self.n):
+                        self.game.hidden_targets(self.at(i), &view[i, 0])
         return out
 
     def step(self, actions):
@@ -269,7 +285,11 @@ cdef class GameBatch:
         Raises:
             ValueError: An action is not legal. Then no game has changed.
         """
-        cdef const int64_t[::1] ids = _arguments.integers("actions", actions, self.n, -1, self.game.num_actions - 1)
+        ids = _arguments.integers("actions", actions, self.n, -1, self.game.num_actions - 1)
+        with self.in_use:
+            self._step(ids)
+
+    cdef int _step(self, const int64_t[::1] ids) except -1:
         cdef int16_t legal[256]
         cdef Py_ssize_t i, bad = -1
         cdef int k, count
@@ -293,6 +313,7 @@ cdef class GameBatch:
             for i in range(self.n):
                 if ids[i] >= 0:
                     self.game.step(self.at(i), <int>ids[i])
+        return 0
 
     def opponent_actions(self, name, seed=0, rows=None):
         """Returns the actions of a built-in opponent, int16 [m]. -1 where the game is over.
@@ -317,12 +338,13 @@ cdef class GameBatch:
         cdef uint64_t key = _arguments.seed(seed)
         cdef Stream stream
         cdef Py_ssize_t k
-        with nogil:
-            for k in range(at.shape[0]):
-                stream = make_stream(
-                    key, PURPOSE_OPPONENT, <uint64_t>self.stream_numbers[at[k]], self.game.ply(self.at(at[k]))
-                )
-                view[k] = <int16_t>self.game.opponent_action(opponent, self.at(at[k]), &stream)
+        with Reading(self.in_use):
+            with nogil:
+                for k in range(at.shape[0]):
+                    stream = make_stream(
+                        key, PURPOSE_OPPONENT, <uint64_t>self.stream_numbers[at[k]], self.game.ply(self.at(at[k]))
+                    )
+                    view[k] = <int16_t>self.game.opponent_action(opponent, self.at(at[k]), &stream)
         return out
 
     def uniforms(self, seed=0):
@@ -335,6 +357,7 @@ cdef class GameBatch:
         cdef uint64_t key = _arguments.seed(seed)
         cdef Stream stream
         cdef Py_ssize_t i
+        self.in_use.check(False)
         for i in range(self.n):
             stream = make_stream(key, PURPOSE_SAMPLE, <uint64_t>self.stream_numbers[i], self.game.ply(self.at(i)))
             view[i] = next_double(&stream)
@@ -342,7 +365,8 @@ cdef class GameBatch:
 
     def play_random(self, threads=1):
         """Plays every game to its end with uniformly random actions, each game from its own stream."""
-        _threads.for_chunks(self._play_random_chunk, self.n, threads)
+        with self.in_use:
+            _threads.for_chunks(self._play_random_chunk, self.n, threads)
 
     def _play_random_chunk(self, Py_ssize_t low, Py_ssize_t high):
         cdef Py_ssize_t i
@@ -358,6 +382,7 @@ cdef class GameBatch:
 
     def _random_action(self, i):
         cdef Py_ssize_t index = _arguments.integer("i", i, 0, self.n - 1)
+        self.in_use.check(True)
         cdef int action = select_random_action_nogil(self.game, self.at(index), &self.streams[index])
         if action < 0:
             raise ValueError(f"i: game {i} is over, it has no action to choose")
@@ -369,8 +394,10 @@ def select_random_action(batch: GameBatch, i) -> int:
     """Returns a uniformly random legal action of game `i`, drawn from that game's stream."""
     if not isinstance(batch, GameBatch):
         raise ValueError(f"batch: {type(batch).__name__} given, expected GameBatch")
-    if not isinstance(i, (int, np.integer)):
-        raise TypeError(f"Argument 'i' has incorrect type (expected int, got {type(i).__name__})")
+    try:
+        operator.index(i)
+    except TypeError:
+        raise TypeError(f"Argument 'i' has incorrect type (expected int, got {type(i).__name__})") from None
     return batch._random_action(i)
 
 

@@ -7,6 +7,10 @@ from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 from sim_core.rng cimport Stream
 
 
+cdef enum:
+    GAME_INTERFACE = 1          # raised whenever a field of `Game` is added, moved, or means something else
+
+
 cdef struct Game:
     const char *name
     int version             # raised whenever the rules or the meaning of an action id change
@@ -52,6 +56,7 @@ cdef class GameHandle:
     cdef readonly tuple opponents
     cdef readonly tuple observation_layout
     cdef readonly dict action_ids
+    cdef bint rehearsed         # whether a debug build has tried the game
     cdef readonly object parse
     cdef readonly object format
 
@@ -59,6 +64,20 @@ cdef class GameHandle:
     cdef int _check_solvable(self, bytes state) except -1
 
 
-cdef GameHandle register_game(
-    const Game *game, tuple actions, tuple opponents, tuple observation_layout, object parse, object format
+cdef GameHandle register_as(
+    int interface, size_t struct_size, const Game *game, tuple actions, tuple opponents, tuple observation_layout,
+    object parse, object format,
 )
+
+
+cdef inline GameHandle register_game(
+    const Game *game, tuple actions, tuple opponents, tuple observation_layout, object parse, object format
+):
+    """Registers a game. It is compiled into the game's module, and tells by which struct that module was compiled.
+
+    Raises:
+        ValueError: Names the field of `Game` or the table, and what is wrong with it.
+    """
+    return register_as(
+        GAME_INTERFACE, sizeof(Game), game, actions, opponents, observation_layout, parse, format
+    )

@@ -5,7 +5,15 @@ import numpy as np
 
 from sim_core import _arguments
 from sim_core.tree_search.solved_roots cimport SolvedRoot, optimal_actions
-from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream
+from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream, next_below
+
+cdef extern from *:
+    """
+    #ifndef LIT_ALPHAZERO_DEBUG
+    #define LIT_ALPHAZERO_DEBUG 0
+    #endif
+    """
+    const bint DEBUG "LIT_ALPHAZERO_DEBUG"
 
 cdef dict _GAMES = {}
 cdef bint _registering = False
@@ -109,7 +117,7 @@ cdef class GameHandle:
     def step(self, bytes state not None, action) -> bytes:
         """Returns the state after the mover's whole turn. Raises ValueError if the action is not legal."""
         legal = self.legal_actions(state)
-        cdef int number = _arguments.integer("action", action, -2**31, 2**31 - 1, f"an id below {len(self.actions)}")
+        cdef int number = _arguments.integer("action", action, -2**31, 2**31 - 1, f"an id from 0 to {len(self.actions) - 1}")
         if number not in legal:
             text = self.actions[number] if 0 <= number < len(self.actions) else "no such id"
             texts = " ".join([self.actions[k] for k in legal]) or "none: the game is over"
@@ -202,33 +210,103 @@ cdef class GameHandle:
         return 0
 
 
-cdef GameHandle register_game(
-    const Game *game, tuple actions, tuple opponents, tuple observation_layout, object parse, object format
+cdef int rehearse(GameHandle handle, int games) except -1:
+    """Plays games, every other one by a built-in opponent. Raises ValueError for what breaks the game's contract."""
+    cdef const Game *game = handle.game
+    cdef uint64_t room[128]     # aligned for any state's fields
+    cdef uint8_t *state = <uint8_t *>room
+    cdef int16_t actions[256]
+    cdef Stream stream
+    cdef int number, ply, count, k, action
+    for number in range(games):
+        stream = make_stream(number, PURPOSE_DEAL, 0, 0)
+        game.initial(state, &stream, number % 2)
+        _expect(handle, "initial", game.to_move(state) == number % 2, "player `first_player` is not to move")
+        ply = 0
+        while True:
+            _expect(handle, "is_valid", game.is_valid(state), f"a position of ply {ply} is refused")
+            _expect(handle, "ply", game.ply(state) == ply, f"{game.ply(state)} after {ply} turns")
+            _expect(handle, "to_move", game.to_move(state) in (0, 1), f"{game.to_move(state)} at ply {ply}")
+            count = game.legal_actions(state, actions)
+            _expect(handle, "max_legal", 0 <= count <= game.max_legal, f"{game.max_legal}, but {count} at ply {ply}")
+            ids = [actions[k] for k in range(count)]
+            known = ids == sorted(set(ids)) and all([0 <= k < game.num_actions for k in ids])
+            _expect(handle, "legal_actions", known, f"{ids} at ply {ply}, expected ids in increasing order")
+            _expect(handle, "is_terminal", bool(game.is_terminal(state)) == (count == 0), f"wrong at ply {ply}")
+            if count == 0:
+                break
+            _expect(handle, "max_plies", ply < game.max_plies, f"{game.max_plies}, but a game goes on")
+            action = actions[next_below(&stream, count)]
+            if number % 2:
+                action = game.opponent_action(number // 2 % len(handle.opponents), state, &stream)
+                name = handle.opponents[number // 2 % len(handle.opponents)]
+                _expect(handle, "opponent_action", action in ids, f"{action} by {name} at ply {ply}, legal are {ids}")
+            game.step(state, action)
+            ply += 1
+        results = [game.outcome(state, 0), game.outcome(state, 1)]
+        _expect(handle, "outcome", results in ([1, -1], [0, 0], [-1, 1]), f"{results} for the players at the end")
+        packed = <bytes>(<char *>state)[: game.state_size]
+        text = handle.format(packed)
+        _expect(handle, "parse", handle.parse(text) == packed, f"gives another position for {text!r}")
+    return 0
+
+
+def _expect(GameHandle handle, field, bint holds, found):
+    if not holds:
+        raise ValueError(f"{field}: {found} ({handle.name}; docs/adding_a_game.md)")
+
+
+cdef GameHandle register_as(
+    int interface, size_t struct_size, const Game *game, tuple actions, tuple opponents, tuple observation_layout,
+    object parse, object format,
 ):
     global _registering
-    _registering = True
-    cdef GameHandle handle = GameHandle.__new__(GameHandle)
-    _registering = False
+    if interface != GAME_INTERFACE or struct_size != sizeof(Game):
+        raise ValueError(
+            f"game: compiled for interface {interface} with a struct of {struct_size} bytes, expected {GAME_INTERFACE} "
+            f"with {sizeof(Game)}; compile it again with this version's sim_core/game.pxd"
+        )
+    if game.name == NULL:
+        raise ValueError("name: missing")
     name = game.name.decode()
-    if game.is_valid == NULL:
-        raise ValueError(f"is_valid: missing for {name}")
-    # search and batch keep buffers of these sizes on their stacks
-    for fact, value, highest in (
+    for field, found in (
+        ("is_valid", game.is_valid != NULL), ("initial", game.initial != NULL),
+        ("legal_actions", game.legal_actions != NULL), ("step", game.step != NULL), ("to_move", game.to_move != NULL),
+        ("ply", game.ply != NULL), ("is_terminal", game.is_terminal != NULL), ("outcome", game.outcome != NULL),
+        ("scores", game.scores != NULL), ("observe", game.observe != NULL), ("determinize", game.determinize != NULL),
+        ("is_solvable", game.is_solvable != NULL), ("solve", game.solve != NULL),
+        ("opponent_action", game.opponent_action != NULL),
+    ):
+        if not found:
+            raise ValueError(f"{field}: missing for {name}")
+    # search and batch keep buffers of these sizes on their stacks; a batch's plies have 16 bits
+    for field, value, highest in (
         ("num_actions", game.num_actions, 256), ("max_legal", game.max_legal, game.num_actions),
-        ("state_size", game.state_size, 1024),
+        ("state_size", game.state_size, 1024), ("max_plies", game.max_plies, 2**15 - 1),
+        ("observation_size", game.observation_size, 2**20), ("version", game.version, 2**31 - 1),
+        ("observation_version", game.observation_version, 2**31 - 1),
     ):
         if not 0 < value <= highest:
-            raise ValueError(f"{fact}: {value} given for {name}, expected 1 to {highest}")
+            raise ValueError(f"{field}: {value} given for {name}, expected 1 to {highest}")
     if (game.hidden_targets == NULL) != (game.hidden_size == 0) or game.hidden_size < 0:
         raise ValueError(f"hidden_size: {game.hidden_size} given for {name}, expected 0 where it has no `hidden_targets`")
     if name in _GAMES:
         raise ValueError(f"name: a game {name} is registered already")
     if len(actions) != game.num_actions:
         raise ValueError(f"actions: {len(actions)} texts for {game.num_actions} actions of {name}")
+    for text in actions:
+        if not isinstance(text, str) or text.split() != [text] or actions.count(text) > 1:
+            raise ValueError(f"actions: {text!r} given for {name}, expected texts without spaces, each for one action")
     if "random" not in opponents or len(set(opponents)) != len(opponents):
         raise ValueError(f"opponents: {opponents} given for {name}, expected names with 'random' among them, none twice")
     if sum([size for _, size in observation_layout]) != game.observation_size:
         raise ValueError(f"observation_layout: sizes do not sum to {game.observation_size} for {name}")
+    for field, function in (("parse", parse), ("format", format)):
+        if not callable(function):
+            raise ValueError(f"{field}: {function!r} given for {name}, expected a function")
+    _registering = True
+    cdef GameHandle handle = GameHandle.__new__(GameHandle)
+    _registering = False
     handle.game = game
     handle.name = name
     handle.actions = actions
@@ -237,6 +315,7 @@ cdef GameHandle register_game(
     handle.action_ids = {text: k for k, text in enumerate(actions)}
     handle.parse = parse
     handle.format = format
+    rehearse(handle, 4)
     _GAMES[name] = handle
     return handle
 
@@ -248,7 +327,12 @@ def games() -> tuple:
 
 def get_game(name: str) -> GameHandle:
     """Returns the game with this name. Raises ValueError naming all games."""
+    cdef GameHandle handle
     try:
-        return _GAMES[name]
+        handle = _GAMES[name]
     except (KeyError, TypeError):
         raise ValueError(f"game: {name!r} given, expected one of {', '.join(games())}") from None
+    if DEBUG and not handle.rehearsed:
+        rehearse(handle, 400)
+        handle.rehearsed = True
+    return handle

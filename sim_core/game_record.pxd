@@ -2,6 +2,7 @@
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint64_t
 
 from sim_core.game cimport Game, GameHandle
+from sim_core.in_use cimport InUse
 
 cdef enum:
     NOT_SOLVED = 2  # in place of an exact value
@@ -10,6 +11,7 @@ cdef enum:
 cdef class GameRecord:
     cdef GameHandle handle
     cdef const Game *game
+    cdef InUse in_use
     cdef readonly bint keeps_positions, keeps_keys
     cdef bint wants_exact               # positions learn exact values where there are any
     cdef uint8_t[:, :, ::1] kept_states     # [m, max_plies, state_size]
@@ -27,4 +29,6 @@ cdef class GameRecord:
     cdef void keep(self, Py_ssize_t number, const uint8_t *state, const float *policy, float value) noexcept nogil
     cdef void add_to_key(self, Py_ssize_t number, const uint8_t *state, int controller, float *room) noexcept nogil
     cdef void end(self, Py_ssize_t number, const uint8_t *state) noexcept nogil
+    cdef _kept(self, rows)
+    cdef _signs(self)
     cdef int8_t exact_value(self, const uint8_t *state) noexcept nogil

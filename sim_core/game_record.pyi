@@ -6,7 +6,7 @@ from sim_core.game import GameHandle
 class GameRecord:
     """Keeps the results of a schedule's games and, where wanted, the learner's positions.
 
-    A `GameRunner` makes one and fills it. Rows of games [m] are in the schedule's order. Rows of positions [k] go game
+    A `GameRunner` makes one and fills it; nobody can read it meanwhile. Rows of games [m] are in the schedule's order. Rows of positions [k] go game
     by game, and within a game ply by ply.
 
     Args:

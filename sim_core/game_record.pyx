@@ -5,13 +5,14 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from sim_core.game cimport GameHandle
+from sim_core.in_use cimport InUse, Reading
 from sim_core.rng cimport mix64
 
 
 cdef class GameRecord:
     """Keeps the results of a schedule's games and, where wanted, the learner's positions.
 
-    A `GameRunner` makes one and fills it. Rows of games [m] are in the schedule's order. Rows of positions [k] go game
+    A `GameRunner` makes one and fills it; nobody can read it meanwhile. Rows of games [m] are in the schedule's order. Rows of positions [k] go game
     by game, and within a game ply by ply.
 
     Args:
@@ -25,6 +26,7 @@ cdef class GameRecord:
     def __cinit__(self, GameHandle handle not None, Py_ssize_t games, *, bint keeps_positions, bint wants_exact,
                   bint keeps_keys=False):
         cdef Py_ssize_t room = handle.game.max_plies if keeps_positions else 0
+        self.in_use = InUse("record")
         self.handle = handle
         self.game = handle.game
         self.keeps_positions = keeps_positions
@@ -105,12 +107,14 @@ cdef class GameRecord:
     @property
     def outcomes(self):
         """Returns the games' outcomes for player 0, int8 [m]: -1, 0 or 1."""
-        return np.array(self.ends)
+        with Reading(self.in_use):
+            return np.array(self.ends)
 
     @property
     def scores(self):
         """Returns both players' final scores, int32 [m, 2]."""
-        return np.array(self.final_scores)
+        with Reading(self.in_use):
+            return np.array(self.final_scores)
 
     @property
     def keys(self):
@@ -118,37 +122,38 @@ cdef class GameRecord:
 
         Games in which the players saw and did the same have the same key, whichever of them was player 0.
         """
-        return np.array(self.hashes).view(np.int64)
+        with Reading(self.in_use):
+            return np.array(self.hashes).view(np.int64)
 
     @property
     def states(self):
         """Returns the kept positions, packed, uint8 [k, state_size]."""
-        return np.asarray(self.kept_states)[self._is_kept()]
+        return self._kept(self.kept_states)
 
     @property
     def policies(self):
         """Returns the kept positions' policy targets, float32 [k, A]; zeros where there is no target."""
-        return np.asarray(self.kept_policies)[self._is_kept()]
+        return self._kept(self.kept_policies)
 
     @property
     def movers(self):
         """Returns the player to move in each kept position, int8 [k]."""
-        return np.asarray(self.kept_movers)[self._is_kept()]
+        return self._kept(self.kept_movers)
 
     @property
     def position_outcomes(self):
         """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings`."""
-        ends, solved, own = np.asarray(self.ends), np.asarray(self.solved), np.asarray(self.kept_exact)
-        exact = np.where(solved == NOT_SOLVED, ends, solved)[:, None]
-        outcomes = self._signs() * np.where(own == NOT_SOLVED, exact, own)
-        return outcomes[self._is_kept()].astype(np.int8)
+        with Reading(self.in_use):
+            ends, solved, own = np.asarray(self.ends), np.asarray(self.solved), np.asarray(self.kept_exact)
+            exact = np.where(solved == NOT_SOLVED, ends, solved)[:, None]
+            return self._kept(self._signs() * np.where(own == NOT_SOLVED, exact, own)).astype(np.int8)
 
     @property
     def position_margins(self):
         """Returns the final margins for the kept positions' movers, int32 [k]: own score minus opponent's score."""
-        scores = np.asarray(self.final_scores)
-        margins = self._signs() * (scores[:, 0] - scores[:, 1])[:, None]
-        return margins[self._is_kept()].astype(np.int32)
+        with Reading(self.in_use):
+            scores = np.asarray(self.final_scores)
+            return self._kept(self._signs() * (scores[:, 0] - scores[:, 1])[:, None]).astype(np.int32)
 
     @property
     def position_values(self):
@@ -156,11 +161,13 @@ cdef class GameRecord:
 
         They are exact where the position was solved, and NaN where there was no search.
         """
-        return np.asarray(self.kept_values)[self._is_kept()]
+        return self._kept(self.kept_values)
 
-    def _is_kept(self):
-        movers = np.asarray(self.kept_movers)
-        return np.arange(movers.shape[1])[None, :] < np.asarray(self.kept)[:, None]
+    cdef _kept(self, rows):
+        """Returns those of [m, max_plies, ...] that stand for a kept position."""
+        with Reading(self.in_use):
+            rows = np.asarray(rows)
+            return rows[np.arange(rows.shape[1])[None, :] < np.asarray(self.kept)[:, None]]
 
-    def _signs(self):
+    cdef _signs(self):
         return np.where(np.asarray(self.kept_movers) == 0, 1, -1)

@@ -66,6 +66,7 @@ class GameRunner:
 
         Raises:
             ValueError: The leaves of the last call have not been evaluated, or the answer holds NaN or infinity.
+            RuntimeError: Another thread plays these games now, or another runner has taken the leaves.
         """
     @property
     def is_done(self) -> bool:
@@ -78,9 +79,16 @@ class GameRunner:
 
         Returns:
             The slots in which it is to move, int64 [k], and the number of slots that hold a game against it.
+
+        Raises:
+            RuntimeError: Another thread plays these games now.
         """
     def positions(self, slots: ArrayLike) -> GameBatch:
-        """Returns the games in these slots as a `GameBatch`, with their stream numbers."""
+        """Returns the games in these slots as a `GameBatch`, with their stream numbers.
+
+        Raises:
+            RuntimeError: Another thread plays these games now.
+        """
     def play(self, slots: ArrayLike, actions: ArrayLike) -> None:
         """Plays the moves of opponents outside the engine.
 
@@ -90,6 +98,7 @@ class GameRunner:
 
         Raises:
             ValueError: An action is not legal, or no outside opponent is to move in a slot. Then no game has changed.
+            RuntimeError: Another thread plays these games now.
         """
     @property
     def seconds(self) -> dict[str, float]:

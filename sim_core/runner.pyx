@@ -76,10 +76,12 @@ cdef class GameRunner:
     cdef uint8_t[:, ::1] states         # [slots, state_size]
     cdef float[:, ::1] observed         # [slots, observation_size, made even], room for `add_to_key`
     cdef int64_t[::1] numbers           # [slots], the game in a slot
+    cdef int64_t[::1] plies             # [slots], turns taken in it, which `progress` reads while others play
     cdef uint8_t[::1] phase             # [slots]
     cdef double[::1] opponent_seconds   # [slots]
     cdef int64_t[::1] searched          # [slots], number of searches
     cdef readonly Py_ssize_t finished
+    cdef int64_t number                 # the trees' `owner` as long as nobody else has taken them
 
     def __cinit__(
         self, LeafBatch leaves not None, settings, *, double temperature, seed, learner_seed, streams, first_player,
@@ -101,15 +103,15 @@ cdef class GameRunner:
         self.learner_seed = _arguments.integer(
             "learner_seed", learner_seed, 0, 2**64 - 1, "an integer from 0 to 2**64 - 1"
         )
-        self.streams = np.array(_arguments.integers("streams", streams, None, 0, 2**63 - 1))
+        self.streams = _arguments.integers("streams", streams, None, 0, 2**63 - 1)
         cdef Py_ssize_t m = self.streams.shape[0]
         self.games = m
-        self.first_player = np.array(_arguments.integers("first_player", first_player, m, 0, 1))
+        self.first_player = _arguments.integers("first_player", first_player, m, 0, 1)
         seats = _arguments.array("controllers", controllers)
         if seats.shape != (m, 2):
             raise ValueError(f"controllers: shape {seats.shape} given, expected ({m}, 2)")
         seats = _arguments.integers("controllers", np.ascontiguousarray(seats).reshape(-1), 2 * m, 0, len(opponents))
-        self.controllers = np.array(seats).reshape(m, 2)
+        self.controllers = seats.reshape(m, 2)
         for name, _ in opponents:
             if name is not None and name not in handle.opponents:
                 raise ValueError(f"opponents: {name!r} given, {handle.name} has no such opponent")
@@ -117,17 +119,27 @@ cdef class GameRunner:
             [-1 if name is None else handle.opponents.index(name) for name, _ in opponents], dtype=np.int64
         )
         self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
-        if settings.simulations:
-            self.trees.configure(settings.search, settings.simulations)
         self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
         self.observed = np.zeros((self.slots, (self.game.observation_size + 1) // 2 * 2), dtype=np.float32)
         self.numbers = np.full(self.slots, -1, dtype=np.int64)
+        self.plies = np.zeros(self.slots, dtype=np.int64)
         self.phase = np.full(self.slots, EMPTY, dtype=np.uint8)
         self.opponent_seconds = np.zeros(self.slots)
         self.searched = np.zeros(self.slots, dtype=np.int64)
         self.record = GameRecord(
             handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame", keeps_keys=keys
         )
+        with self.trees.in_use:
+            if settings.simulations:
+                self.trees.set(settings.search, settings.simulations)
+            self.trees.owner += 1
+            self.number = self.trees.owner
+
+    cdef int _check_owner(self) except -1:
+        """Raises RuntimeError if the trees are those of another runner or search by now."""
+        if self.number != self.trees.owner:
+            raise RuntimeError("leaves: another runner or search took them; expected one after the other, or leaves for each")
+        return 0
 
     # -- one step: every slot goes on until it needs an answer --------------------------------------------------------
 
@@ -144,7 +156,13 @@ cdef class GameRunner:
 
         Raises:
             ValueError: The leaves of the last call have not been evaluated, or the answer holds NaN or infinity.
+            RuntimeError: Another thread plays these games now, or another runner has taken the leaves.
         """
+        with self.trees.in_use, self.record.in_use:
+            self._check_owner()
+            return self._advance(threads)
+
+    cdef int _advance(self, threads) except -1:
         cdef Py_ssize_t slot
         for slot in range(self.slots):
             if self.phase[slot] == ROOT or self.phase[slot] == LEAF:
@@ -170,6 +188,7 @@ cdef class GameRunner:
         cdef Stream stream = make_stream(self.seed, PURPOSE_DEAL, <uint64_t>self.streams[number], 0)
         self.next_game += 1
         self.numbers[slot] = number
+        self.plies[slot] = 0
         self.phase[slot] = TO_MOVE
         self.game.initial(&self.states[slot, 0], &stream, <int>self.first_player[number])
         stream = make_stream(self.seed, PURPOSE_OPENING, <uint64_t>self.streams[number], 0)
@@ -211,6 +230,7 @@ cdef class GameRunner:
         cdef int controller = <int>self.controllers[number, self.game.to_move(state)]
         if self.record.keeps_keys:
             self.record.add_to_key(number, state, controller, &self.observed[slot, 0])
+        self.plies[slot] = self.game.ply(state)
         if self.game.is_terminal(state):
             self.record.end(number, state)
             self.phase[slot] = EMPTY
@@ -316,7 +336,14 @@ cdef class GameRunner:
 
         Returns:
             The slots in which it is to move, int64 [k], and the number of slots that hold a game against it.
+
+        Raises:
+            RuntimeError: Another thread plays these games now.
         """
+        with self.trees.in_use:
+            return self._outside(opponent)
+
+    cdef _outside(self, opponent):
         phase, numbers = np.asarray(self.phase), np.asarray(self.numbers)
         playing = np.flatnonzero(phase != EMPTY)
         seats = np.asarray(self.controllers)[numbers[playing]]
@@ -326,7 +353,15 @@ cdef class GameRunner:
         return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
 
     def positions(self, slots):
-        """Returns the games in these slots as a `GameBatch`, with their stream numbers."""
+        """Returns the games in these slots as a `GameBatch`, with their stream numbers.
+
+        Raises:
+            RuntimeError: Another thread plays these games now.
+        """
+        with self.trees.in_use:
+            return self._positions(slots)
+
+    cdef _positions(self, slots):
         rows = np.asarray(_arguments.integers("slots", slots, None, 0, self.slots - 1))
         return GameBatch.from_packed(
             np.asarray(self.states)[rows], game=self.leaves.trees.handle.name, seed=self.seed,
@@ -342,19 +377,25 @@ cdef class GameRunner:
 
         Raises:
             ValueError: An action is not legal, or no outside opponent is to move in a slot. Then no game has changed.
+            RuntimeError: Another thread plays these games now.
         """
+        with self.trees.in_use:
+            self._play(slots, actions)
+
+    cdef int _play(self, slots, actions) except -1:
         cdef const int64_t[::1] rows = _arguments.integers("slots", slots, None, 0, self.slots - 1)
         given = np.asarray(rows)
         # a move in a slot that waits for the network would leave its tree with the root of another position
         if (np.asarray(self.phase)[given] != OUTSIDE).any() or len(np.unique(given)) != len(given):
             raise ValueError(f"slots: {given} given, expected slots that `outside` returned, each once")
-        batch = self.positions(rows)
+        batch = self._positions(rows)
         batch.step(_arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1))
         cdef const uint8_t[:, ::1] after = batch.packed()
         cdef Py_ssize_t k
         for k in range(rows.shape[0]):
             memcpy(&self.states[rows[k], 0], &after[k, 0], self.game.state_size)
             self.phase[rows[k]] = TO_MOVE
+        return 0
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 
@@ -376,7 +417,7 @@ cdef class GameRunner:
         cdef double played = self.finished
         for slot in range(self.slots):
             if self.phase[slot] != EMPTY:
-                played += self.game.ply(&self.states[slot, 0]) / <double>self.game.max_plies
+                played += self.plies[slot] / <double>self.game.max_plies
         return played
 
 

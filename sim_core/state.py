@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_core import _arguments
 from sim_core.beasty_bar.game import score_as
 from sim_core.game import GameHandle, get_game
 
@@ -34,10 +35,9 @@ class Action:
     game: str
 
     def __init__(self, id: int, game: str = "beasty_bar") -> None:
-        actions = get_game(game).actions
-        if isinstance(id, bool) or not isinstance(id, (int, np.integer)) or not 0 <= id < len(actions):
-            raise ValueError(f"id: {id!r} given, expected 0 to {len(actions) - 1} for {game}")
-        object.__setattr__(self, "id", int(id))
+        highest = get_game(game).num_actions - 1
+        number = _arguments.integer("id", id, 0, highest, f"an integer from 0 to {highest} for {game}")
+        object.__setattr__(self, "id", number)
         object.__setattr__(self, "game", game)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -122,8 +122,6 @@ class State:
         Raises:
             ValueError: Names the argument, the value and what would be right.
         """
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-            raise ValueError(f"seed: {seed!r} given, expected an integer from 0 to 2**64 - 1")
         return cls(get_game(game).initial(seed, first_player), game)
 
     @classmethod
@@ -157,7 +155,9 @@ class State:
     def step(self, action: Action) -> State:
         """Returns the position after the mover's whole turn. Raises ValueError if the action is not legal."""
         if not isinstance(action, Action) or action.game != self.game:
-            raise ValueError(f"action: {action!r} given, expected an Action of {self.game}")
+            raise ValueError(
+                f"action: {action!r} given, expected an Action of {self.game}, such as Action(0, {self.game!r})"
+            )
         return State(self._rules.step(self.data, action.id), self.game)
 
     def determinize(self, seed: int) -> State:

@@ -17,7 +17,7 @@ from support.durations import is_quick, shares_a_fixture
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where several processes share the tests: one process has all of a file whose tests share a fixture.
+    """Gives all tests of a file that share a fixture to one process, if several processes share the tests.
 
     xdist's own groups (`--dist loadgroup`) tell nothing with pytest 9.2: marks reach no test's name.
     """
@@ -42,9 +42,9 @@ def _computes_in_python(path: Path) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Measure no coverage of what it would slow down most; begin with the slow where several processes share the tests.
+    """Measures no coverage of what it would slow down most, and puts slow tests first for several processes.
 
-    Begun at the end, one of those would keep a process busy while the others have nothing left.
+    A slow test at the end would keep one process busy while the others have nothing left.
     """
     if config.getoption("quick"):
         left_out = [item for item in items if not is_quick(item)]
@@ -59,17 +59,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """torch's generator starts from the run's printed seed, as pytest-randomly has it for Python's and numpy's."""
+    """Seeds torch's generator from the run's printed seed, as pytest-randomly does for Python's and numpy's."""
     torch.manual_seed(item.config.getoption("randomly_seed", 0) + zlib.crc32(item.nodeid.encode()))
 
 
 @pytest.fixture(scope="session")
 def iter600() -> Path:
-    """A checkpoint of iteration 600 of the shipped configuration: the one that comes with the project."""
+    """Returns the shipped checkpoint, of iteration 600."""
     return ROOT / "checkpoints" / "iter600.ckpt"
 
 
 @pytest.fixture(autouse=True)
 def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of pytest itself, which Lightning's command line takes for its own and warns of."""
+    """Removes pytest's own arguments, which Lightning's command line would take for its own and warn of."""
     monkeypatch.setattr(sys, "argv", sys.argv[:1])

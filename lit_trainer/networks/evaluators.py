@@ -142,6 +142,9 @@ class TorchEvaluator:
 
         return lowered if autocast else forward
 
+    def __reduce__(self) -> tuple[type[Self], tuple[PolicyValueNetwork, str]]:
+        return type(self), (self.network, self.precision)
+
     def __enter__(self) -> Self:
         self._modes.append(self.network.training)
         self.network.eval()
@@ -222,6 +225,9 @@ class OnnxEvaluator:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run
         self._run: Callable[[Floats], tuple[Floats, Floats]] = lambda inputs: run((LOGITS, VALUE), {INPUT: inputs})
+
+    def __reduce__(self) -> tuple[type[Self], tuple[PolicyValueNetwork, str]]:
+        return type(self), (self.network, self.precision)
 
     def __enter__(self) -> Self:
         self.refresh()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Opponent, Player
+from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.players.specs import PlayerSpec, make, parse
 from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.seeding import derive_seed
@@ -40,14 +42,12 @@ _Choose = Callable[[GameBatch], tuple[int, NDArray[np.float32] | None, float | N
 
 
 class Thinker:
-    """Answers for one agent. Any thread may ask; it answers one question at a time.
-
-    Equal positions of one game get equal moves.
+    """Answers for one agent. Several threads may ask at once. Equal positions of one game get equal moves.
 
     Args:
         name: Name to show to a person.
         games: Names of the games that it plays.
-        choose: Chooses an action for a batch of one position.
+        choose: Chooses an action for a batch of one position. Several threads may call it at once.
         has_reasons: Whether it gives reasons for its moves.
     """
 
@@ -56,7 +56,6 @@ class Thinker:
         self.games = games
         self.has_reasons = has_reasons
         self._choose = choose
-        self._lock = threading.Lock()
 
     def think(self, state: State, seed: int = 0) -> Thought:
         """Returns a move for the player to move, with its reasons.
@@ -73,8 +72,7 @@ class Thinker:
         if state.is_terminal:
             raise ValueError(f"state: '{state}' is over, there is no action to select")
         batch = GameBatch.from_states([state], streams=[derive_seed(seed, "game")])
-        with self._lock:
-            number, shares, value = self._choose(batch)
+        number, shares, value = self._choose(batch)
         weighed = [] if shares is None else [(k, float(shares[k.id])) for k in state.legal_actions()]
         # among equal shares the chosen move comes first
         weighed.sort(key=lambda pair: (-pair[1], pair[0].id != number, pair[0].id))
@@ -102,7 +100,14 @@ def _ismcts_choice(player: IsmctsPlayer) -> _Choose:
 
 
 def _choice_alone(player: Player) -> _Choose:
-    return lambda batch: (int(player.act(batch).actions[0]), None, None)
+    # an agent written in Python may keep its own state, so it answers one question at a time
+    lock = threading.Lock() if isinstance(player, PythonPlayer) else nullcontext()
+
+    def choose(batch: GameBatch) -> tuple[int, None, None]:
+        with lock:
+            return int(player.act(batch).actions[0]), None, None
+
+    return choose
 
 
 def _choice(player: Player) -> tuple[_Choose, bool]:

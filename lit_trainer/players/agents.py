@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.networks.base import PolicyValueNetwork
@@ -17,7 +19,7 @@ from sim_core import Action, GameBatch, State
 class IsmctsAgent:
     """Plays single positions of any game by tree search without a network.
 
-    It never reads what the player to move cannot see. Equal positions get equal moves.
+    It never reads what the player to move cannot see. Equal positions get equal moves. Several threads may ask at once.
 
     Args:
         iterations: Iterations per move, 1 to 1,000,000.
@@ -39,15 +41,16 @@ class IsmctsAgent:
 
 
 class NetworkAgent:
-    """Plays a network's best move in single positions.
+    """Plays a network's moves in single positions.
 
-    It never reads what the player to move cannot see. Equal positions get equal moves, because determinizations depend
-    only on the seed and the position's ply.
+    It never reads what the player to move cannot see. At temperature 0 equal positions get equal moves, because
+    determinizations depend only on the seed and the position's ply. Above 0 the draws depend on how many positions the
+    agent was asked about before, too. Several threads may ask at once, and copies, pickled ones too, go on as it would.
 
     Args:
         network: Policy-value network; it is put into evaluation mode.
         simulations: Simulations per move. 0 plays the raw policy.
-        seed: Random seed of the search. The same seed gives the same moves.
+        seed: Random seed of search and sampling. Two agents of one seed, asked alike, move alike.
         temperature: Temperature at which moves are sampled. 0 plays the best move.
     """
 
@@ -61,6 +64,8 @@ class NetworkAgent:
             temperature=temperature,
             seed=derive_seed(seed, "agent"),
         )
+        self._asked = 0
+        self._counting = threading.Lock()
 
     def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
         """Returns the action for the player to move. Raises ValueError if the game is over."""
@@ -69,7 +74,7 @@ class NetworkAgent:
         return self.select_actions([state])[0]
 
     def select_actions(self, states: Sequence[State]) -> list[Action]:
-        """Returns the actions for many positions, in one batched call.
+        """Returns the actions for many positions, in one batched call. They are those of one call after the other.
 
         Raises:
             ValueError: A position is over, or of another game than the network.
@@ -81,8 +86,22 @@ class NetworkAgent:
                 raise ValueError(f"states: '{state}' is of {state.game}, the network plays {self.network.game}")
             if state.is_terminal:
                 raise ValueError(f"states: '{state}' is over, there is no action to select")
-        batch = GameBatch.from_states(states, streams=0)  # one stream for all, so that equal positions get equal moves
+        batch = GameBatch.from_states(states, streams=self._streams(len(states)))
         return [Action(int(k), self.network.game) for k in self._player.act(batch).actions]
+
+    def _streams(self, count: int) -> int | range:
+        """Returns the numbers of the next positions' random streams, or the one for all of them at temperature 0."""
+        if self._player.temperature == 0.0:
+            return 0
+        with self._counting:
+            first, self._asked = self._asked, self._asked + count
+        return range(first, first + count)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_counting"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _counting=threading.Lock())
 
 
 def load_agent(checkpoint: str | os.PathLike[str], simulations: int = 0, seed: int = 0) -> NetworkAgent:

@@ -39,6 +39,8 @@ def sample_rows(policy: Floats, uniforms: NDArray[np.float64]) -> Ids:
 class NetworkPlayer:
     """Plays what a search with a policy-value network finds, or the network's raw policy.
 
+    Several threads may ask at once if they may call the evaluator at once. It can be pickled if the evaluator can.
+
     Args:
         evaluator: Evaluates the network, e.g. a `TorchEvaluator`.
         simulations: Simulations per move. 0 plays the raw policy.
@@ -76,7 +78,7 @@ class NetworkPlayer:
         self.settings = dataclasses.replace(settings or SearchSettings(), **changes)
         if self.settings.root_selection == "gumbel":
             self.settings = dataclasses.replace(self.settings, gumbel_scale=temperature)
-        self._searcher: Searcher | None = None
+        self._idle: list[Searcher] = []
 
     def policy(self, batch: GameBatch) -> Floats:
         """Returns the network's policy over legal actions, float32 [m, A].
@@ -95,11 +97,18 @@ class NetworkPlayer:
 
     def search(self, batch: GameBatch) -> SearchResult:
         """Searches the batch, in trees whose memory is kept from one call to the next."""
-        if self._searcher is None or self._searcher.slots < len(batch) or self._searcher.game != batch.handle.name:
-            self._searcher = Searcher(len(batch), self.simulations, game=batch.handle.name)
-        return self._searcher.search(
-            batch, self.evaluator, seed=self.seed, threads=self.threads, settings=self.settings
-        )
+        try:
+            searcher = self._idle.pop()  # so that no two threads have the same
+        except IndexError:
+            searcher = None
+        if searcher is None or searcher.slots < len(batch) or searcher.game != batch.handle.name:
+            searcher = Searcher(len(batch), self.simulations, game=batch.handle.name)
+        found = searcher.search(batch, self.evaluator, seed=self.seed, threads=self.threads, settings=self.settings)
+        self._idle.append(searcher)  # not after an error, when another thread may still write into its trees
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_idle": []}
 
     def act(self, batch: GameBatch) -> Moves:
         """Returns an action for every game of the batch, with policy targets and the search's values."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lit_trainer.players.protocols import Agent, Moves
-from sim_core import GameBatch, State, c_state_to_python, games
+from sim_core import Action, GameBatch, State, c_state_to_python, games
 
 
 class AgentTimeoutError(RuntimeError):
@@ -59,8 +59,9 @@ class PythonPlayer:
             finally:
                 self.thinking_at = None
             if action not in legal:
+                kind = "" if isinstance(action, Action) else f" of type {type(action).__name__}, not Action,"
                 raise ValueError(
-                    f"opponent {self.name}: select_action returned {action!r} at '{state}', "
+                    f"opponent {self.name}: select_action returned {action!r}{kind} at '{state}', "
                     f"legal are {' '.join(map(str, legal))}"
                 )
             ids[i] = action.id

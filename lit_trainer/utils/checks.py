@@ -24,7 +24,8 @@ def whole_number(field: str, value: Any, lowest: int, highest: int | None = None
     if is_whole and lowest <= value and (highest is None or value <= highest):
         return
     expected = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest:,}"
-    raise ValueError(f"{field}: {value!r} given, expected a whole number {expected}")
+    kind = f" of type {type(value).__name__}" if hasattr(value, "__index__") and not isinstance(value, int) else ""
+    raise ValueError(f"{field}: {value!r}{kind} given, expected a whole number {expected}")
 
 
 def time_limit(field: str, value: object) -> None:

@@ -21,10 +21,13 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     """Returns what is written in place of characters that an encoding lacks, and where to go on."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    text = "".join(
-        _PLAIN.get(sign, unicodedata.normalize("NFKD", sign)) for sign in error.object[error.start : error.end]
-    )
-    return text.encode("ascii", "replace").decode(), error.end
+    signs = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign) or _letters(sign) or "?" for sign in signs), error.end
+
+
+def _letters(sign: str) -> str:
+    """Returns the ASCII characters that a character is made of; none for most."""
+    return unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
 
 
 codecs.register_error("lit_trainer.ascii", _in_ascii)

@@ -151,6 +151,7 @@ cdef class IsmctsRun:
     cdef int iterations
     cdef double c
     cdef bint exact_rollouts
+    cdef bint stopped
     cdef uint64_t seed
     cdef double[::1] log_of     # [iterations + 1]
     cdef int32_t[:, ::1] counts # OUT
@@ -178,9 +179,15 @@ cdef class IsmctsRun:
         tree.legal = &legal[0]
         tree.state = <uint8_t *>&state[0]
         for i in range(low, high):
+            if self.stopped:
+                break
             with nogil:
                 self.search(&tree, i)
-            PyErr_CheckSignals()
+            try:
+                PyErr_CheckSignals()
+            except BaseException:
+                self.stopped = True     # the other threads' parts end too
+                raise
 
     cdef void search(self, Tree *tree, Py_ssize_t i) noexcept nogil:
         cdef const Game *game = self.batch.game
@@ -241,13 +248,13 @@ def ismcts(GameBatch batch not None, iterations, *, seed=0, threads=1, c=1.2, ex
         raise ValueError(f"exact_rollouts: {exact_rollouts!r} given, expected True or False")
     _threads.check_threads(threads)
     found = IsmctsResult(
-        np.zeros((len(batch), batch.num_actions), dtype=np.int32),
-        np.full(len(batch), -1, dtype=np.int64),
-        np.zeros(len(batch), dtype=np.float32),
+        np.zeros((batch.n, batch.num_actions), dtype=np.int32),
+        np.full(batch.n, -1, dtype=np.int64),
+        np.zeros(batch.n, dtype=np.float32),
     )
     cdef int k
     cdef IsmctsRun run = IsmctsRun()
-    run.batch = batch
+    run.batch = batch.take(np.arange(batch.n))     # a copy, because other threads may step the batch meanwhile
     run.iterations = count
     run.c = c
     run.exact_rollouts = exact_rollouts
@@ -256,5 +263,5 @@ def ismcts(GameBatch batch not None, iterations, *, seed=0, threads=1, c=1.2, ex
     for k in range(1, run.iterations + 1):
         run.log_of[k] = log(k)
     run.counts, run.actions, run.values = found
-    _threads.for_chunks(run.work, len(batch), threads)
+    _threads.for_chunks(run.work, batch.n, threads)
     return found

@@ -21,3 +21,5 @@ cdef class LeafBatch:
 
     cdef int gather(self) except -1
     cdef int check_answered(self) except -1
+    cdef encoded(self, int rows, threads)
+    cdef int ask(self, evaluator, int rows, threads) except -1

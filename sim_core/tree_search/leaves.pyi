@@ -34,6 +34,9 @@ class LeafBatch:
         Returns:
             Observations, float32 [rows, OBSERVATION_SIZE], and legal actions, bool [rows, A]. The next call writes into
             the same memory.
+
+        Raises:
+            RuntimeError: Another thread uses the trees now.
         """
     def evaluate(
         self,
@@ -54,6 +57,7 @@ class LeafBatch:
 
         Raises:
             ValueError: `rows` is another number, or the answer has another shape.
+            RuntimeError: Another thread uses the trees now, or the evaluator asks for these leaves itself.
         """
     def advance(self, work: Callable[[int, int], int], threads: int) -> None:
         """Lets ``work(low, high)`` go on with all slots.

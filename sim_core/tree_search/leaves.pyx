@@ -77,7 +77,14 @@ cdef class LeafBatch:
         Returns:
             Observations, float32 [rows, OBSERVATION_SIZE], and legal actions, bool [rows, A]. The next call writes into
             the same memory.
+
+        Raises:
+            RuntimeError: Another thread uses the trees now.
         """
+        with self.trees.in_use:
+            return self.encoded(rows, threads)
+
+    cdef encoded(self, int rows, threads):
         start = time.perf_counter()
         _threads.for_chunks(self._encode, self.slots, threads)
         self.seconds["encoding"] += time.perf_counter() - start
@@ -95,11 +102,16 @@ cdef class LeafBatch:
 
         Raises:
             ValueError: `rows` is another number, or the answer has another shape.
+            RuntimeError: Another thread uses the trees now, or the evaluator asks for these leaves itself.
         """
+        with self.trees.in_use:
+            self.ask(evaluator, rows, threads)
+
+    cdef int ask(self, evaluator, int rows, threads) except -1:
         if rows != self.gathered:
             raise ValueError(f"rows: {rows} given, {self.gathered} leaves wait for their evaluation")
         self.answered = False
-        observations, legal_mask = self.encode(rows, threads)
+        observations, legal_mask = self.encoded(rows, threads)
         start = time.perf_counter()
         answer = evaluator(observations, legal_mask)
         self.seconds["forward"] += time.perf_counter() - start
@@ -117,6 +129,7 @@ cdef class LeafBatch:
         self.logits = logits
         self.values = values
         self.answered = True
+        return 0
 
     def advance(self, work, threads):
         """Lets ``work(low, high)`` go on with all slots.

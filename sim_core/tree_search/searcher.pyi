@@ -30,6 +30,8 @@ class SearchResult(NamedTuple):
 class Searcher:
     """Searches batches of one game, one after the other, in trees that are allocated once.
 
+    A second search at the same time is refused: each thread needs a separate searcher.
+
     Args:
         slots: Most games of a batch.
         simulations: Most simulations per game, 1 to 1,000,000.
@@ -88,6 +90,7 @@ class Searcher:
 
         Raises:
             ValueError: As in `search`.
+            RuntimeError: Another thread searches with this searcher now, or the evaluator does.
         """
 
 def search(

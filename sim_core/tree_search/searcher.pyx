@@ -8,6 +8,7 @@ import numpy as np
 
 from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
+from sim_core.in_use cimport InUse
 from sim_core.tree_search.solved_roots cimport SolvedRoot, hardest_action, optimal_actions
 from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport PURPOSE_DETERMINIZE, PURPOSE_SEARCH, Stream, make_stream
@@ -30,6 +31,8 @@ actions: int64 [n], the action that the search settles on: the most visited one,
 cdef class Searcher:
     """Searches batches of one game, one after the other, in trees that are allocated once.
 
+    A second search at the same time is refused: each thread needs a separate searcher.
+
     Args:
         slots: Most games of a batch.
         simulations: Most simulations per game, 1 to 1,000,000.
@@ -50,6 +53,7 @@ cdef class Searcher:
 
     def __cinit__(self, slots, simulations, *, game="beasty_bar", observations=None):
         self.trees = Trees(game, slots, simulations)
+        self.trees.in_use = InUse("searcher")
         self.leaves = LeafBatch(self.trees, observations)
 
     @property
@@ -88,6 +92,7 @@ cdef class Searcher:
 
         Raises:
             ValueError: As in `search`.
+            RuntimeError: Another thread searches with this searcher now, or the evaluator does.
         """
         cdef int number = self.trees.capacity
         if simulations is not None:
@@ -101,7 +106,13 @@ cdef class Searcher:
             return self._determinized(batch, evaluate, number, seed, threads, settings)
         if batch.n > self.trees.slots:
             raise ValueError(f"batch: {batch.n} games given, expected at most {self.trees.slots}")
-        self.trees.configure(settings, number)
+        with self.trees.in_use:
+            return self._search(batch, evaluate, number, key, threads, settings)
+
+    cdef _search(self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings):
+        """Searches in this searcher's trees, which nobody else uses meanwhile."""
+        self.trees.owner += 1
+        self.trees.set(settings, simulations)
         # a copy, because the evaluator is the caller's code and may step the batch
         self.batch = batch.take(np.arange(batch.n))
         shape = (batch.n, batch.game.num_actions)
@@ -110,10 +121,10 @@ cdef class Searcher:
             np.zeros(batch.n, dtype=np.float32), np.full(batch.n, -1, dtype=np.int64),
         )
         self.counts, self.policy, self.value, self.actions = result
-        self._begin(key)
+        self._begin(seed)
         rows = self.leaves.gather()
         while rows:
-            self.leaves.evaluate(evaluate, rows, threads)
+            self.leaves.ask(evaluate, rows, threads)
             self.leaves.advance(self._go_on, threads)
             rows = self.leaves.gather()
         return result

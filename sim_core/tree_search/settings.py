@@ -6,6 +6,8 @@ import dataclasses
 import numbers
 from typing import Any, Literal
 
+from sim_core import _arguments
+
 MAX_SIMULATIONS = 1_000_000
 """The most simulations per move, of every search and every player."""
 
@@ -65,9 +67,8 @@ class SearchSettings:
         ):
             _check_number(name, getattr(self, name), low, high)
         for name, lowest, highest in (("max_considered", 1, 16), ("determinizations", 0, 10_000)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-                raise ValueError(f"{name}: {value!r} given, expected an integer from {lowest} to {highest:,}")
+            expected = f"an integer from {lowest} to {highest:,}"
+            _arguments.integer(name, getattr(self, name), lowest, highest, expected)
         for name, known in (
             ("root_selection", ("puct", "gumbel")),
             ("policy_target", ("visits", "completed_q")),

@@ -2,6 +2,7 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from sim_core.game cimport Game, GameHandle
+from sim_core.in_use cimport InUse
 from sim_core.rng cimport Stream
 
 
@@ -77,6 +78,8 @@ cdef class Trees:
     cdef Settings settings
     cdef bint fixed                 # roots are not determinized, because what is hidden has been drawn already
     cdef int max_nodes, max_edges, max_path
+    cdef InUse in_use
+    cdef int64_t owner              # number of the runner or search that took the trees last
     cdef object slabs               # keeps the memory behind the pointers below
     cdef Tree *trees                # [slots]
     cdef Node *nodes                # [slots, max_nodes]
@@ -89,6 +92,7 @@ cdef class Trees:
     cdef float *gumbel              # [slots, max_legal], by the root's edges
     cdef int32_t *considered        # [MAX_CONSIDERED + 1, simulations], visits of the actions in turn
 
+    cdef int set(self, settings, int simulations) except -1
     cdef void *_slab(self, size_t bytes_each, Py_ssize_t rows) except NULL
 
     cdef inline Node *node_at(self, Py_ssize_t slot, int node) noexcept nogil:

@@ -20,8 +20,8 @@ class Trees:
 
     A search of a slot: `begin` makes the root the first leaf, which the caller lets the network evaluate. `absorb`
     takes the answer. Then `run` is called until it returns False. Each time it returns True, another leaf (`leaf_at`)
-    is to be evaluated and absorbed. At the end `finish` gives the result. Slots share nothing that is written, so
-    threads may work on different slots.
+    is to be evaluated and absorbed. At the end `finish` gives the result. Slots share nothing that is written, so the
+    threads of one search or runner may work on different slots. A second search or runner is refused meanwhile.
 
     Args:
         game: Name of the game.
@@ -51,4 +51,5 @@ class Trees:
 
         Raises:
             ValueError: There is no room for these simulations.
+            RuntimeError: Another thread uses the trees now.
         """

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from sim_core.game cimport GameHandle
-from sim_core.rng cimport Stream, mix64, next_double, next_gamma
+from sim_core.rng cimport Stream, hash_bytes, next_double, next_gamma
 
 from sim_core import _arguments
 from sim_core.game import get_game
@@ -47,28 +47,13 @@ def considered_visits(considered: int, simulations: int) -> list[int]:
     return sequence[:simulations]
 
 
-cdef inline uint64_t hash_bytes(const uint8_t *bytes, int size) noexcept nogil:
-    """Returns 64 bits of hash. Two states in a slot's memory have the same about once in 10**17 times."""
-    cdef uint64_t hashed = <uint64_t>size, word
-    cdef int k = 0
-    while k + 8 <= size:
-        memcpy(&word, bytes + k, 8)
-        hashed = mix64(hashed ^ word) + <uint64_t>0x9E3779B97F4A7C15
-        k += 8
-    if k < size:
-        word = 0
-        memcpy(&word, bytes + k, size - k)
-        hashed = mix64(hashed ^ word) + <uint64_t>0x9E3779B97F4A7C15
-    return hashed
-
-
 cdef class Trees:
     """Holds the trees of up to `slots` games. A slot's tree is begun anew for every move, in the same memory.
 
     A search of a slot: `begin` makes the root the first leaf, which the caller lets the network evaluate. `absorb`
     takes the answer. Then `run` is called until it returns False. Each time it returns True, another leaf (`leaf_at`)
-    is to be evaluated and absorbed. At the end `finish` gives the result. Slots share nothing that is written, so
-    threads may work on different slots.
+    is to be evaluated and absorbed. At the end `finish` gives the result. Slots share nothing that is written, so the
+    threads of one search or runner may work on different slots. A second search or runner is refused meanwhile.
 
     Args:
         game: Name of the game.
@@ -91,6 +76,7 @@ cdef class Trees:
         self.max_nodes = simulations + 1
         self.max_edges = (simulations + 1) * self.game.max_legal
         self.max_path = self.game.max_plies + 1
+        self.in_use = InUse("trees")
         self.slabs = []
         self.trees = <Tree *>self._slab(sizeof(Tree), slots)
         self.nodes = <Node *>self._slab(self.max_nodes * sizeof(Node), slots)
@@ -103,7 +89,7 @@ cdef class Trees:
         memset(self.known, 0, slots * KNOWN_LEAVES * sizeof(KnownLeaf))
         self.gumbel = <float *>self._slab(self.game.max_legal * sizeof(float), slots)
         self.considered = <int32_t *>self._slab(simulations * sizeof(int32_t), MAX_CONSIDERED + 1)
-        self.configure(SearchSettings(), simulations)
+        self.set(SearchSettings(), simulations)
 
     def configure(self, settings, int simulations) -> None:
         """Sets the settings of the searches that begin from now on.
@@ -114,7 +100,12 @@ cdef class Trees:
 
         Raises:
             ValueError: There is no room for these simulations.
+            RuntimeError: Another thread uses the trees now.
         """
+        with self.in_use:
+            self.set(settings, simulations)
+
+    cdef int set(self, settings, int simulations) except -1:
         if not 1 <= simulations <= self.capacity:
             raise ValueError(f"simulations: {simulations} given, these trees have room for 1 to {self.capacity}")
         self.settings.simulations = simulations
@@ -133,6 +124,7 @@ cdef class Trees:
         for number in range(MAX_CONSIDERED + 1):
             for k, visits in enumerate(considered_visits(number, simulations)):
                 self.considered[number * simulations + k] = visits
+        return 0
 
     cdef void *_slab(self, size_t bytes_each, Py_ssize_t rows) except NULL:
         """Returns uninitialised memory that a numpy array owns. Pages that no tree reaches are never touched."""

@@ -32,7 +32,7 @@ class Pool:
 
 @pytest.fixture
 def rated(regression: Any) -> Any:
-    """A regression that logs, in validation of epoch e, the win rates `rates[e]`."""
+    """Returns a regression that logs the win rates `rates[e]` in the validation of epoch e."""
 
     class Rated(regression):  # type: ignore[misc]
         rates: tuple[dict[str, float], ...] = ({"easy": 0.75, "hard": 0.25}, {"easy": 0.5, "hard": 0.5})
@@ -148,7 +148,7 @@ def test_two_pools_log_apart(make_trainer: MakeTrainer, rated: Any, data: Any, t
 
 
 def test_a_pool_needs_one_method_alone(make_trainer: MakeTrainer, rated: Any, data: Any, tmp_path: Path) -> None:
-    """A curriculum that keeps its shares to itself."""
+    """Fails if the callback needs more of a pool than its one method: this one keeps its shares to itself."""
 
     class Curriculum:
         hardest = ""

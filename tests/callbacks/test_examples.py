@@ -17,7 +17,7 @@ PRE, POST = "train/grad_norm_pre_clip", "train/grad_norm_post_clip"
 
 
 def logged(folder: Path, name: str, *arguments: str) -> dict[str, list[float]]:
-    """Column to its values, in order, of the example's `metrics.csv`."""
+    """Returns column to values, in order, of the example's `metrics.csv`."""
     run = subprocess.run(
         [sys.executable, EXAMPLES / f"{name}.py", *arguments],
         cwd=folder,

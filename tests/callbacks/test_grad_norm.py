@@ -21,7 +21,7 @@ PRE, POST = "train/grad_norm_pre_clip", "train/grad_norm_post_clip"
 
 
 def norm_of(parameters: Any, p: float = 2.0) -> float:
-    """The plain definition, element by element."""
+    """Returns the norm by its plain definition, element by element."""
     elements = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
     if math.isinf(p):
         return float(elements.abs().max())
@@ -30,7 +30,7 @@ def norm_of(parameters: Any, p: float = 2.0) -> float:
 
 @pytest.fixture
 def measuring(regression: Any) -> Any:
-    """A regression that measures on its own: in its hook before clipping, and in its own optimizer."""
+    """Returns a regression that measures by itself: in its hook before clipping, and in its optimizer."""
 
     class Measuring(regression):  # type: ignore[misc]
         def __init__(self, p: float = 2.0, **options: Any) -> None:
@@ -155,7 +155,7 @@ def test_manual_optimization_with_two_optimizers(
     make_trainer: MakeTrainer, regression: Any, data: Any, tmp_path: Path
 ) -> None:
     class TwoOptimizers(regression):  # type: ignore[misc]
-        """The second one clips its gradients before it steps."""
+        """Steps with two optimizers. The second one clips its gradients before it steps."""
 
         def __init__(self) -> None:
             super().__init__()

@@ -23,7 +23,7 @@ MakeTrainer = Callable[..., Any]
 
 @pytest.fixture
 def faulty(regression: Any) -> Any:
-    """A regression whose loss or gradient is spoilt in some of its batches, counted over the whole run."""
+    """Returns a regression whose loss or gradient is spoilt in some batches, counted over the whole run."""
 
     class Faulty(regression):  # type: ignore[misc]
         def __init__(self, at: tuple[int, ...] = (), value: float = math.nan, of: str = "loss") -> None:
@@ -75,7 +75,7 @@ def test_a_run_stops_before_a_weight_is_spoilt(
 
 
 def test_a_finite_run_is_the_run_without_it(faulty: Any, data: Any, make_trainer: MakeTrainer, tmp_path: Path) -> None:
-    """Gradients of 1e30 are finite, although the sum of their squares is not."""
+    """Fails if large gradients are taken for infinite ones: 1e30 is finite, although the sum of squares is not."""
     ends = []
     for callbacks in ([], [NonFiniteCallback()], [NonFiniteCallback(action="skip")]):
         torch.manual_seed(1)
@@ -90,7 +90,7 @@ def test_a_finite_run_is_the_run_without_it(faulty: Any, data: Any, make_trainer
 def test_a_skipped_step_is_as_if_its_batch_had_not_been_there(
     of: str, faulty: Any, data: Any, make_trainer: MakeTrainer, tmp_path: Path
 ) -> None:
-    """Moments that decay, weights that decay, or a step that is counted."""
+    """Fails if a skipped step still decays moments or weights, or is counted."""
     model = faulty(at=(1, 2, 6), of=of)
     logger = CSVLogger(tmp_path, name="log", version=0)
     callback = NonFiniteCallback(action="skip", max_skipped=2)
@@ -121,7 +121,7 @@ def test_too_many_in_a_row_stop_the_run(faulty: Any, data: Any, make_trainer: Ma
 
 
 def test_accumulated_gradients(faulty: Any, data: Any, make_trainer: MakeTrainer, tmp_path: Path) -> None:
-    """One spoilt batch spoils the step of all its batches; all of them are in the file."""
+    """Fails if accumulated batches are forgotten: one spoilt batch spoils the step, and the file needs all of them."""
     model = faulty(at=(2,))
     callback = NonFiniteCallback(action="skip")
     with pytest.warns(UserWarning, match=r"Step 0 \(epoch 0, batch 3\): the loss is nan"):
@@ -154,7 +154,7 @@ def test_manual_optimization(regression: Any, data: Any, make_trainer: MakeTrain
 
 
 def test_beside_gradient_norms(faulty: Any, data: Any, make_trainer: MakeTrainer, tmp_path: Path) -> None:
-    """The norm as it arrived is logged, and that nothing of it was consumed."""
+    """Fails if the norm is logged otherwise than it arrived, or as if the step had used it."""
     logger = CSVLogger(tmp_path, name="log", version=0)
     with pytest.warns(UserWarning, match="the gradient is not"):
         make_trainer(GradNormCallback(), NonFiniteCallback(action="skip"), logger=logger).fit(
@@ -168,7 +168,7 @@ def test_beside_gradient_norms(faulty: Any, data: Any, make_trainer: MakeTrainer
 
 
 def test_a_scaler_is_left_to_find_its_scale(faulty: Any, data: Any, make_trainer: MakeTrainer) -> None:
-    """Its first steps have infinite gradients by design; a loss that is not finite is none of its business."""
+    """Fails if a gradient scaler's first steps, whose gradients are infinite by design, stop the run."""
     for of, stops in (("gradient", False), ("loss", True)):
         scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
         trainer = make_trainer(NonFiniteCallback(), plugins=[MixedPrecision("16-mixed", "cpu", scaler)])

@@ -34,7 +34,7 @@ MakeTrainer = Callable[..., Any]
 
 
 def expected(epochs: range, total: int, **arguments: Any) -> list[tuple[int, float]]:
-    """What four batches an epoch should see."""
+    """Returns the values that four batches per epoch should see."""
     return [(epoch, get_entropy_coef(epoch, total, **arguments)) for epoch in epochs for _ in range(4)]
 
 
@@ -235,7 +235,7 @@ def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
 
 
 def watched(regression: Any, read: Callable[[Any], Any]) -> Any:
-    """A regression that notes what it reads in the first batch of each epoch."""
+    """Returns a regression that notes what it reads in the first batch of each epoch."""
 
     class Watched(regression):  # type: ignore[misc]
         values: tuple[Any, ...] = ()
@@ -307,7 +307,7 @@ def test_whole_numbers_stay_whole(make_trainer: MakeTrainer, regression: Any, da
 def test_whatever_a_path_leads_to(
     target: str, read: Any, make_trainer: MakeTrainer, regression: Any, data: Any
 ) -> None:
-    """A part of a module, a hyper-parameter, a buffer, the data module's, the trainer's own."""
+    """Fails if a target is not found: in a module, its hyper-parameters or buffers, data module or trainer."""
     module = watched(regression, read)
     module.layers[1] = torch.nn.Dropout(0.5)
     module.hparams["clip_range"] = 0.5
@@ -318,7 +318,7 @@ def test_whatever_a_path_leads_to(
 
 
 def test_the_entropy_schedule_is_one_of_them(make_trainer: MakeTrainer, regression: Any, data: Any) -> None:
-    """Two implementations, that would not know of each other."""
+    """Fails if the entropy schedule is a second implementation, which would not see another schedule of its target."""
     assert issubclass(EntropyScheduleCallback, ScheduleCallback)
     trainer = make_trainer(EntropyScheduleCallback(), ScheduleCallback("pl_module.entropy_coef", 1.0, 0.0))
     with pytest.raises(MisconfigurationException, match=r"Two schedules set target='pl_module\.entropy_coef'"):
@@ -355,7 +355,7 @@ def test_points_belong_to_the_general_schedule() -> None:
 
 @dataclass(frozen=True)
 class Search:
-    """Settings of somebody else's project, which check themselves."""
+    """Holds settings of another project, which check themselves."""
 
     simulations: int = 16
     noise: float = 0.5
@@ -373,7 +373,7 @@ class Play:
 
 
 def test_fields_of_frozen_settings_are_set_on_copies(make_trainer: MakeTrainer, regression: Any, data: Any) -> None:
-    """Two owners deep, and beside another schedule of the same object."""
+    """Fails if a copy loses the owner above it, or what another schedule of the same object has set."""
     data.play = given = Play()
     module = watched(regression, lambda module: module.trainer.datamodule.play)
     schedules = [

@@ -31,9 +31,9 @@ _VALUES = _RNG.integers(1, 2**20, OBSERVATION_SIZE)
 
 
 class Scrambled:
-    """Arbitrary logits in (-1.5, 1.5) and values in (-1, 1) of each row alone, by whole numbers and so exactly.
+    """Answers each row with arbitrary logits in (-1.5, 1.5) and values in (-1, 1), exact because computed in integers.
 
-    Notes the observations it was asked for.
+    Notes the observations that it was asked for.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Scrambled:
 
 
 class Run(NamedTuple):
-    """A run's parts after `Trainer.fit`."""
+    """Holds a run's parts after `Trainer.fit`."""
 
     trainer: Trainer
     module: AlphaZeroModule
@@ -57,7 +57,7 @@ class Run(NamedTuple):
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Networks this small are slower on two threads, and far slower where other programs want the cores too."""
+    """Uses one thread, because small networks are slower on two, and far slower where other programs run."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -79,7 +79,7 @@ def scrambled() -> Scrambled:
 
 @pytest.fixture(scope="session")
 def make_network() -> Callable[..., ResidualMLP]:
-    """Tiny networks with every parameter drawn from a seed, so that none is zero by initialisation."""
+    """Makes tiny networks with all parameters drawn from a seed, so that none is zero by initialisation."""
 
     def make(seed: int = 0, width: int = 24, blocks: int = 1) -> ResidualMLP:
         with torch.random.fork_rng():
@@ -96,7 +96,7 @@ def make_network() -> Callable[..., ResidualMLP]:
 
 @pytest.fixture(scope="session")
 def run_for(make_network: Callable[..., ResidualMLP]) -> Callable[..., Run]:
-    """Fits a tiny run up to so many iterations, from a checkpoint where one is given."""
+    """Fits a tiny run up to a number of iterations, from a checkpoint if one is given."""
 
     def run(folder: Path, iterations: int, ckpt_path: Path | None = None, **module_options: Any) -> Run:
         module = AlphaZeroModule(make_network(), **module_options)
@@ -131,7 +131,7 @@ def run_for(make_network: Callable[..., ResidualMLP]) -> Callable[..., Run]:
 
 @pytest.fixture(scope="session")
 def first_run(run_for: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
-    """A run of one iteration and its checkpoint."""
+    """Returns a run of one iteration and its checkpoint."""
     folder = tmp_path_factory.mktemp("run")
     run = run_for(folder, 1)
     run.trainer.save_checkpoint(folder / "iter1.ckpt")
@@ -140,13 +140,13 @@ def first_run(run_for: Callable[..., Run], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def checkpoint_path(first_run: tuple[Run, Path]) -> Path:
-    """A real checkpoint, of a run of one iteration."""
+    """Returns a real checkpoint, of a run of one iteration."""
     return first_run[1]
 
 
 @pytest.fixture(scope="session")
 def other_checkpoint(checkpoint_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of the same file name, in another folder and with other weights."""
+    """Returns a checkpoint of the same file name, in another folder and with other weights."""
     saved = torch.load(checkpoint_path, weights_only=True)
     for key, value in saved["state_dict"].items():
         if value.is_floating_point():
@@ -158,7 +158,7 @@ def other_checkpoint(checkpoint_path: Path, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session")
 def exported(iter600: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the command makes of the shipped checkpoint."""
+    """Returns the folder that the command makes from the shipped checkpoint."""
     folder = tmp_path_factory.mktemp("export") / "new" / "player"
     run_command("export", f"--ckpt_path={iter600}", f"--out={folder}")
     return folder

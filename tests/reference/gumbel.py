@@ -1,4 +1,4 @@
-"""A Gumbel root over the slow tree in plain Python, from the words of Danihelka et al. (2022)."""
+"""Searches with a Gumbel root over the slow tree, in plain Python, as Danihelka et al. (2022) describe it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sim_core import Action
 
 @dataclass(frozen=True)
 class Gumbel:
-    """The settings of the root; the names are those of `SearchSettings`."""
+    """Holds the settings of the root, by the names of `SearchSettings`."""
 
     gumbel_scale: float
     max_considered: int
@@ -23,9 +23,9 @@ class Gumbel:
 
 
 class SlowGumbelSearch:
-    """One search with sequential halving at the root; `policy` and `settled` are what came of it.
+    """Makes one search with sequential halving at the root. `policy` and `settled` are its results.
 
-    Halving keeps the set of the actions that are still considered, rather than the counts that they should have.
+    Halving keeps the set of actions that are still considered, and not the counts that they should have.
     """
 
     def __init__(self, position: reference.Position, plain: Plain, gumbel: Gumbel, words: Iterator[int]) -> None:
@@ -41,7 +41,7 @@ class SlowGumbelSearch:
         self.total = 0.0
 
     def q(self) -> dict[str, float]:
-        """Completed Q: unvisited actions take the network's value mixed with the visited ones' by their priors."""
+        """Returns completed Q: unvisited actions get the network's value, mixed with the visited ones' by prior."""
         root = self.root
         visited = [action for action, n in root.visits.items() if n]
         means = {action: root.total[action] / root.visits[action] for action in visited}
@@ -53,7 +53,7 @@ class SlowGumbelSearch:
         return {action: means.get(action, mixed) for action in root.prior}
 
     def scores(self) -> dict[str, float]:
-        """Log prior + sigma(q); the paper's q lies in 0 to 1, which is (1 + q) / 2 of a value here."""
+        """Returns log prior + sigma(q). The paper's q lies in 0 to 1, so it is (1 + q) / 2 of a value here."""
         most = max(self.root.visits.values())
         scale = (self.gumbel.c_visit + most) * self.gumbel.c_scale
         return {a: math.log(self.root.prior[a]) + scale * (1 + q) / 2 for a, q in self.q().items()}

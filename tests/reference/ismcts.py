@@ -1,4 +1,4 @@
-"""Information-set tree search with rollouts again in plain Python, slowly: a judge for the C one."""
+"""Searches information-set trees with rollouts in plain Python, slowly, to judge the search in C."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sim_core import ACTIONS
 
 
 class SlowNode:
-    """Counts of one action; the outcomes are the player's who takes it. Children stand in the order they came."""
+    """Counts visits and outcomes of one action, for the player who takes it. Children keep the order they came in."""
 
     def __init__(self) -> None:
         self.visits = 0
@@ -25,7 +25,7 @@ class SlowNode:
 
 
 def legal_actions(position: reference.Position) -> list[str]:
-    """In the order of their ids; none where the game is over."""
+    """Returns the legal actions in the order of their ids; none if the game is over."""
     if reference.is_terminal(position):
         return []
     return sorted(reference.legal_actions(position), key=ACTIONS.index)
@@ -36,7 +36,7 @@ def drawn(actions: list[str], words: Iterator[int]) -> str:
 
 
 def rollout(position: reference.Position, words: Iterator[int], exact: bool) -> int:
-    """Outcome for player 0."""
+    """Plays at random to the end, and returns the outcome for player 0."""
     while legal := legal_actions(position):
         if exact and not any(position.decks):
             value = reference.minimax_endgame(position)
@@ -47,7 +47,7 @@ def rollout(position: reference.Position, words: Iterator[int], exact: bool) -> 
 
 
 def slow_iteration(root: SlowNode, position: reference.Position, words: Iterator[int], c: float, exact: bool) -> int:
-    """One iteration; returns how many nodes were passed that had children not legal in its determinization."""
+    """Makes one iteration. Returns how many nodes it passed with children that its determinization does not allow."""
     position = determinized(position, words)
     node, path, impossible = root, [], 0
     while (legal := legal_actions(position)) and not (exact and not any(position.decks)):

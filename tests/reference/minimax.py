@@ -1,4 +1,4 @@
-"""Plain minimax over a game's rules, to judge the solvers by."""
+"""Searches a game to its end by plain minimax, to judge the solvers by."""
 
 from __future__ import annotations
 

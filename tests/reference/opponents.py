@@ -1,7 +1,7 @@
-"""The one-ply opponents in plain Python, on top of the reference rules: what each scores an action.
+"""Scores actions as the one-ply opponents do, in plain Python, on top of the reference rules.
 
 `docs/opponents.md` says the same in prose. Each opponent plays every legal action on a copy of the position,
-scores the result, and takes the highest. These are the scores, so that another implementation's choice can be
+scores the result, and takes the highest. The scores are here, so that another implementation's choice can be
 judged.
 """
 
@@ -30,7 +30,7 @@ QUEUE_VALUE = (0.53, 0.37, 0.25, 0.27, 0.10)
 
 @dataclass(frozen=True)
 class Material:
-    """The weights of E that differ between opponents."""
+    """Holds the weights of E that differ between opponents."""
 
     bar: float = 2.0
     front: float = 1.1
@@ -39,7 +39,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The weights of O."""
+    """Holds the weights of O."""
 
     mybar: float
     oppbar: float
@@ -72,7 +72,7 @@ NAMES = ("random", *MATERIAL, *OUTCOME)
 
 
 class Turn:
-    """One action with the position before it and after it, as its player `me` sees them."""
+    """Holds one action with the positions before and after it, as its player `me` sees them."""
 
     def __init__(self, before: Position, action: str) -> None:
         self.before = before
@@ -85,19 +85,19 @@ class Turn:
 
     @cached_property
     def hand_after(self) -> tuple[str, ...]:
-        """The own hand without the card played and without the one drawn."""
+        """Returns the mover's hand without the card played and without the one drawn."""
         return tuple(card for card in self.before.hands[self.me] if species(card) != self.played)
 
     @cached_property
     def target(self) -> int | None:
-        """The place in the before-line of what a parrot sends away; None for another card or an empty line.
+        """Returns the place in the line before of the card that a parrot sends away. None: no parrot, or no card.
 
         Reading: a chameleon that imitates a parrot is a chameleon that was played, not a parrot.
         """
         return int(self.choice) if self.played == "P" and self.choice else None
 
     def _gained(self, zone: str) -> tuple[int, int]:
-        """Points that came to "bar" or "thatsit" in this turn, the own ones and the opponent's."""
+        """Returns the points that came to "bar" or "thatsit" in this turn: the mover's and the opponent's."""
         new = set(getattr(self.after, zone)) - set(getattr(self.before, zone))
         mine = sum(points(card) for card in new if self.is_mine(card))
         return mine, sum(map(points, new)) - mine
@@ -108,7 +108,10 @@ class Turn:
 
     @cached_property
     def lost(self) -> tuple[int, int]:
-        """Reading: whatever reached THAT'S IT counts, the card just played and the fifth animal included."""
+        """Returns the points that the turn sent to THAT'S IT: the mover's and the opponent's.
+
+        Reading: whatever reached it counts, the card just played and the fifth animal included.
+        """
         return self._gained("thatsit")
 
 
@@ -118,10 +121,10 @@ def _turn(before: Position, action: str) -> Turn:
 
 
 def action_scores(name: str, position: Position) -> dict[str, float]:
-    """The score of each legal action; for `noisy` without its noise, for `random` the same for all.
+    """Returns the score of each legal action: for `noisy` without its noise, for `random` the same for all.
 
     Raises:
-        ValueError: If there is no opponent of that name.
+        ValueError: There is no opponent of that name.
     """
     if name not in NAMES:
         raise ValueError(f"no opponent {name!r}; there are {', '.join(NAMES)}")
@@ -129,7 +132,7 @@ def action_scores(name: str, position: Position) -> dict[str, float]:
 
 
 def best_actions(name: str, position: Position) -> set[str]:
-    """The actions tied for the best score."""
+    """Returns the actions that tie for the best score."""
     by_action = action_scores(name, position)
     best = max(by_action.values())
     return {action for action, score in by_action.items() if score >= best - TIE}
@@ -146,7 +149,7 @@ def _score(name: str, turn: Turn) -> float:
 
 
 def material(turn: Turn, weights: Material) -> float:
-    """E, read off the position after the turn. L is the length of the line after the turn."""
+    """Returns E, from the position after the turn. L is the length of the line after the turn."""
     after = turn.after
 
     def worth(card: str) -> float:
@@ -163,7 +166,7 @@ def material(turn: Turn, weights: Material) -> float:
 
 
 def bonus(turn: Turn) -> float:
-    """A, for the card played. A chameleon has its own line, whatever it imitates."""
+    """Returns A, for the card played. A chameleon has its own row, whatever it imitates."""
     before, after = turn.before.queue, turn.after.queue
     my_loss, their_loss = turn.lost
     own_front = [species(card) if turn.is_mine(card) else "" for card in after[:2]]
@@ -204,7 +207,7 @@ def bonus(turn: Turn) -> float:
 
 
 def reaction(turn: Turn) -> float:
-    """R, for the card played, read off the line before it. i / L is of that line."""
+    """Returns R, for the card played, from the line before it. i / L is of that line."""
     before = turn.before.queue
     # Reading: a card is played once everybody has seen it, in the line, in the bar or in THAT'S IT.
     seen_of_theirs = {
@@ -237,7 +240,7 @@ def reaction(turn: Turn) -> float:
 
 
 def outcome(turn: Turn, w: Outcome) -> float:
-    """O: what the turn changed, and more for the card played."""
+    """Returns O: what the turn changed, and more for the card played."""
     before, after = turn.before.queue, turn.after.queue
     my_bar, their_bar = turn.bar_gain
     my_loss, their_loss = turn.lost

@@ -1,8 +1,8 @@
-"""The rules of the two-player game in plain Python: slow, short, and the judge of the compiled engine.
+"""Plays by the rules of the two-player game in plain Python: slow, short, and the judge of the compiled engine.
 
-Written from the rules alone and with nothing but the standard library, so that an error in the engine would
-have to be made a second time here to go unseen. Clarity goes before speed everywhere; `docs/rules.md` says
-the same in prose, and `docs/notation.md` describes the text of positions and actions.
+It was written from the rules alone, with nothing but the standard library. An error in the engine goes unseen
+only if it was made here a second time. Clarity goes before speed everywhere. `docs/rules.md` says the same in
+prose, and `docs/notation.md` describes the text of positions and actions.
 
 A card is a letter: upper case belongs to player 0, lower case to player 1. A species is the upper-case
 letter.
@@ -25,16 +25,16 @@ MAX_HAND = 4
 MAX_DECK = 8
 LAST_PLY = 24  # one turn for each card
 
-# What each species may choose when it is played, or imitated; "" is the play without a choice.
+# What each species may choose when it is played or imitated; "" is the play without a choice.
 _CHOICES = {"K": ("", "1", "2"), "P": ("", "0", "1", "2", "3")}
 _PLAIN = tuple(s + choice for s in SPECIES for choice in _CHOICES.get(s, ("",)))
 ALL_ACTIONS = _PLAIN + tuple("X=" + text for text in _PLAIN if text not in ("X", "K", "P"))
-"""Every text that is an action: 18 of a card as itself, 15 of a chameleon that imitates."""
+"""Texts of all actions: 18 of a card as itself, 15 of a chameleon that imitates."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """A position between two turns. Sets of cards are tuples in the printed order.
+    """Holds a position between two turns. Sets of cards are tuples in the printed order.
 
     Attributes:
         queue: The line from Heaven's Gate to the bounce.
@@ -75,12 +75,12 @@ def points(card: str) -> int:
 
 
 def sort_set(cards: Iterable[str]) -> tuple[str, ...]:
-    """The cards in the order in which a set is printed: player 0's first, each by `SPECIES`."""
+    """Returns the cards in the order in which a set is printed: player 0's first, each by `SPECIES`."""
     return tuple(sorted(cards, key=CARDS.index))
 
 
 def random_deal(rng: random.Random, first_player: int = 0) -> Position:
-    """A game's first position: both players' twelve animals shuffled, four in the hand, eight in the deck."""
+    """Returns a game's first position: both players' twelve animals shuffled, four in hand, eight in the deck."""
     stacks = [rng.sample(cards, len(SPECIES)) for cards in (SPECIES, SPECIES.lower())]
     hands = [sort_set(stack[:MAX_HAND]) for stack in stacks]
     decks = [tuple(stack[MAX_HAND:]) for stack in stacks]
@@ -94,7 +94,7 @@ def parse(text: str) -> Position:
     """Reads `QUEUE BAR THATSIT HAND0/HAND1 DECK0/DECK1 TO_MOVE PLY`.
 
     Raises:
-        ValueError: If the text is not a position; the message names the field and what is wrong with it.
+        ValueError: The text is not a position. The message names the field and what is wrong with it.
     """
     fields = text.split(" ")
     if len(fields) != 7:
@@ -145,7 +145,7 @@ def parse(text: str) -> Position:
 
 
 def format(position: Position) -> str:
-    """The text of a position; the inverse of `parse`."""
+    """Returns the text of a position, the inverse of `parse`."""
 
     def field(cards: Sequence[str]) -> str:
         return "".join(cards) or "-"
@@ -157,12 +157,12 @@ def format(position: Position) -> str:
 
 
 def split_action(text: str) -> tuple[str, str, str]:
-    """The species of the card played, the species it acts as, and its choice.
+    """Returns the species of the card played, the species it acts as, and its choice.
 
     A chameleon that imitates nobody acts as "", and an action without a choice has the choice "".
 
     Raises:
-        ValueError: If the text is not an action.
+        ValueError: The text is not an action.
     """
     if text not in ALL_ACTIONS:
         raise ValueError(f"not an action: {text!r}")
@@ -177,12 +177,12 @@ def split_action(text: str) -> tuple[str, str, str]:
 
 
 def is_terminal(position: Position) -> bool:
-    """Whether the game is over: all 24 turns are taken, or the player to move has no card."""
+    """Returns whether the game is over: all 24 turns are taken, or the player to move has no card."""
     return position.ply >= LAST_PLY or not position.hands[position.to_move]
 
 
 def legal_actions(position: Position) -> list[str]:
-    """The texts of every action of the player to move, none when the game is over."""
+    """Returns the texts of all actions of the player to move, none when the game is over."""
     if is_terminal(position):
         return []
     waiting = len(position.queue)
@@ -197,7 +197,7 @@ def legal_actions(position: Position) -> list[str]:
 
 
 def _plays_of(acting_as: str, waiting: int) -> list[str]:
-    """The texts of one species' plays onto a line of `waiting` animals; it must choose where it can."""
+    """Returns the texts of one species' plays onto a line of `waiting` animals. It must choose where it can."""
     if acting_as == "K":
         choices = range(1, min(waiting, 2) + 1)
     elif acting_as == "P":
@@ -211,10 +211,10 @@ def _plays_of(acting_as: str, waiting: int) -> list[str]:
 
 
 def step(position: Position, action: str) -> Position:
-    """The position after the player to move has taken a whole turn.
+    """Returns the position after the player to move has taken a whole turn.
 
     Raises:
-        ValueError: If the action is not legal here.
+        ValueError: The action is not legal here.
     """
     if action not in legal_actions(position):
         raise ValueError(f"{action!r} is not legal; legal are {legal_actions(position)}")
@@ -240,7 +240,7 @@ def step(position: Position, action: str) -> Position:
 
 
 def play_turn(queue: Sequence[str], card: str, action: str) -> tuple[list[str], list[str], list[str]]:
-    """Phases 1 to 4 of a turn, which concern the line alone.
+    """Plays phases 1 to 4 of a turn, which concern only the line.
 
     Returns:
         The line after the turn, the cards that entered the bar, the cards that went to THAT'S IT.
@@ -263,7 +263,7 @@ def play_turn(queue: Sequence[str], card: str, action: str) -> tuple[list[str], 
 
 
 def act(line: list[str], acting_as: str, choice: str) -> tuple[list[str], list[str]]:
-    """Phase 2: the last animal of the line acts as a species, its own or the one a chameleon imitates.
+    """Plays phase 2: the last animal of the line acts as its own species, or as the one that a chameleon imitates.
 
     Returns:
         The line afterwards and the cards that went to THAT'S IT.
@@ -271,7 +271,7 @@ def act(line: list[str], acting_as: str, choice: str) -> tuple[list[str], list[s
     waiting, me = line[:-1], line[-1]
 
     def send_away(species_sent: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Those of `waiting` that stay and those that go."""
+        """Returns those of `waiting` that stay, and those that go."""
         stay = [card for card in waiting if species(card) not in species_sent]
         return stay, [card for card in waiting if species(card) in species_sent]
 
@@ -315,7 +315,7 @@ def act(line: list[str], acting_as: str, choice: str) -> tuple[list[str], list[s
 
 
 def recur(line: list[str], place: int, acting_as: str) -> tuple[list[str], list[str]]:
-    """The action of a hippo, crocodile or giraffe that stands at `place`, in phase 2 as in phase 3.
+    """Plays the action of a hippo, crocodile or giraffe that stands at `place`, in phase 2 or phase 3.
 
     Returns:
         The line afterwards and the cards that went to THAT'S IT.
@@ -342,10 +342,10 @@ def recur(line: list[str], place: int, acting_as: str) -> tuple[list[str], list[
 
 
 def scores(position: Position, scoring: str = "points") -> tuple[int, int]:
-    """Points ("points") or number of animals ("animals") that each player has in the bar.
+    """Returns the points ("points") or the number of animals ("animals") that each player has in the bar.
 
     Raises:
-        ValueError: If the scoring is neither.
+        ValueError: The scoring is neither.
     """
     if scoring not in ("points", "animals"):
         raise ValueError(f"scoring is 'points' or 'animals', got {scoring!r}")
@@ -355,21 +355,21 @@ def scores(position: Position, scoring: str = "points") -> tuple[int, int]:
 
 
 def winner(position: Position, scoring: str = "points") -> int | None:
-    """Who is ahead by the bar as it stands, None for a draw; at the end of the game that is who has won."""
+    """Returns the player who is ahead in the bar, None for a draw. At the end of the game that is the winner."""
     mine, theirs = scores(position, scoring)
     if mine == theirs and scoring == "animals":
         sums = [sum(strength(card) for card in position.bar if owner(card) == player) for player in (0, 1)]
-        theirs, mine = sums  # turned about: the lower sum wins
+        theirs, mine = sums  # exchanged, because the lower sum wins
     if mine == theirs:
         return None
     return 0 if mine > theirs else 1
 
 
 def minimax_endgame(position: Position, scoring: str = "points") -> int:
-    """The value of perfect play for the player to move: 1 a win, 0 a draw, -1 a loss. Plain negamax.
+    """Returns the value of perfect play for the player to move, by plain negamax: 1 a win, 0 a draw, -1 a loss.
 
     Raises:
-        ValueError: If a deck still holds a card, so that the rest of the game is not known.
+        ValueError: A deck still holds a card, so the rest of the game is not known.
     """
     if any(position.decks):
         raise ValueError("the endgame is known only when both decks are empty")

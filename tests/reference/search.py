@@ -1,4 +1,4 @@
-"""The information-set tree search again in plain Python, slowly, over the reference's rules: a judge for the C one."""
+"""Searches information-set trees in plain Python, slowly, over the reference's rules, to judge the search in C."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Answer = tuple[np.ndarray, np.ndarray]
 
 
 def scrambled(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
-    """Arbitrary logits in (-1.5, 1.5) and values in (-1, 1) of each row alone, by whole numbers and so exactly."""
-    whole = np.rint(observations * 72).astype(np.int64)  # every number of an observation is one of 1/72
+    """Returns arbitrary logits in (-1.5, 1.5) and values in (-1, 1) of each row, exact because computed in integers."""
+    whole = np.rint(observations * 72).astype(np.int64)  # every number of an observation is a multiple of 1/72
     logits = (whole @ _LOGITS) % 1_000_003 / 1_000_003 * 3 - 1.5
     values = (whole @ _VALUES) % 1_000_003 / 1_000_003 * 2 - 1
     return logits.astype(np.float32), values.astype(np.float32)
@@ -38,7 +38,7 @@ def mix(z: int) -> int:
 
 
 def stream(seed: int, purpose: int, a: int, b: int) -> Iterator[int]:
-    """SplitMix64 from a key hashed of the four numbers, as 64-bit words."""
+    """Yields the 64-bit words of SplitMix64, from a key that is hashed of the four numbers."""
     key = mix(seed + 0x9E3779B97F4A7C15 & MASK)
     key = mix(key ^ (purpose * 0xD1342543DE82EF95 & MASK))
     key = mix(key ^ (a * 0xA24BAED4963EE407 + 1 & MASK))
@@ -49,8 +49,10 @@ def stream(seed: int, purpose: int, a: int, b: int) -> Iterator[int]:
 
 
 def shuffled(cards: tuple[str, ...], words: Iterator[int]) -> list[str]:
-    """Fisher and Yates from the first place on; a number below n is the high word of a product with a word's high half
-    (n is far under 2**32, so that rejecting words to be exact happens too rarely to matter here)."""
+    """Shuffles by Fisher and Yates from the first place on. A number below n is the high word of a product with n.
+
+    Only a word's high half is used. n is far below 2**32, so that rejecting words to be exact is too rare to matter.
+    """
     left = sorted(cards, key=reference.CARDS.index)
     for i in range(len(left) - 1):
         j = i + ((next(words) >> 32) * (len(left) - i) >> 32)
@@ -81,7 +83,7 @@ def determinized(position: reference.Position, words: Iterator[int]) -> referenc
 
 @dataclass(frozen=True)
 class Plain:
-    """The settings of the slow tree; the names are those of `SearchSettings`."""
+    """Holds the settings of the slow tree, by the names of `SearchSettings`."""
 
     c_puct: float = 1.5
     nodes: str = "shared"
@@ -90,7 +92,7 @@ class Plain:
 
 
 class SlowNode:
-    """Priors, visits and value sums by action text, for the player to move."""
+    """Keeps priors, visits and value sums by action text, for the player to move."""
 
     def __init__(self) -> None:
         self.prior: dict[str, float] = {}
@@ -101,7 +103,7 @@ class SlowNode:
         self.evaluations: list[float] = []
 
     def expand(self, position: reference.Position, legal: list[str]) -> float:
-        """Ask the network; actions that have no prior yet get one."""
+        """Asks the network, and gives a prior to the actions that have none yet."""
         logits, values = scrambled(State.parse(reference.format(position)).observe()[None], np.ones((1, A), bool))
         weights = {action: math.exp(logits[0, Action.parse(action).id]) for action in legal}
         for action in legal:
@@ -113,7 +115,7 @@ class SlowNode:
         return float(values[0])
 
     def best(self, legal: list[str], plain: Plain) -> str:
-        """The action of PUCT."""
+        """Returns the action that PUCT chooses."""
         visits = sum(self.visits[action] for action in legal)
         whole = sum(self.prior[action] for action in legal)
 
@@ -129,7 +131,7 @@ class SlowNode:
 def slow_simulation(
     node: SlowNode, position: reference.Position, plain: Plain, is_root: bool, forced: str | None = None
 ) -> float:
-    """One descent; the value for the player to move in `position`. The root may be told its action."""
+    """Makes one descent, and returns the value for the player to move in `position`. `forced` is the root's action."""
     if not is_root and reference.is_terminal(position):
         winner = reference.winner(position)
         return 0.0 if winner is None else 1.0 if winner == position.to_move else -1.0
@@ -144,7 +146,7 @@ def slow_simulation(
             return node.expand(position, legal)
     action = forced or node.best(legal, plain)
     after = reference.step(position, action)
-    # what the player to move there alone knows
+    # what only the player to move there knows
     private = after.hands[after.to_move] if plain.nodes == "private" else ()
     child = node.children.setdefault((action, private), SlowNode())
     value = -slow_simulation(child, after, plain, False)
@@ -154,7 +156,7 @@ def slow_simulation(
 
 
 def small_position(rng: random.Random, hand: int, decks: tuple[int, int], ply: int) -> reference.Position:
-    """A position with few cards left, so that the plain minimax at the leaves is quick."""
+    """Returns a position with few cards left, so that the plain minimax at the leaves is quick."""
     cards = [rng.sample(part, 12) for part in (reference.CARDS[:12], reference.CARDS[12:])]
     hands = [reference.sort_set(part[:hand]) for part in cards]
     left = [tuple(part[hand : hand + size]) for part, size in zip(cards, decks, strict=True)]

@@ -1,4 +1,4 @@
-"""The plain-Python reference against the worked turns, and against what must hold in every game."""
+"""Checks the plain-Python reference by the worked turns, and by what must hold in every game."""
 
 from __future__ import annotations
 

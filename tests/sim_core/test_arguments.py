@@ -11,13 +11,16 @@ from sim_core import _arguments
 
 
 def test_integers_in_range_are_taken() -> None:
-    for value in (0, 5, np.int64(3), np.uint8(5)):
+    for value in (0, 5, np.int64(3), np.uint8(5), np.array(4), np.array(2, dtype=np.uint64)):
         found = _arguments.integer("k", value, 0, 5)
         assert found == value and type(found) is int
     assert _arguments.seed(2**64 - 1) == 2**64 - 1
 
 
-@pytest.mark.parametrize("value", [-1, 6, 2.0, True, "3", None, np.float64(1.0)])
+@pytest.mark.parametrize(
+    "value",
+    [-1, 6, 2.0, True, "3", None, np.float64(1.0), np.True_, np.array(True), np.array(6), np.array([3]), np.array(2.0)],
+)
 def test_other_integers_are_named(value: object) -> None:
     with pytest.raises(ValueError, match=r"^k: .* given, expected an integer from 0 to 5$"):
         _arguments.integer("k", value, 0, 5)
@@ -36,6 +39,12 @@ def test_rows_become_aligned_int64() -> None:
         assert found.tolist() == [0, 1, 2, 3]
     assert _arguments.integers("rows", 2, 3, 0, 3).tolist() == [2, 2, 2]
     assert _arguments.integers("rows", [], None, 0, 3).tolist() == []
+
+
+def test_rows_are_copied() -> None:
+    """Another thread may write into the caller's array once it is checked."""
+    mine = np.arange(4)
+    assert not np.shares_memory(_arguments.integers("rows", mine, 4, 0, 3), mine)
 
 
 @pytest.mark.parametrize(

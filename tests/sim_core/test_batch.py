@@ -30,7 +30,7 @@ def test_random_games_do_not_depend_on_threads(threads: int) -> None:
 
 
 def test_random_games_do_not_depend_on_the_batch() -> None:
-    """Game number k is the same alone, in batches of 64 and among all 1,024, in whatever order."""
+    """Fails if game k depends on the batch that it is played in."""
     whole = GameBatch(1024, seed=5)
     dealt = whole.packed()
     whole.play_random()
@@ -163,7 +163,7 @@ def test_a_finished_game_takes_no_action() -> None:
 
 
 def test_buffers_are_filled_and_returned() -> None:
-    """A mask that is not cleared first keeps the last position's actions."""
+    """Fails if a buffer is not cleared before it is filled, and so keeps the last position's actions."""
     batch = played(GameBatch(30, seed=1), 6)
     mask, observation = np.ones((30, len(ACTIONS)), bool), np.full((30, OBSERVATION_SIZE), 9, np.float32)
     assert batch.legal_mask(out=mask) is mask

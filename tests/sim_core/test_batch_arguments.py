@@ -142,7 +142,7 @@ def test_one_row_is_no_list_of_rows() -> None:
 
 @pytest.mark.parametrize("byte", [16, 127, 255])
 def test_bytes_that_are_no_position_are_refused(byte: int) -> None:
-    """They come from damaged checkpoints and foreign pickles; the C code indexes by what they hold."""
+    """Fails if bytes from damaged files are accepted: the C code uses them as indices."""
     size = len(State.initial(1).data)
     with pytest.raises(ValueError, match=r"^packed: "):
         GameBatch.from_packed(np.full((1, size), byte, np.uint8))
@@ -151,7 +151,7 @@ def test_bytes_that_are_no_position_are_refused(byte: int) -> None:
 
 
 def test_an_empty_list_is_no_rows() -> None:
-    """numpy makes a float array of an empty list."""
+    """Fails if an empty list is refused because numpy makes a float array of it."""
     batch = GameBatch(3)
     assert len(batch.take([])) == 0
     assert batch.opponent_actions("random", rows=[]).shape == (0,)

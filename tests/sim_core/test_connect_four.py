@@ -28,13 +28,13 @@ Grid = dict[tuple[int, int], int]  # (column, row from the bottom) to the player
 
 
 def winners(grid: Grid) -> set[int]:
-    """Who has four in a row; both only in grids that no game can reach."""
+    """Returns the players with four in a row; both only in grids that no game can reach."""
     owners = [{grid.get(place) for place in line} for line in LINES]
     return {owner for line in owners if len(line) == 1 for owner in line if owner is not None}
 
 
 def columns(grid: Grid) -> list[int]:
-    """The legal columns."""
+    """Returns the legal columns."""
     return [] if winners(grid) else [column for column in range(COLUMNS) if (column, ROWS - 1) not in grid]
 
 
@@ -50,7 +50,7 @@ def text_of(grid: Grid, to_move: int) -> str:
 
 
 def value(grid: Grid, player: int, plies: int) -> int:
-    """What the player to move can force within so many plies; 0 where that is nothing."""
+    """Returns what the player to move can force within some plies; 0 if that is nothing."""
     if winners(grid):
         return -1
     if plies == 0:
@@ -68,12 +68,12 @@ def forced(grid: Grid, player: int, column: int, plies: int) -> int:
 
 
 def at_once(grid: Grid, player: int) -> list[int]:
-    """The columns with which that player, were it to move, would win at once."""
+    """Returns the columns with which a player would win at once if it were to move."""
     return [column for column in columns(grid) if player in winners(dropped(grid, column, player))]
 
 
 def read(state: State) -> Grid:
-    """The grid, from the text."""
+    """Returns the grid, from the text."""
     rows = str(state).split(" ")[0].split("/")
     cells = [re.sub(r"\d", lambda run: " " * int(run[0]), row) for row in reversed(rows)]
     return {(c, r): "XO".index(cells[r][c]) for c in range(COLUMNS) for r in range(ROWS) if cells[r][c] != " "}
@@ -81,7 +81,7 @@ def read(state: State) -> Grid:
 
 @cache
 def positions() -> tuple[tuple[State, Grid], ...]:
-    """Random games' positions, the grid played beside the engine."""
+    """Yields positions of random games, with a grid that is played beside the engine."""
     rng = random.Random(4)
     found = []
     for number in range(200):
@@ -110,7 +110,7 @@ def test_positions_of_games_are_the_reference_s() -> None:
 
 
 def packed(grid: Grid, to_move: int = 0) -> np.ndarray:
-    """Any grid, floating stones too, as the engine's bytes: column after column, seven bits each."""
+    """Returns any grid, floating stones too, as the engine's bytes: column after column, seven bits each."""
     stones = np.zeros(2, dtype="<u8")
     for (column, row), player in grid.items():
         stones[player] |= np.uint64(1 << (7 * column + row))
@@ -119,7 +119,7 @@ def packed(grid: Grid, to_move: int = 0) -> np.ndarray:
 
 
 def test_every_line_wins_and_nothing_else_does() -> None:
-    """A row that goes on around the board's edge, or a line of three."""
+    """Fails if a line around the board's edge, or one of three, wins."""
     assert len(LINES) == 69
     grids = [{place: player for place in line} for line in LINES for player in range(2)]
     grids += [{place: 0 for place in line if place != gap} for line in LINES for gap in line]
@@ -247,18 +247,18 @@ def test_tactical_beats_random() -> None:
 
 
 def neutral(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Knows nothing: what search finds, it found in the tree."""
+    """Answers with nothing known, so that search finds everything in the tree."""
     return np.zeros(legal_mask.shape, np.float32), np.zeros(len(observations), np.float32)
 
 
 def searched(given: list[State], simulations: int) -> tuple[list[int], np.ndarray]:
-    """The most visited columns and the values."""
+    """Returns the most visited columns and the values."""
     found = search(GameBatch.from_states(given), neutral, simulations, seed=1)
     return found.visit_counts.argmax(axis=1).tolist(), found.value
 
 
 def unsolved() -> list[tuple[State, Grid]]:
-    """Positions where search has to find out by itself, far from where the solver takes over."""
+    """Returns positions far from where the solver takes over."""
     return [(state, grid) for state, grid in positions() if not state.is_terminal and state.ply < 26]
 
 

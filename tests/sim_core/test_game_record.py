@@ -45,7 +45,7 @@ def played(
 
 
 def games_of(record: GameRecord, game: str) -> np.ndarray:
-    """The number of the game that each kept position of self-play belongs to."""
+    """Returns the number of the game that each kept position of self-play belongs to."""
     ply = GameBatch.from_packed(record.states, game=game).ply
     return np.cumsum(ply == 0) - 1
 
@@ -98,7 +98,7 @@ def test_values_are_those_of_the_search(game: str) -> None:
 @pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("simulations", [0, 8])
 def test_endgame_targets_are_exact(game: str, simulations: int) -> None:
-    """Where the policy plays the endgame itself, the game's outcome often differs from its exact value."""
+    """Fails if the target is the game's outcome, which differs where the policy plays the endgame itself."""
     record = played(game, games=MANY[game], simulations=simulations, value_target="endgame")
     handle, number = get_game(game), games_of(record, game)
     solvable = GameBatch.from_packed(record.states, game=game).is_solvable

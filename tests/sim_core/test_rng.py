@@ -19,7 +19,7 @@ from sim_core import (
 
 
 def test_uniforms_are_uniform_and_of_game_seed_and_ply() -> None:
-    """Equal numbers at every ply would make a sampled policy choose the same quantile all game long."""
+    """Fails if a game gets the same number at every ply, so that it samples the same quantile all game long."""
     batch = GameBatch(4000, seed=3)
     drawn = [batch.uniforms(1)]
     assert (batch.uniforms(1) == drawn[0]).all()
@@ -52,7 +52,7 @@ def dealt_slots(deals: list[State]) -> np.ndarray:
     ids=["seeds", "far seeds", "high bits", "streams", "seeds and streams"],
 )
 def test_neighbouring_deals_are_independent(deal: Callable[[int], State]) -> None:
-    """Seeds or streams next to each other must not give correlated shuffles, nor the two players' cards."""
+    """Fails if neighbouring seeds or streams, or the two players, get correlated shuffles."""
     n = 4000
     slots = dealt_slots([deal(k) for k in range(n)])
     some = (0, 2, 7, 8, 13, 15)

@@ -46,7 +46,7 @@ OPPONENTS = {
 def test_a_plain_loop_plays_the_same(
     game: str, opponents: str, temperature: float, simulations: int, search: SearchSettings
 ) -> None:
-    """Streams, seats, targets, sampling and solved moves, bit for bit; with slots that are filled again."""
+    """Fails if streams, seats, targets, sampling or solved moves differ from a plain loop in any bit."""
     wanted = plan(game, 11, simulations, search, temperature, OPPONENTS[opponents][game])
     expected = one_by_one(wanted)
     found = run(wanted, 4, threads=1)
@@ -65,7 +65,7 @@ def test_slots_and_threads_change_nothing(game: str, search: SearchSettings) -> 
 
 
 def test_leaves_are_used_again() -> None:
-    """What a runner leaves behind in trees and buffers is nothing to the next one, also where it was given up."""
+    """Fails if a runner is changed by what an earlier one left in trees and buffers."""
     first = plan("beasty_bar", 9, 8, GUMBEL)
     second = plan("beasty_bar", 7, 3, NOISY, 1.0, OPPONENTS["built_in"]["beasty_bar"])
     leaves = leaves_for(first, 5)
@@ -86,7 +86,7 @@ def test_games_of_one_stream_are_one_game() -> None:
 @pytest.mark.parametrize(("simulations", "search"), [(0, PLAIN), (8, NOISY), (8, GUMBEL)])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_nothing_is_kept_unasked(simulations: int, search: SearchSettings, temperature: float) -> None:
-    """Then solved positions need no network: each of the best actions is as good."""
+    """Fails if positions are kept unasked, or solved positions ask the network although nothing is kept."""
     wanted = plan("beasty_bar", 9, simulations, search, temperature, OPPONENTS["built_in"]["beasty_bar"])
     leaves = leaves_for(wanted, 4)
     runner = runner_for(wanted, leaves, record=False)
@@ -131,7 +131,7 @@ def test_no_games_and_no_learner(opponents: tuple[tuple[str, int], ...]) -> None
 def test_network_calls_are_full_while_games_are_left(
     game: str, simulations: int, opponents: tuple[tuple[str, int], ...]
 ) -> None:
-    """Each slot has a leaf in every call but the ones in which its game ended: the next game begins with the next."""
+    """Fails if a slot has no leaf in a call, except where its game has just ended."""
     slots, games = 16, 100
     wanted = plan(game, games, simulations, PLAIN, 1.0, opponents)
     leaves = leaves_for(wanted, slots)
@@ -170,7 +170,7 @@ def waiting_runner(simulations: int = 0) -> tuple[GameRunner, LeafBatch]:
 
 
 def test_outside_opponents_are_told_apart() -> None:
-    """Number k is asked for the games of its own in which it is to move, and for no other."""
+    """Fails if an outside opponent is asked about another one's games, or about games where it is not to move."""
     runner, _ = waiting_runner()
     met: list[int] = []
     for number in (0, 1):
@@ -207,7 +207,7 @@ def test_an_illegal_outside_action_changes_nothing() -> None:
 
 
 def test_only_slots_that_wait_for_an_outside_opponent_can_be_played() -> None:
-    """A move in a game that waits for the network would leave its tree with another game's root."""
+    """Fails if a move can be played in a game that waits for the network, whose tree would then be of another root."""
     runner, _ = waiting_runner(4)
     waiting = np.concatenate([runner.outside(number)[0] for number in (0, 1)])
     busy = np.setdiff1d(np.arange(8), waiting)

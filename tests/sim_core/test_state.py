@@ -56,7 +56,7 @@ def test_a_state_is_a_value() -> None:
 
 @pytest.mark.parametrize("name", ["data", "game"])
 def test_a_state_loses_nothing(name: str) -> None:
-    """`del` is a change too."""
+    """Fails if `del` can change a state."""
     state = State.initial(1)
     with pytest.raises(AttributeError):
         delattr(state, name)

@@ -22,7 +22,7 @@ def module(stub: str) -> ModuleType:
 
 
 def described(stub: str) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef, object]]:
-    """Each class, function and method of a stub, with its counterpart in the compiled module."""
+    """Yields each class, function and method of a stub, with its counterpart in the compiled module."""
     compiled = module(stub)
     for node in ast.parse((FOLDER / f"{stub}.pyi").read_text()).body:
         if isinstance(node, ast.ClassDef):
@@ -42,7 +42,7 @@ def test_every_compiled_module_has_a_stub() -> None:
 
 @pytest.mark.parametrize("stub", STUBS)
 def test_stubs_describe_what_they_name(stub: str) -> None:
-    """Editors show the stub's docstring, `help` shows the compiled one: a reader must not find two answers."""
+    """Fails if the stub's docstring, which editors show, differs from the compiled one, which `help` shows."""
     for name, node, found in described(stub):
         text = ast.get_docstring(node)
         if not name.rpartition(".")[2].startswith("__"):

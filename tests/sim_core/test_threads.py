@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
+import numpy as np
 import pytest
 
 from sim_core._threads import for_chunks
@@ -14,7 +17,7 @@ from sim_core._threads import for_chunks
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_threads_work_in_a_forked_process() -> None:
-    """A data loader's worker is forked after this process has played: it must not wait for ever."""
+    """Fails if a fork, as a data loader makes it, waits for ever for threads of the first process."""
     code = """
         import os, signal
         from sim_core import GameBatch
@@ -44,6 +47,27 @@ def test_an_error_of_any_part_comes_through() -> None:
 
     with pytest.raises(KeyError, match="the last part"):
         for_chunks(work, 100, 4)
+
+
+def test_after_an_error_no_part_works_on_in_the_background() -> None:
+    """The caller may use, or free, the memory that the parts work in."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(low: int, high: int) -> None:
+        if low == 0:
+            assert begun.wait(60)
+            raise KeyError("the first part")
+        begun.set()
+        time.sleep(0.3)
+        ended.set()
+
+    with pytest.raises(KeyError, match="the first part"):
+        for_chunks(work, 10, 2)
+    assert ended.is_set()
+
+
+def test_numbers_of_numpy_are_numbers_of_threads() -> None:
+    assert len(for_chunks(lambda low, high: None, 10, np.int64(2))) == 2  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1025, 2.0, "2"])

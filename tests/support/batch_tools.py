@@ -1,4 +1,4 @@
-"""Batches and positions that the engine's tests share, and a measure of how far counts are from chance."""
+"""Provides batches and positions for the engine's tests, and measures how far counts are from chance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CARD_ORDER = "LHCSGZEXMKPU"  # strongest first
 
 
 def played(batch: GameBatch, plies: int | np.ndarray) -> GameBatch:
-    """The batch after random moves up to those plies; it is changed in place."""
+    """Plays random moves up to the given plies, in place, and returns the batch."""
     target = np.broadcast_to(plies, len(batch))
     while (going := (batch.ply < target) & ~batch.is_terminal).any():
         batch.step(np.array([select_random_action(batch, i) if on else -1 for i, on in enumerate(going)]))
@@ -28,7 +28,7 @@ def texts(batch: GameBatch) -> list[str]:
 
 @cache
 def positions(count: int = 200, seed: int = 3) -> tuple[reference.Position, ...]:
-    """Positions of random games, at every ply from 0 to the end in turn."""
+    """Returns positions of random games, at every ply from 0 to the end in turn."""
     rng = random.Random(seed)
     found = []
     for number in range(count):
@@ -44,6 +44,6 @@ def states(count: int = 200, seed: int = 3) -> list[State]:
 
 
 def excess(observed: np.ndarray, expected: np.ndarray | float, freedom: int) -> float:
-    """Pearson's chi-squared in standard deviations from what chance gives."""
+    """Returns Pearson's chi-squared, in standard deviations from its expected value."""
     chi_squared = float(((observed - expected) ** 2 / expected).sum())
     return (chi_squared - freedom) / math.sqrt(2 * freedom)

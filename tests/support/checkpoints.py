@@ -16,7 +16,7 @@ def last_checkpoint(folder: str | Path) -> dict[str, Any]:
 
 
 def assert_same(one: Any, other: Any, at: str = "") -> None:
-    """Equal bit for bit, whatever is nested."""
+    """Asserts that two values are equal bit for bit, however they are nested."""
     assert type(one) is type(other), at
     if isinstance(one, torch.Tensor):
         assert one.dtype == other.dtype and torch.equal(one, other), at

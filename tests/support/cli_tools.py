@@ -33,13 +33,13 @@ TINY = [
 
 
 def config(*names: str) -> list[str]:
-    """The flags that name shipped configurations."""
+    """Returns the flags that name shipped configurations."""
     return [f"--config={CONFIGS / name}" for name in names]
 
 
 @contextmanager
 def _cut_short() -> Iterator[None]:
-    """Without the warning that the cut itself brings: the configurations log less often than a tiny iteration ends."""
+    """Hides the warning of tiny iterations, which are shorter than the configurations' interval of logging."""
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", r"The number of training batches \(\d+\) is smaller than the logging interval"
@@ -48,27 +48,27 @@ def _cut_short() -> Iterator[None]:
 
 
 def run(*args: str) -> None:
-    """The command `lit-trainer` in this process, as a user would call it."""
+    """Runs the command `lit-trainer` in this process, as a user would call it."""
     with _cut_short():
         main(list(args))
 
 
 def trained(*args: str) -> LitTrainerCLI:
-    """The same, returning what was trained."""
+    """Runs `lit-trainer` in this process, and returns the command line with its trainer, module and data module."""
     with _cut_short():
         ignore_noise()
         return LitTrainerCLI(list(args))
 
 
 def metrics(folder: Path, column: str, key: str = "epoch") -> dict[int, float]:
-    """Epoch (or "step") to the last value of a column of a run's ``metrics.csv``."""
+    """Returns epoch (or "step") to the last value of a column of a run's ``metrics.csv``."""
     with open(folder / "metrics.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.get(column)]
     return {int(float(row[key])): float(row[column]) for row in rows}
 
 
 def every(epochs: int, name: str) -> list[str]:
-    """The flags of one more ModelCheckpoint, that keeps ``<name><iteration>.ckpt`` every so many epochs."""
+    """Returns the flags of one more ModelCheckpoint, which keeps ``<name><iteration>.ckpt`` every `epochs` epochs."""
     return [
         "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
         f"--trainer.callbacks.init_args.filename={name}{{iteration:.0f}}",
@@ -76,13 +76,13 @@ def every(epochs: int, name: str) -> list[str]:
         f"--trainer.callbacks.init_args.every_n_epochs={epochs}",
         "--trainer.callbacks.init_args.save_top_k=-1",
         "--trainer.callbacks.init_args.save_on_train_epoch_end=true",
-        # tells its state from that of the configurations' own
+        # another mode gives its state another name than the configurations' own has
         "--trainer.callbacks.init_args.mode=max",
     ]
 
 
 class BuiltOnce(LitTrainerCLI):
-    """The command line, whose parser is built once for all: that takes longer than parsing."""
+    """Builds the parser of the command line only once, because that takes longer than parsing."""
 
     built: ClassVar[LightningArgumentParser | None] = None
 

@@ -1,4 +1,4 @@
-"""The commands that README and docs show: found in the pages, and run in small form or, as listed, parsed."""
+"""Finds the commands that README and docs show, and runs them in small form or, where they are listed, parses them."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from lit_trainer.cli.commands import COMMANDS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCES = {"sh", "python", "yaml", "cython", ""}
-"""Languages of blocks; another, such as `bash`, would hide commands from these tests."""
+"""Languages of blocks. Another one, such as `bash`, would hide commands from these tests."""
 PROGRAMS = ("lit-trainer", "python", "pip", "make", "mkdocs", "tensorboard", "torchrun", "srun")
 
 
 class Step(NamedTuple):
-    """Something that a reader of a page would run."""
+    """Holds something that a reader of a page would run."""
 
     kind: str
-    """A block's language, "inline" for a command in running text, or "text" for a block that names no language."""
+    """A block's language, "inline" for a command in running text, or "text" for a block without a language."""
     text: str
 
 
 def steps(page: Path) -> Iterator[Step]:
-    """Blocks and commands of a page, in order; of `sh` blocks one command each, without its comment."""
+    """Yields blocks and commands of a page, in order. `sh` blocks are cut into commands, without their comments."""
     text = page.read_text()
     for found in re.finditer(r"^```(\w*)\n(.*?)^```$|(?<!`)`([^`\n]+)`(?!`)", text, re.DOTALL | re.MULTILINE):
         language, block, inline = found.groups()
@@ -65,7 +65,7 @@ SMALL = {
     "inspect": [],
     "play": ["--simulations=2"],
 }
-"""Flags that shrink a subcommand of `lit-trainer`; what is not here or listed below fails the tests."""
+"""Flags that shrink a subcommand of `lit-trainer`. A command that is neither here nor listed below fails the tests."""
 
 
 def run_small(words: list[str]) -> None:
@@ -75,7 +75,7 @@ def run_small(words: list[str]) -> None:
 
 
 def run_script(words: list[str]) -> None:
-    """A Python file, in this process."""
+    """Runs a Python file in this process."""
     with pytest.MonkeyPatch.context() as shell:
         shell.setattr(sys, "argv", words[1:])
         runpy.run_path(words[1], run_name="__main__")
@@ -85,14 +85,14 @@ def run_script(words: list[str]) -> None:
 
 
 def parse(words: list[str]) -> None:
-    """A command of `lit-trainer` up to where it would begin."""
+    """Parses a command of `lit-trainer`, up to where it would begin."""
     with pytest.raises(SystemExit) as stopped, contextlib.redirect_stdout(io.StringIO()):
         run(*words[1:], "--print_config")
     assert stopped.value.code == 0
 
 
 def parse_launched(words: list[str]) -> None:
-    """The command that a launcher starts, and torchrun's own flags."""
+    """Parses the command that a launcher starts, and torchrun's own flags."""
     start = words.index("lit_trainer" if words[0] == "torchrun" else "lit-trainer")
     if words[0] == "torchrun":
         from torch.distributed.run import get_args_parser
@@ -112,12 +112,12 @@ def parse_benchmark(words: list[str]) -> None:
 
 
 def parse_make(words: list[str]) -> None:
-    """A target that is there, with all it needs."""
+    """Checks that a target exists, with all it needs."""
     subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, check=True, capture_output=True, timeout=60)
 
 
 def parse_pip(words: list[str]) -> None:
-    """Folders with a project, constraints that are there, extras that exist, requirements that pip could read."""
+    """Checks that folders hold a project, constraints and extras exist, and pip could read the requirements."""
     assert words[1] == "install"
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     rest = iter(words[2:])
@@ -134,7 +134,7 @@ def parse_pip(words: list[str]) -> None:
 
 
 def parse_pytest(words: list[str]) -> None:
-    """Tests that are there."""
+    """Checks that the tests exist."""
     done = subprocess.run(
         [sys.executable, *words[1:], "--collect-only", "-q", "-p", "no:cacheprovider"],
         cwd=ROOT, capture_output=True, text=True, timeout=120,
@@ -149,17 +149,17 @@ def parse_tensorboard(words: list[str]) -> None:
 
 
 def nothing(words: list[str]) -> None:
-    """It has no arguments that could be wrong."""
+    """Checks nothing, because the command has no arguments that could be wrong."""
 
 
 class Listed(NamedTuple):
-    """Commands that are not run here."""
+    """Describes commands that are not run here."""
 
     pattern: str
-    """All of such a command."""
+    """Regular expression of the whole command."""
     check: Callable[[list[str]], None]
     why: str
-    """Why they are not run; where a test runs them, its place as ``tests/FILE.py::NAME``."""
+    """Why they are not run. If a test runs them, its place as ``tests/FILE.py::NAME``."""
 
 
 LISTED = [
@@ -171,7 +171,7 @@ LISTED = [
     Listed(
         r"lit-trainer tournament --agents .*checkpoints/iter1000\.ckpt@256.*",
         parse,
-        "twenty players, some of whom search long; the tournament of docs/measuring.md is run",
+        "twenty players, some with long searches; the tournament of docs/measuring.md is run",
     ),
     Listed(
         r"(lit-trainer|srun|torchrun) .* --trainer.strategy ddp .*",
@@ -210,10 +210,10 @@ LISTED = [
 
 
 def follow(command: str, is_inline: bool = False) -> None:
-    """Run a command in small form in the current folder, or check it as it is listed.
+    """Runs a command in small form in the current folder, or checks it as it is listed.
 
     Raises:
-        AssertionError: it is neither known to be run nor listed.
+        AssertionError: The command is neither known nor listed.
     """
     words = shlex.split(command)
     if is_inline and words[0] == "lit-trainer" and len(words) == 2:  # the text speaks of a subcommand
@@ -233,12 +233,12 @@ def follow(command: str, is_inline: bool = False) -> None:
 
 @cache
 def _check_once(listed: Listed, command: str) -> None:
-    """Many pages say the same."""
+    """Checks a listed command once, because many pages show the same."""
     listed.check(shlex.split(command))
 
 
 def sandbox(folder: Path, run_folder: Path) -> None:
-    """Make a folder look like a checkout in which the quickstart has been run: what pages take for granted."""
+    """Makes a folder look like a checkout in which the quickstart has been run, as the pages assume."""
     for name in ("configs", "checkpoints"):
         os.symlink(ROOT / name, folder / name)
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("*.png", "*.md", "*.svg"))

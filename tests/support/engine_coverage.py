@@ -15,14 +15,14 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# before a statement's C stands where it came from
-MARKER = re.compile(r' */\* "(sim_core/[\w.]+)":(\d+)$')
+# the place in Cython, which stands before a statement's C
+MARKER = re.compile(r' */\* "(sim_core/[\w./]+)":(\d+)$')
 # what is defined is no statement; `cdef int a = f()` is one
 DEFINITION = re.compile(r"\s*(@|class |def |c?p?def (?!\w[^(]*=))")
 
 
 def statements(source: str) -> list[tuple[int, str, int]]:
-    """The statements of a generated C file in order: the first line of its C, and its file and line in Cython."""
+    """Returns the statements of a generated C file in order: first line of the C, file and line in Cython."""
     found = []
     for number, line in enumerate(source.splitlines(), start=1):
         if marker := MARKER.match(line):
@@ -31,7 +31,7 @@ def statements(source: str) -> list[tuple[int, str, int]]:
 
 
 def executed(source: str, counts: dict[int, int]) -> dict[tuple[str, int], int]:
-    """How often each Cython line was reached, from the counts of the C lines: that of the first that has one."""
+    """Returns how often each Cython line was reached: the count of its first C line that has one."""
     marks = statements(source)
     ends = [number for number, _, _ in marks[1:]] + [len(source.splitlines()) + 1]
     reached: dict[tuple[str, int], int] = {}
@@ -43,20 +43,20 @@ def executed(source: str, counts: dict[int, int]) -> dict[tuple[str, int], int]:
 
 
 def counts_of(module: str, notes: Path) -> dict[int, int]:
-    """What gcov says of a module's C."""
+    """Returns what gcov says of a module's C."""
     done = subprocess.run(
         ["gcov", "--json-format", "--stdout", notes], cwd=ROOT, check=True, capture_output=True, text=True
     )
     counts: dict[int, int] = {}
     for file in json.loads(done.stdout)["files"]:
-        if Path(file["file"]).name == f"{module}.c":
+        if file["file"].endswith(f"{module}.c"):
             for line in file["lines"]:
                 counts[line["line_number"]] = max(line["count"], counts.get(line["line_number"], 0))
     return counts
 
 
 def ranges(lines: list[int]) -> str:
-    """Sorted numbers in short: ``3, 7-9``."""
+    """Returns sorted numbers in short form: ``3, 7-9``."""
     runs: list[list[int]] = []
     for line in lines:
         if runs and line == runs[-1][1] + 1:
@@ -68,9 +68,10 @@ def ranges(lines: list[int]) -> str:
 
 def main() -> None:
     reached: dict[tuple[str, int], int] = {}
-    for notes in sorted(ROOT.glob("build/temp*/sim_core/*.gcda")):
-        source = (ROOT / "sim_core" / f"{notes.stem}.c").read_text()
-        for place, count in executed(source, counts_of(notes.stem, notes)).items():
+    for notes in sorted(ROOT.glob("build/temp*/sim_core/**/*.gcda")):
+        module = notes.relative_to(ROOT).with_suffix("").as_posix().split("/", 2)[2]
+        source = (ROOT / f"{module}.c").read_text()
+        for place, count in executed(source, counts_of(module, notes)).items():
             reached[place] = max(count, reached.get(place, 0))
     files: defaultdict[str, dict[int, int]] = defaultdict(dict)
     texts = {file: (ROOT / file).read_text().splitlines() for file, _ in reached}

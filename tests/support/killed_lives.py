@@ -28,7 +28,7 @@ CONFIG, DEFAULTS = ROOT / "configs" / "connect_four.yaml", ROOT / "lit_trainer" 
 
 
 def configuration() -> dict[str, Any]:
-    """Connect four as shipped, without pictures, with a population, and small."""
+    """Returns connect four's configuration, without pictures, with a population, and small."""
     found: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     found["evaluate_first"] = False
     trainer, data = found["trainer"], found["data"]
@@ -66,7 +66,7 @@ def kill(pid: int) -> None:
 
 
 def checkpoints_written(folder: Path, count: int) -> Callable[[], bool]:
-    """Whether so many more have been written since now."""
+    """Returns a check whether that many more checkpoints have been written since now."""
     seen = {path.stat().st_mtime_ns if (path := newest(folder)) else 0}
 
     def enough() -> bool:
@@ -79,7 +79,7 @@ def checkpoints_written(folder: Path, count: int) -> Callable[[], bool]:
 
 
 def stopped_writing(folder: Path, pid: int) -> bool:
-    """Stop the process where it is writing a checkpoint; let it go on where it has just ended."""
+    """Stops the process while it writes a checkpoint. Lets it go on if the writing has just ended."""
     pattern = f"runs/connect_four/version_*/checkpoints/.last.ckpt.{pid}.partial"
     if not any(folder.glob(pattern)):
         return False
@@ -101,13 +101,13 @@ def flags(threads: int, checkpoint: Path | None) -> list[str]:
 
 
 def finish(folder: Path, pid: int) -> None:
-    """Wait for the end of a life that nobody ends."""
+    """Waits for a life that ends by itself."""
     if end(pid) != 0:
         raise SystemExit((folder / "output").read_text())
 
 
 def straight_run(folder: Path) -> tuple[float, float]:
-    """The run never touched; seconds until its first checkpoint, and seconds an iteration."""
+    """Runs without an interruption, and returns the seconds until its first checkpoint and per iteration."""
     started = time.monotonic()
     pid = born(folder, *flags(1, None))
     wait_for(pid, folder, lambda: newest(folder))
@@ -117,7 +117,7 @@ def straight_run(folder: Path) -> tuple[float, float]:
 
 
 def killed_run(folder: Path, draw: random.Random, start_seconds: float, iteration_seconds: float) -> dict[str, int]:
-    """The run that is killed; how often, and when."""
+    """Runs and kills again and again, and returns how often, and when."""
     dealt = dict.fromkeys(KILLS, 0)
     kills = KILLS[1:]
     draw.shuffle(kills)

@@ -1,4 +1,4 @@
-"""Games in lanes, as tests of self-play play them: a mixed schedule and an agent that notes its order."""
+"""Provides games in lanes for tests of self-play: a mixed schedule, and an agent whose moves show its order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lit_trainer.self_play.lanes import PlayedGames, Schedule, play_schedule
 from sim_core import Action, State
 
 WIDE = 80
-"""Slots enough for two lanes, of 40 slots each."""
+"""Enough slots for two lanes, of 40 slots each."""
 RANDOM = BuiltinPlayer("random", 5)
 
 
 class Counting:
-    """Plays by how often it was asked, so that the order in which it meets its games shows in them."""
+    """Plays by how often it was asked, so that its games show the order in which it met them."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -31,7 +31,7 @@ class Counting:
 
 
 def a_schedule(games: int, opponents: int, seed: int = 0) -> Schedule:
-    """Self-play and games against each opponent in turn, from both seats."""
+    """Returns self-play, and games against each opponent in turn, from both seats."""
     numbers = np.arange(games)
     controllers = np.zeros((games, 2), dtype=np.int64)
     controllers[numbers, numbers // (opponents + 1) % 2] = numbers % (opponents + 1)
@@ -46,6 +46,6 @@ def play(evaluator: Any, opponents: Sequence[Any] = (), games: int = 120, **chan
 
 
 def same(first: PlayedGames, second: PlayedGames) -> bool:
-    """Bit for bit, positions included, in their order."""
+    """Returns whether games are the same bit for bit, with their positions in the same order."""
     parts = ("outcomes", "scores", "states", "policies", "position_outcomes", "evaluations", "simulations")
     return all(np.array_equal(getattr(first, part), getattr(second, part)) for part in parts)

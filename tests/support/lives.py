@@ -1,7 +1,7 @@
-"""Lives of the real command line, each forked from a process that has imported everything and started no thread.
+"""Starts the real command line again and again, by forks of a process that has imported everything and has no threads.
 
-So a life costs its own work alone. Scripts call it and tests start them: a process that runs tests has threads, which
-would be missing in its forks.
+So each life costs only its own work. Tests start scripts that use this, because a process that runs tests has threads,
+which would be missing in its forks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LAST = "runs/connect_four/version_*/checkpoints/last.ckpt"
 
 
 def born(folder: Path, *flags: str, **environment: str) -> int:
-    """Start `lit-trainer` in a folder, where its output goes too; returns the process id."""
+    """Starts `lit-trainer` in a folder, where its output goes, too. Returns the process id."""
     if (tasks := Path("/proc/self/task")).is_dir():
         assert len(list(tasks.iterdir())) == 1, "a thread of this process would be missing in its forks"
     folder.mkdir(exist_ok=True)
@@ -50,17 +50,17 @@ def born(folder: Path, *flags: str, **environment: str) -> int:
 
 
 def newest(folder: Path) -> Path | None:
-    """The last checkpoint of the last life that wrote one."""
+    """Returns the last checkpoint of the last life that wrote one."""
     return max(folder.glob(LAST), key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def end(pid: int) -> int:
-    """Wait for its end; returns the exit status, or minus the signal that ended it."""
+    """Waits for the end of a process. Returns its exit status, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def wait_for(pid: int, folder: Path, condition: Callable[[], object], pause: float = 0.005) -> None:
-    """Poll, every `pause` seconds; fail where the process ends before the condition comes true."""
+    """Waits until a condition is true, and looks every `pause` seconds. Fails if the process ends first."""
     while not condition():
         if os.waitpid(pid, os.WNOHANG)[0]:
             raise SystemExit("the run ended too early:\n" + (folder / "output").read_text())

@@ -1,7 +1,7 @@
-"""Whole games as text, ply by ply: ``python -m tests.support.make_playthroughs`` writes tests/playthroughs/ anew.
+"""Writes whole games as text, ply by ply: ``python -m tests.support.make_playthroughs`` renews tests/playthroughs/.
 
-A test plays each game again from its seed and compares, so a change of the rules, the streams, the opponents or the
-notation shows as a difference that can be read. Regenerate only after such a change was meant.
+A test plays each game again from its seed and compares. So a change of the rules, the streams, the opponents or the
+notation shows as a readable difference. Run it only after such a change on purpose.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GAMES: dict[str, tuple[int, int, str, str]] = {
 
 
 def play(name: str) -> str:
-    """The text of that game."""
+    """Returns the text of a game."""
     seed, first_player, *players = GAMES[name]
     batch = GameBatch(1, seed, first_player=first_player)
     lines = [f"# seed {seed}, player {first_player} begins; player 0 is {players[0]}, player 1 is {players[1]}"]

@@ -1,4 +1,4 @@
-"""Positions and whole games for the tests of play."""
+"""Provides positions and whole games for the tests of play."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def random_state(game: str, seed: int, plies: int) -> State:
 
 
 def game_with(thinker: Thinker, seat: int | None) -> Session:
-    """A whole game in which the agent plays every seat, but the person's name stands on one."""
+    """Returns a whole game in which the agent plays both seats, but one has the person's name."""
     session = Session.deal(4, ("a", "b"), seat)
     while not session.state.is_terminal:
         thought = thinker.think(session.state, 4)

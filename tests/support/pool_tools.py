@@ -1,4 +1,4 @@
-"""Opponent pools in tests: an agent for them, pools of any size, their weights' invariants, their saved state."""
+"""Provides opponent pools for tests: an agent, pools of any size, checks of their weights, their saved state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 
 
 class First:
-    """An agent written in Python: the first legal action."""
+    """Plays the first legal action, as an agent written in Python."""
 
     def select_action(self, state: Any, legal_actions: Any) -> Any:
         return legal_actions[0]
@@ -25,7 +25,7 @@ class Last:
 
 
 def many(count: int) -> dict[str, Any]:
-    """Arguments for a pool of so many opponents, more than are built in."""
+    """Returns arguments for a pool of that many opponents, more than are built in."""
     names = [f"agent_{k}" for k in range(count)]
     return {"opponents": names, "agents": {name: First() for name in names}}
 

@@ -1,4 +1,4 @@
-"""What tests ask of the system about other processes; Linux only."""
+"""Asks the system about other processes, on Linux only."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="as
 
 
 def heed_ctrl_c() -> None:
-    """A shell's background jobs ignore SIGINT, and so would what the tests start, if they were one."""
+    """Restores SIGINT's handler. A shell's background jobs ignore SIGINT, and so would processes that they start."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _fields(pid: int) -> list[str]:
-    """Of /proc/PID/stat from the third on, the state; empty where there is no such process."""
+    """Returns the fields of /proc/PID/stat from the third on, which is the state. Empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -30,13 +30,13 @@ def _fields(pid: int) -> list[str]:
 
 
 def children(pid: int) -> list[int]:
-    """Processes that a process started."""
+    """Returns the processes that a process started."""
     processes = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
     return [other for other in processes if (fields := _fields(other)) and int(fields[1]) == pid]
 
 
 def command_of(pid: int) -> bytes:
-    """Its command line; empty where there is no such process."""
+    """Returns a process's command line, empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -44,37 +44,37 @@ def command_of(pid: int) -> bytes:
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs; a zombie does not."""
+    """Returns whether a process runs. A zombie does not."""
     fields = _fields(pid)
     return bool(fields) and fields[0] not in "ZX"
 
 
 def cpu_seconds(pid: int) -> float:
-    """Time it has computed for."""
+    """Returns the processor time that a process has used."""
     fields = _fields(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def sleeps(pid: int) -> bool:
-    """Whether it waits for something other than a processor."""
+    """Returns whether a process waits for something other than a processor."""
     return _fields(pid)[0] == "S"
 
 
 def shared_memory(pids: Iterable[int]) -> set[Path]:
-    """Files of shared memory that processes have in their address space, whether they still have a name or not."""
+    """Returns the files of shared memory in the address space of processes, also those that have no name any more."""
     lines = [line for pid in pids for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
     return {Path(line[line.index("/dev/shm/") :].removesuffix(" (deleted)")) for line in lines if "/dev/shm/" in line}
 
 
 def _address(text: str) -> tuple[str, int]:
-    """Of /proc/net/tcp and tcp6: the address in words of this machine's byte order, and the port."""
+    """Reads an address and a port as /proc/net/tcp and tcp6 write them, in words of this machine's byte order."""
     address, _, port = text.partition(":")
     words = [int(address[k : k + 8], 16).to_bytes(4, sys.byteorder) for k in range(0, len(address), 8)]
     return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, b"".join(words)), int(port, 16)
 
 
 def listens_on(pid: int) -> list[tuple[str, int]]:
-    """Addresses and ports of TCP that a process takes connections on."""
+    """Returns the addresses and ports on which a process accepts TCP connections."""
     held: set[str] = set()
     for path in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # it may be closed meanwhile
@@ -85,7 +85,7 @@ def listens_on(pid: int) -> list[tuple[str, int]]:
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Fail where a condition does not come true in time."""
+    """Waits until a condition is true. Fails if that takes too long."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

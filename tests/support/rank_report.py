@@ -1,4 +1,4 @@
-"""A callback that writes down what each process of a run holds at its end."""
+"""Provides a callback that writes what each process of a run holds at its end."""
 
 from __future__ import annotations
 

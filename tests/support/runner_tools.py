@@ -1,4 +1,4 @@
-"""Schedules for the game runner, and a plain loop that plays the same games one by one."""
+"""Provides schedules for the game runner, and a plain loop that plays the same games one by one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _WEIGHTS = _RNG.integers(1, 2**20, (200, 34))
 
 
 def evaluator(game: str) -> Evaluate:
-    """Returns a network that gives each row arbitrary logits and values, in whole numbers and so exactly."""
+    """Returns a network that gives each row arbitrary logits and values, exact because computed in integers."""
     if game == "beasty_bar":
         return scrambled
 
     def evaluate(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
-        whole = np.rint(observations * 42).astype(np.int64)  # the ply is one of 1/42
+        whole = np.rint(observations * 42).astype(np.int64)  # the ply is a multiple of 1/42
         mixed = (whole @ _WEIGHTS[: whole.shape[1], : legal_mask.shape[1] + 1]) % 1_000_003 / 1_000_003 * 2 - 1
         return mixed[:, 1:].astype(np.float32), mixed[:, 0].astype(np.float32)
 

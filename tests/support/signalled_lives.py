@@ -23,7 +23,7 @@ echo "$@" >> scontrol.log
 
 
 def endless() -> dict[str, Any]:
-    """One small iteration, then one whose games take for ever."""
+    """Returns the configuration of a run with one small iteration, then one whose games never end."""
     found = configuration()
     schedule = {"target": "trainer.datamodule.generation.games", "decay_type": "piecewise", "integer": True}
     schedule["points"] = {0: 32, 1: 100_000}
@@ -33,14 +33,14 @@ def endless() -> dict[str, Any]:
 
 
 def ended(folder: Path, number: int, *flags: str, **environment: str) -> dict[str, Any]:
-    """Send a signal in the midst of self-play, once there is a checkpoint; what became of the run."""
+    """Sends a signal in the midst of self-play, once there is a checkpoint. Returns what became of the run."""
     pid = born(folder, "fit", "--config=../run.yaml", *flags, **environment)
     wait_for(pid, folder, lambda: newest(folder))
     return sent(pid, folder, number) | {"checkpoint": str(newest(folder))}
 
 
 def ended_in_evaluation(folder: Path, number: int, command: str) -> dict[str, Any]:
-    """Send a signal in the midst of an evaluation that would take for ever."""
+    """Sends a signal in the midst of an evaluation that would never end. Returns what became of the run."""
     games = "--data.test.games=200000" if command == "test" else "--data.evaluation.games=200000"
     searched = ["--data.test.simulations=[64]"] if command == "test" else ["--data.evaluation.simulations=64"]
     pid = born(folder, command, "--config=../run.yaml", games, *searched, "--untrained=true")
@@ -48,7 +48,7 @@ def ended_in_evaluation(folder: Path, number: int, command: str) -> dict[str, An
 
 
 def sent(pid: int, folder: Path, number: int) -> dict[str, Any]:
-    """Send a signal once there are threads that play; what became of the process."""
+    """Sends a signal once there are threads that play. Returns what became of the process."""
     wait_for(pid, folder, lambda: len(os.listdir(f"/proc/{pid}/task")) > 1)
     time.sleep(0.5)
     moment = time.monotonic()
@@ -62,7 +62,7 @@ def output(folder: Path) -> str:
 
 
 def slurm(root: Path) -> dict[str, str]:
-    """What SLURM sets for a job of one task, and a `scontrol` that notes what it is told."""
+    """Returns the variables that SLURM sets for a job of one task, and makes a `scontrol` that logs its arguments."""
     tools = root / "tools"
     tools.mkdir()
     (tools / "scontrol").write_text(SCONTROL)

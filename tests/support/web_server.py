@@ -1,4 +1,4 @@
-"""The command `lit-trainer web` in a process of its own."""
+"""Runs the command `lit-trainer web` in a separate process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.process_tools import heed_ctrl_c
 
 
 def started(folder: Path, port: int, *flags: str) -> subprocess.Popen[bytes]:
-    """The command once it answers, in a session of its own; what it says is in the folder's ``web.log``."""
+    """Starts the command in a separate session, and returns once it answers. Its output goes to ``web.log``."""
     command = [sys.executable, "-m", "lit_trainer", "web", "--port", str(port), *flags]
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with (folder / "web.log").open("wb") as log:

@@ -1,4 +1,4 @@
-"""Small networks of connect four whose games tell which weights played them, and workers that play them."""
+"""Provides small networks of connect four whose games tell which weights played them, and workers that play them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GAME = "connect_four"
 
 
 def player(column: int | None = None) -> ResidualMLP:
-    """Prefers a column by far, or rates all alike."""
+    """Returns a network that strongly prefers one column, or rates all alike."""
     network = ResidualMLP(GAME, width=8, blocks=0)
     with torch.no_grad():
         for parameter in network.policy_head.parameters():
@@ -32,7 +32,7 @@ def self_play() -> OpponentPool:
 
 
 def openings(games: GeneratedGames) -> set[int]:
-    """The columns of all games' first moves, known from the positions after one ply."""
+    """Returns the columns of all games' first moves, known from the positions after one ply."""
     batch = GameBatch.from_packed(games.states, game=GAME)
     found = {games.states[row].tobytes() for row in np.flatnonzero(batch.ply == 1)}
     columns = {}
@@ -45,7 +45,7 @@ def openings(games: GeneratedGames) -> set[int]:
 
 
 class Driven:
-    """A generator by workers whose network, settings and temperature a test sets from call to call."""
+    """Runs a generator by workers whose network, settings and temperature a test sets from call to call."""
 
     def __init__(self, network: Any, pool: OpponentPool, rank: int = 0, **options: Any) -> None:
         workers = {name: options.pop(name) for name in ("count", "timeout", "max_staleness") if name in options}
@@ -63,7 +63,7 @@ class Driven:
         )
 
     def collect(self, iteration: int, network: Any = None, temperature: float = 1.0) -> GeneratedGames:
-        """The games of an iteration, at whose beginning the network has the weights of another."""
+        """Plays an iteration, before which the network takes the weights of another one."""
         if network is not None:
             self.network.load_state_dict(network.state_dict())
         self.temperature = temperature

@@ -43,7 +43,7 @@ class Leisurely(Callback):
 
 
 class Started(NamedTuple):
-    """A run under way, with its workers."""
+    """Holds a run under way, with its workers."""
 
     process: subprocess.Popen[str]
     folder: Path
@@ -57,7 +57,7 @@ class Started(NamedTuple):
 
 @contextlib.contextmanager
 def started(folder: Path, workers: int) -> Iterator[Started]:
-    """A run that would go on for days, and is gone at the end."""
+    """Starts a run that would go on for days, and ends it."""
     (folder / "my_callbacks.py").write_text(CALLBACKS)
     with open(folder / "output", "w") as output:
         process = subprocess.Popen(
@@ -172,7 +172,7 @@ class Probe:
 
 
 def test_a_script_that_puts_the_project_on_its_own_path(tmp_path: Path) -> None:
-    """Uninstalled, from another folder, without a guard: workers that cannot import it, or that run it again."""
+    """Fails if workers cannot import a project that is not installed, or run the script again."""
     project, extra, elsewhere = (tmp_path / name for name in ("project", "extra", "elsewhere"))
     for package in (lit_trainer, sim_core, callbacks):
         assert package.__file__
@@ -206,7 +206,7 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_an_asynchronous_run_learns_and_resumes(caplog: pytest.LogCaptureFixture) -> None:
-    """Games whose outcomes or targets are mixed up on their way, and a resume that starts from nothing."""
+    """Fails if outcomes or targets are mixed up on their way, or a resume starts from nothing."""
     before = children(os.getpid())  # another test's spawned processes leave Python's resource tracker running
     flags = [
         "fit",

@@ -40,7 +40,7 @@ def keys(node: Any, at: Key = ()) -> Iterator[tuple[Key, Any]]:
 
 
 def changed(settings: Settings, key: Key, value: Any, name: str = "") -> Settings:
-    """With another value at a key or, where a name is given, with that name in the key's place."""
+    """Returns settings with another value at a key or, if a name is given, with that name in place of the key."""
     settings = copy.deepcopy(settings)
     place: Any = settings
     for part in key[:-1]:
@@ -61,7 +61,7 @@ def without(settings: Settings, key: Key) -> Settings:
 
 
 def wrong_values(key: Key, value: Any) -> list[Any]:
-    """What that setting cannot be."""
+    """Returns values that the setting cannot have."""
     if isinstance(value, bool):
         return ["perhaps"]
     if isinstance(value, (int, float)):
@@ -78,7 +78,7 @@ for _name in FILES:
 
 
 def outcome(args: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The error that the command line ends with, or "taken"; what it says of itself begins with "fault: "."""
+    """Returns the error that the command line ends with, or "taken". Anything else begins with "fault: "."""
     try:
         BuiltOnce(args, run=False)
     except SystemExit as stopped:
@@ -92,7 +92,7 @@ def outcome(args: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def not_refused(key: Key, args: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What is wrong with the refusal of a key's value; nothing where it is as it should be."""
+    """Returns what is wrong with the refusal of a key's value, empty if nothing is."""
     said = outcome(args, capsys)
     # the parser names the group that a class path or its arguments stand in
     named = [part for part in key if isinstance(part, str) and part not in ("class_path", "init_args")]
@@ -101,7 +101,7 @@ def not_refused(key: Key, args: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def written(settings: Settings) -> list[str]:
-    """The flags of a file with these settings, in the working directory."""
+    """Writes settings to a file in the working directory, and returns the flags that name it."""
     Path("given.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True))
     return ["--config=given.yaml"]
 

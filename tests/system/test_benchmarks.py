@@ -34,7 +34,7 @@ ELSEWHERE = {"soak"}
 
 
 def test_every_benchmark_is_tried() -> None:
-    """One that was added and is run by nobody."""
+    """Fails if a new benchmark is run by no test."""
     programs = {path.stem for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text()}
     assert programs == set(TINY) | ELSEWHERE
 
@@ -42,7 +42,7 @@ def test_every_benchmark_is_tried() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "more"), [*((name, "") for name in TINY), ("training", " --asynchronous true")])
 def test_a_benchmark_runs(name: str, more: str, tmp_path: Path) -> None:
-    """An interface it uses that has changed."""
+    """Fails if an interface that a benchmark uses has changed."""
     done = subprocess.run(
         [sys.executable, str(FOLDER / f"{name}.py"), *shlex.split(TINY[name] + more)],
         cwd=tmp_path,
@@ -62,7 +62,7 @@ def test_a_benchmark_runs(name: str, more: str, tmp_path: Path) -> None:
 
 
 def test_ours_twice_as_fast_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ratio the wrong way round, or of other rows."""
+    """Fails if the ratio is the wrong way round, or of other rows."""
     monkeypatch.syspath_prepend(str(FOLDER))
     cases = importlib.import_module("cases")
     monkeypatch.delitem(sys.modules, "cases")
@@ -96,7 +96,7 @@ def ablations() -> ModuleType:
 def test_every_ablation_is_a_configuration(
     ablations: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A variant that names a setting that is gone, or that does not differ from its base."""
+    """Fails if a variant names a setting that is gone, or does not differ from its base."""
     monkeypatch.setattr(sys, "argv", ["lit-trainer"])  # LightningCLI warns of those it is not given
     seen = []
     for changes in ablations.VARIANTS.values():

@@ -141,7 +141,7 @@ def test_the_plan_of_iter600_to_1000(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_resume_at_600_takes_the_configuration_s_values(iter600: Path) -> None:
-    """Schedules or a rate that the checkpoint's silently beat."""
+    """Fails if the checkpoint's schedules or rate silently win over the configuration's."""
     run(
         "fit",
         *config("iter600_to_1000.yaml", "profiles/laptop.yaml"),
@@ -339,7 +339,7 @@ def test_a_run_that_could_not_go_on_writes_nothing(
 def test_what_lightning_would_take_under_slurm_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A checkpoint that nobody named and nobody looked through."""
+    """Fails if a run goes on from a checkpoint that nobody named or checked."""
     (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"anything")
     for name, value in {"JOB_ID": "1", "JOB_NAME": "a", "NTASKS": "1", "PROCID": "0"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
@@ -452,7 +452,7 @@ class Boundless(PolicyValueNetwork):
 def test_a_network_that_no_memory_holds_ends_in_one_readable_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """torch's error for it, which is no ValueError, as a traceback."""
+    """Fails if torch's error for it, which is no ValueError, ends in a traceback."""
     (tmp_path / "boundless.py").write_text(NETWORK)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(SystemExit) as stopped:

@@ -45,7 +45,7 @@ FLAGS = [
 
 @contextmanager
 def fitting(folder: Path, report: str, *flags: str, processes: int = 2) -> Iterator[subprocess.Popen[bytes]]:
-    """`lit-trainer fit` in so many processes, while it runs; its output goes to a file."""
+    """Runs `lit-trainer fit` in some processes. Its output goes to a file."""
     command = [sys.executable, "-m", "lit_trainer", "fit", *FLAGS, f"--trainer.devices={processes}", *flags]
     command += ["--trainer.callbacks+=support.rank_report.RankReport", f"--trainer.callbacks.folder={report}"]
     environment = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "NODE_RANK")}
@@ -63,7 +63,7 @@ def fitting(folder: Path, report: str, *flags: str, processes: int = 2) -> Itera
 
 
 def fit(folder: Path, report: str, *flags: str, processes: int = 2, seconds: float = 400) -> list[dict[str, Any]]:
-    """`lit-trainer fit` in so many processes, within a time; what each of them held at the end."""
+    """Runs `lit-trainer fit` in some processes, and returns what each of them held at the end."""
     with fitting(folder, report, *flags, processes=processes) as run:
         run.wait(seconds)
     assert run.returncode == 0, (folder / f"{report}.txt").read_text()
@@ -77,7 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def straight(folder: Path) -> list[dict[str, Any]]:
-    """An evaluation and four iterations without a stop, in two processes."""
+    """Returns the ends of a run in two processes: an evaluation and four iterations without a stop."""
     return fit(folder, "straight", *every(2, "at"), "--trainer.max_epochs=4")
 
 
@@ -116,7 +116,7 @@ def test_win_rates_are_over_the_games_of_all_processes(
 
 
 def test_self_play_is_logged_over_all_processes(folder: Path, straight: list[dict[str, Any]]) -> None:
-    """The first process's games, positions or rates, where a reader takes them for the run's."""
+    """Fails if only the first process's games, positions or rates are logged."""
     assert_same(straight[0]["stats"], straight[1]["stats"])
 
     def logged(name: str) -> float:
@@ -133,7 +133,7 @@ def test_self_play_is_logged_over_all_processes(folder: Path, straight: list[dic
 
 
 def test_nothing_to_act_on_is_warned_of(folder: Path, straight: list[dict[str, Any]]) -> None:
-    """Lightning's advice to sync numbers that are the same on all processes."""
+    """Fails if a run shows Lightning's advice to sync numbers that are the same on all processes."""
     assert "sync_dist" not in (folder / "straight.txt").read_text()
 
 
@@ -154,7 +154,7 @@ def test_a_resumed_run_ends_as_the_run_that_never_stopped(folder: Path, straight
 
 
 def test_one_process_goes_on_with_all_windows(folder: Path, straight: list[dict[str, Any]]) -> None:
-    """Positions lost where fewer processes resume, without a word of it."""
+    """Fails if positions are lost where fewer processes resume."""
     middle = run_folder(folder) / "checkpoints" / "at2.ckpt"
     saved = torch.load(middle, weights_only=True)["SelfPlayDataModule"]
     windows = [saved["replay"], saved["replay_of_rank"][1]]
@@ -173,7 +173,7 @@ ASYNCHRONOUS = ["--data.workers.count=1", "--evaluate_first=false", "--data.eval
 
 @pytest.fixture(scope="module")
 def asynchronous(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
-    """Four iterations in two processes, each with a worker that plays for it."""
+    """Returns the ends of four iterations in two processes, each with a worker that plays for it."""
     folder = tmp_path_factory.mktemp("asynchronous")
     return folder, fit(folder, "straight", *ASYNCHRONOUS, "--trainer.max_epochs=4")
 

@@ -13,7 +13,7 @@ from support.doc_commands import FENCES, LISTED, PAGES, PROGRAMS, follow, sandbo
 
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the quickstart has been run (one tiny iteration of it)."""
+    """Returns a folder in which one tiny iteration of the quickstart has been run."""
     folder = tmp_path_factory.mktemp("quickstart")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -60,7 +60,7 @@ def _keep_classes(block: str) -> None:
 
 
 def test_no_command_is_where_nobody_looks() -> None:
-    """In a block of another language, or of none."""
+    """Fails if a command stands in a block of another language, or of none, where no test looks."""
     for page in PAGES:
         fences = re.findall(r"^ *```.*$", page.read_text(), re.MULTILINE)
         assert len(fences) % 2 == 0 and not [fence for fence in fences if not re.fullmatch(r"```\w*", fence)], page
@@ -80,7 +80,7 @@ def test_a_command_that_nobody_knows_fails(command: str, tmp_path: Path, monkeyp
 
 
 def test_reasons_name_tests_that_are_there() -> None:
-    """A test that ran a command, and that has since been renamed or dropped."""
+    """Fails if a test that runs a listed command has been renamed or dropped."""
     for listed in LISTED:
         for path, name in re.findall(r"(tests/[\w/]+\.py)::(\w+)", listed.why):
             assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}::{name}"

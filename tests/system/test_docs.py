@@ -146,7 +146,7 @@ def test_design_shows_every_package() -> None:
 
 
 def test_design_names_modules_that_exist() -> None:
-    """In the way of a game, modules stand without their package."""
+    """Fails if the way of a game names a module that is gone. They stand there without their package."""
     text = (ROOT / "docs" / "design.md").read_text()
     way = text[text.index("## From the deal to the loss") : text.index("## Where to add what")]
     names = re.findall(r"`((?:\w+\.)+\w+)`", way)
@@ -170,13 +170,13 @@ def test_readme_s_table_names_every_configuration() -> None:
 
 
 def test_the_observation_page_is_what_the_layout_tables_say() -> None:
-    """A layout that changed: run `python docs/generate.py`."""
+    """Fails if a layout changed and the page did not: run `python docs/generate.py`."""
     generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert generated["PAGE"].read_text() == generated["observation_page"]()
 
 
 def test_the_table_of_opponents_is_the_engines() -> None:
-    """An opponent that changed or is new: run `python docs/generate.py`."""
+    """Fails if an opponent changed or is new, and the table is old: run `python docs/generate.py`."""
     generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     page = generated["OPPONENTS_PAGE"].read_text()
     assert page == generated["opponents_page"]()

@@ -65,7 +65,7 @@ class Slow:
 
 @pytest.fixture(autouse=True)
 def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty folder, beside a module of faulty parts that a YAML or a flag can name."""
+    """Returns an empty folder, and makes a module of faulty parts that a YAML or a flag can name."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "faulty_parts.py").write_text(PARTS)
     (tmp_path / "here").mkdir()
@@ -81,7 +81,7 @@ CHECKPOINTS = Path("runs/quickstart/version_0/checkpoints")
 
 
 def newest_kept(count: int) -> list[str]:
-    """The flags of a ModelCheckpoint that keeps the newest of one every iteration."""
+    """Returns the flags of a ModelCheckpoint that saves every iteration and keeps the newest."""
     options = {"filename": "kept{iteration:.0f}", "monitor": "iteration", "mode": "max", "save_top_k": count}
     options |= {"auto_insert_metric_name": False, "every_n_epochs": 1, "save_on_train_epoch_end": True}
     flags = [f"--trainer.callbacks.init_args.{name}={value}" for name, value in options.items()]

@@ -74,7 +74,7 @@ def test_a_module_without_a_layer_breaks_the_contract_and_is_named(copy: Path) -
 
 
 def test_the_engine_s_cython_files_import_nothing_from_above() -> None:
-    """import-linter reads Python files only."""
+    """Fails if a Cython file, which import-linter does not read, imports something from above."""
     wrong = re.compile(r"^\s*(from|c?import) +(lit_trainer|callbacks)\b", re.MULTILINE)
     for path in (ROOT / "sim_core").rglob("*.p*"):
         if path.suffix in (".pyx", ".pxd", ".pyi"):

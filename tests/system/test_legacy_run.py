@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def settings_of_today() -> dict[str, Any]:
-    """The saved configuration with its old class paths, and its data settings under their names of today."""
+    """Returns the saved configuration with its old class paths, and data settings under today's names."""
     settings: dict[str, Any] = yaml.safe_load((LEGACY / "config.yaml").read_text())
     data = settings["data"]
     generation = ("simulations", "search", "evaluator", "value_target", "parallel_games", "threads")
@@ -48,7 +48,7 @@ def settings_of_today() -> dict[str, Any]:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The flag that names these settings, in an empty folder of the test's own."""
+    """Returns the flag that names these settings, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     Path("legacy.yaml").write_text(yaml.safe_dump(settings_of_today()))
     return "--config=legacy.yaml"
@@ -57,7 +57,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_its_old_settings_are_named_in_one_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One name in each try, of twenty, and a folder that each try leaves."""
+    """Fails if a user has to try twenty times, once for each old name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
         run("fit", f"--config={LEGACY / 'config.yaml'}", "--data.evaluation_search.c_puct", "1.0")

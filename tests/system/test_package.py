@@ -40,7 +40,7 @@ print(state.step(sim_core.Action.parse("X=H")))
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean checkout's sdist, and the wheel built from that sdist through build isolation."""
+    """Builds a clean checkout's sdist, and the wheel from that sdist through build isolation."""
     folder = tmp_path_factory.mktemp("build")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -61,7 +61,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_sdist_holds_every_source(dist: Path) -> None:
-    """cythonize swaps sources for .c files: an sdist without .pyx builds nothing."""
+    """Fails if the sdist lacks its .pyx files, which cythonize replaces by .c files."""
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for pattern in (
@@ -173,7 +173,7 @@ def test_sim_core_alone_imports_neither_torch_nor_lightning() -> None:
 
 
 def test_playing_imports_no_lightning() -> None:
-    """It takes seconds, in every worker too; and every public name is found when it is asked for."""
+    """Fails if playing imports Lightning, which takes seconds in every worker, or a public name is not found."""
     program = """if True:
         import sys, lit_trainer.self_play.workers.process
         from lit_trainer import ResidualMLP, load_agent, make_evaluator
@@ -185,7 +185,7 @@ def test_playing_imports_no_lightning() -> None:
 
 
 def test_commands_beside_training_import_no_lightning() -> None:
-    """It doubles the time until they answer."""
+    """Fails if a command imports Lightning, which doubles the time until it answers."""
     program = """if True:
         import importlib, sys
         import lit_trainer.__main__
@@ -205,13 +205,13 @@ def test_no_file_is_longer_than_can_be_read() -> None:
 
 
 def pinned(file: str) -> dict[str, Version]:
-    """Name to version of a constraints file."""
+    """Returns name to version of a constraints file."""
     lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.startswith("#")]
     return {canonicalize_name(name): Version(version) for name, version in (line.split("==") for line in lines)}
 
 
 def lowest(requirements: list[str]) -> dict[str, Version]:
-    """Name to lower bound; a requirement has one, and no other bound."""
+    """Returns name to lower bound. A requirement has one, and no other bound."""
     parsed = [Requirement(text) for text in requirements]
     bounds = {canonicalize_name(one.name): list(one.specifier) for one in parsed}
     assert all(len(found) == 1 and found[0].operator == ">=" for found in bounds.values()), requirements

@@ -23,7 +23,7 @@ SEARCHED = "determinization"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages, built as `make docs` does, with every way out closed."""
+    """Builds the pages as `make docs` does, without access to a network."""
     folder = tmp_path_factory.mktemp("site")
     nowhere = {f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https", "all")}
     done = subprocess.run(
@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_pages_fetch_nothing_from_elsewhere(site: Path) -> None:
-    """A font, script or picture from another host: links that a reader may follow are no such thing."""
+    """Fails if a page loads a font, script or picture from another host. Links to follow are allowed."""
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 25
     for page in pages:
@@ -50,7 +50,7 @@ def test_pages_fetch_nothing_from_elsewhere(site: Path) -> None:
 
 @pytest.mark.slow
 def test_compiled_classes_have_their_docstrings_and_types(site: Path) -> None:
-    """Of a stub the page would have types alone, of a compiled module neither types nor all arguments."""
+    """Fails if a page lacks docstrings, which stubs may lack, or types, which compiled modules lack."""
     text = re.sub(r"<[^>]+>", "", (site / "api" / "sim_core.html").read_text())
     assert "Returns which actions are legal, bool [n, num_actions]" in text  # of GameBatch.legal_mask, in batch.pyx
     assert re.search(r"first_player:\s*ArrayLike\s*=\s*0", text)  # in batch.pyi
@@ -58,7 +58,7 @@ def test_compiled_classes_have_their_docstrings_and_types(site: Path) -> None:
 
 @pytest.mark.slow
 def test_pages_are_read_and_searched_as_files(site: Path) -> None:
-    """The theme's search wants a server, or a script from the network: ours is docs/assets/iframe-worker.js."""
+    """Fails if search needs a server or a script from the network. Ours is docs/assets/iframe-worker.js."""
     browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     assert browser, "no browser: apt-get install chromium, or name one in the variable CHROMIUM"
     with sync_playwright() as driver:
@@ -85,7 +85,7 @@ def test_the_api_has_every_public_name(package: object) -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    """Fast, where the build is slow."""
+    """Fails if a page is missing from the navigation, without the slow build."""
     text = (ROOT / "mkdocs.yml").read_text()
     named = re.findall(r"[\w/]+\.md$", text, re.MULTILINE)
     pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")]

@@ -50,7 +50,7 @@ def small() -> ResidualMLP:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a checkpoint, a run's folder and a module of agents, on the import path."""
+    """Makes a folder with a checkpoint, a run's folder and a module of agents, on the import path."""
     folder = tmp_path_factory.mktemp("names")
     (folder / "named_agents.py").write_text(AGENTS)
     (folder / "runs/short/version_0/checkpoints").mkdir(parents=True)

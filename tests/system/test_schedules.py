@@ -47,7 +47,7 @@ def test_simulations_follow_a_schedule() -> None:
 
 @pytest.mark.slow
 def test_simulations_follow_a_schedule_in_workers_too() -> None:
-    """The games of an iteration were ordered in the one before it."""
+    """Fails if workers do not follow a schedule. Their games are ordered one iteration ahead."""
     trained(*flags("simulations", 0, 16), "--data.workers.count=1")
     simulations = metrics(Path("runs/quickstart/version_0"), "selfplay/simulations_per_second")
     assert simulations[0] == 0 < simulations[2]

@@ -38,7 +38,7 @@ def events(folder: str) -> EventAccumulator:
 
 
 def named_scalars() -> set[str]:
-    """Every scalar that the page's table names, written out, with `random` for NAME."""
+    """Returns every scalar that the page's table names, with `random` for NAME."""
     table = PAGE.split("## Scalars")[1].split("## ")[0]
     cells = re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE)
     return {name.replace("NAME", "random") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}

@@ -67,7 +67,7 @@ AGAINST_RANDOM = {
 
 
 class CLI(LitTrainerCLI):
-    """The command line without a subcommand, whose parser is built once for all tests."""
+    """Is the command line without a subcommand, whose parser is built once for all tests."""
 
     built: ClassVar[LightningArgumentParser | None] = None
 
@@ -98,7 +98,7 @@ def data(**settings: Any) -> SelfPlayDataModule:
 
 
 def positions(**settings: Any) -> dict[str, Any]:
-    """What one iteration put into the window."""
+    """Returns what one iteration put into the window."""
     return data(**settings).window.state_dict()
 
 
@@ -108,7 +108,7 @@ def base() -> dict[str, Any]:
 
 
 def differs(**settings: Any) -> None:
-    """Other positions are played than without the setting, which plays the same ones again."""
+    """Asserts that other positions are played than without the setting."""
     found = positions(**settings)["states"]
     assert found.shape != base()["states"].shape or not torch.equal(found, base()["states"])
 
@@ -319,7 +319,7 @@ def reach_test_simulations() -> None:
 
 
 def reach_workers() -> None:
-    """The settings of all worker processes, which start once."""
+    """Checks the settings of all worker processes, which start once."""
     seen: dict[str, Any] = {}
 
     class Noted(asynchronous.WorkerPool):
@@ -380,7 +380,7 @@ ONCE = {reach: name for name, reach in REACHES.items()}
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs write their configuration into the current folder."""
+    """Changes to an empty folder, because runs write their configuration into the current one."""
     monkeypatch.chdir(tmp_path)
 
 

@@ -29,7 +29,7 @@ def test_they_are_what_their_names_say(iteration: int) -> None:
 @pytest.mark.parametrize("iteration", SHIPPED)
 @pytest.mark.parametrize(("name", "least"), [("outcome_heuristic", 0.86), ("heuristic", 0.90), ("random", 0.98)])
 def test_the_policy_alone_is_as_strong_as_said(iteration: int, name: str, least: float) -> None:
-    """Another version of rules, observation, network or notation of actions would cost it most of its strength."""
+    """Fails if rules, observation, network or actions differ from those it learned with."""
     evaluator = make_evaluator(Checkpoint.read(SHIPPED[iteration]).network.eval(), "torch")
     player = NetworkPlayer(evaluator, simulations=0, temperature=0.0, seed=1)
     outcomes = play_match(player, BuiltinPlayer(name, 2), 1000, game="beasty_bar", seed=3).outcomes
@@ -38,7 +38,7 @@ def test_the_policy_alone_is_as_strong_as_said(iteration: int, name: str, least:
 
 @pytest.mark.slow
 def test_the_plan_goes_on_from_iteration_600(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the configuration as it is, but for the size of an iteration."""
+    """Fails if the configuration, except for an iteration's size, cannot go on from the shipped checkpoint."""
     monkeypatch.chdir(ROOT)
     flags = [
         "--trainer.max_epochs=601",

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.timeout(600), needs_proc, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What became of each run, by signal."""
+    """Returns what became of each run, by signal."""
     script = Path(__file__).parents[1] / "support" / "signalled_lives.py"
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path_factory.mktemp("signals"))],
@@ -39,12 +39,15 @@ def test_a_run_ends_soon_and_keeps_its_iterations(said: dict[str, Any], way: str
     assert one["code"] == code, one["output"]
     assert one["seconds"] < 10, one["seconds"]
     assert "Traceback" not in one["output"]
+    path = Path(one["checkpoint"])
+    last = one["output"].rstrip().splitlines()[-1]
+    assert last.startswith("To go on: the same command with --ckpt_path ") and last.endswith("/".join(path.parts[-4:]))
     assert torch.load(one["checkpoint"], weights_only=True)["global_step"] == 3
 
 
 @pytest.mark.parametrize(("command", "code"), [("validate", 0), ("test", 1)])
 def test_an_evaluation_ends_soon(said: dict[str, Any], command: str, code: int) -> None:
-    """One that plays on to the end of a match, for hours."""
+    """Fails if an evaluation plays on to the end of a match, for hours."""
     one = said[command]
     assert one["code"] == code and one["seconds"] < 10, one
     assert "Traceback" not in one["output"]

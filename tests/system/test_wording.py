@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from support.cli_tools import ROOT
 
-PACKAGES = ("lit_trainer", "sim_core", "callbacks")
+FOLDERS = ("lit_trainer", "sim_core", "callbacks", "benchmarks", "tests/reference", "tests/support")
 
 _WORDS = """
 abandons absorbs accepts accumulates adapts adds advances aligns allocates allows announces answers appends applies asks
@@ -58,7 +58,7 @@ PHRASES = {
 
 
 class Docstring(NamedTuple):
-    """A docstring of a function or a method, with where it stands."""
+    """Holds a docstring of a function or a method, with its place."""
 
     place: str
     """``FILE:LINE: FUNCTION``."""
@@ -66,14 +66,14 @@ class Docstring(NamedTuple):
 
 
 def files(*suffixes: str) -> list[Path]:
-    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*")) if path.suffix in suffixes]
+    found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.suffix in suffixes]
     finished = [path for path in found if path.relative_to(ROOT).as_posix() not in UNFINISHED]
     return [path for path in finished if "build" not in path.relative_to(ROOT).parts]
 
 
 def python_docstrings(path: Path) -> Iterator[Docstring]:
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("test_"):
             text = ast.get_docstring(node)
             if text is not None:
                 yield Docstring(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}", text)

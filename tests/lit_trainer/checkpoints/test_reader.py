@@ -34,7 +34,7 @@ class Runs:
 
 @pytest.fixture
 def checkpoint(checkpoint_path: Path) -> dict[str, Any]:
-    """A fresh copy of a real checkpoint in memory."""
+    """Returns a fresh copy of a real checkpoint in memory."""
     return copy.deepcopy(Checkpoint.read(checkpoint_path).contents)
 
 
@@ -42,7 +42,7 @@ def checkpoint(checkpoint_path: Path) -> dict[str, Any]:
 
 
 def test_everything_in_a_real_checkpoint_loads_without_running_code(checkpoint_path: Path) -> None:
-    """Replay window, pool, optimizer and callbacks' states included; numpy values or enums would not."""
+    """Fails if a checkpoint holds anything that safe loading refuses, such as numpy values or enums."""
     found = torch.load(checkpoint_path, weights_only=True)
     assert found["epoch"] == 1
     assert found["optimizer_states"][0]["state"]
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_named(damage: Damage, checkpoint_path: Path, tmp_path
 @given(data=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_refused_in_words(data: bytes, tmp_path: Path) -> None:
-    """What the unpickler raises on its way through them is of many kinds."""
+    """Fails if an error of the unpickler comes through: it raises many kinds."""
     path = tmp_path / "any.ckpt"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"^ckpt_path: .*any\.ckpt"):
@@ -93,7 +93,7 @@ def test_any_bytes_are_refused_in_words(data: bytes, tmp_path: Path) -> None:
 @given(place=st.integers(0, 3999), byte=st.integers(0, 255))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_changed_header_is_refused_or_harmless(place: int, byte: int, checkpoint_path: Path, tmp_path: Path) -> None:
-    """One byte among the names and the pickle at the file's beginning: never an error of another kind."""
+    """Fails if a byte changed in the file's beginning, with its names and its pickle, raises another kind of error."""
     whole = bytearray(checkpoint_path.read_bytes())
     whole[place] = byte
     path = tmp_path / "changed.ckpt"
@@ -106,7 +106,7 @@ def test_a_changed_header_is_refused_or_harmless(place: int, byte: int, checkpoi
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal bit for bit, whatever is nested."""
+    """Returns whether two values are equal bit for bit, however they are nested."""
     if isinstance(one, torch.Tensor):
         return one.dtype == other.dtype and torch.equal(one, other)
     if isinstance(one, dict):
@@ -121,7 +121,7 @@ def same(one: Any, other: Any) -> bool:
 def test_a_flipped_bit_anywhere_is_refused_or_changes_nothing(
     where: float, bit: int, checkpoint_path: Path, tmp_path: Path
 ) -> None:
-    """An agent that plays otherwise, or a run that goes on from other moments or positions, because of a bad disk."""
+    """Fails if a bad disk could change an agent's play, or the moments or positions from which a run goes on."""
     whole = bytearray(checkpoint_path.read_bytes())
     whole[int(where * len(whole))] ^= 1 << bit
     path = tmp_path / "flipped.ckpt"
@@ -170,7 +170,7 @@ def test_a_fitting_checkpoint_is_taken(checkpoint: dict[str, Any], make_network:
 
 
 class Unlike(PolicyValueNetwork):
-    """A network of another class."""
+    """Is a network of another class."""
 
 
 @pytest.mark.parametrize(
@@ -224,11 +224,22 @@ def test_a_foreign_checkpoint_is_refused(checkpoint: dict[str, Any], make_networ
 
 
 def test_a_class_is_built_only_if_it_is_known(checkpoint: dict[str, Any]) -> None:
-    """A file must not make modules be imported, nor other classes be called."""
+    """Fails if a file can import modules or call classes that are not known."""
     for class_path in ("no.such.module.Network", "os.system", "lit_trainer.networks.nn", "subprocess.Popen"):
         checkpoint[ENTRY]["network"]["class_path"] = class_path
         with pytest.raises(ValueError, match=class_path):
             _ = Checkpoint(checkpoint, "some.ckpt").network
+
+
+def test_what_must_be_imported_first_is_said(checkpoint: dict[str, Any]) -> None:
+    """A whole file that is called damaged, because nobody has registered its game."""
+    network = checkpoint[ENTRY]["network"]
+    network["init_args"]["game"] = "chess"
+    with pytest.raises(ValueError, match=r"is of the game 'chess', which is not registered; .*--import PACKAGE"):
+        _ = Checkpoint(checkpoint).network
+    network["class_path"] = "my_package.nets.Net"
+    with pytest.raises(ValueError, match=r"holds a my_package\.nets\.Net, .*--import my_package\.nets"):
+        _ = Checkpoint(checkpoint).network
 
 
 def test_a_network_is_built_with_its_weights(
@@ -292,7 +303,7 @@ def test_it_says_what_the_run_was(first_run: tuple[Any, Path]) -> None:
 
 
 def test_what_a_file_lacks_is_nothing_and_no_error() -> None:
-    """Weights that another program wrote."""
+    """Fails if weights that another program wrote are refused for what they lack."""
     bare = Checkpoint({"state_dict": {"network.w": torch.zeros(2), "other": torch.zeros(1)}}, "bare.ckpt")
     assert bare.weights.keys() == {"w"}
     assert (bare.pool, bare.windows, bare.rates, bare.steps, bare.callbacks) == (None, [], [], None, {})

@@ -48,7 +48,7 @@ def test_a_save_that_fails_midway_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk."""
+    """Fails if a full disk costs the old file. A limit on the size of files stands for the disk."""
     resource = pytest.importorskip("resource")
     signal = pytest.importorskip("signal")
     path = tmp_path / "last.ckpt"
@@ -72,7 +72,7 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="folders cannot be synced")
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A power cut after the renaming, which then leaves an empty file in the place of the old one."""
+    """Fails if a power cut after the renaming leaves an empty file in place of the old one."""
     done: list[str] = []
     fsync, replace = os.fsync, os.replace
 

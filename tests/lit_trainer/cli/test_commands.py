@@ -6,6 +6,7 @@ import importlib
 import inspect
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 
@@ -51,14 +52,14 @@ GIVEN: list[tuple[str, list[str], int]] = []
 
 
 class Here:
-    """Stands for this module, which the tests' runner imports under a name of its own."""
+    """Stands for this module, which pytest imports under another name."""
 
     trial = staticmethod(trial)
 
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more command, in this module."""
+    """Registers one more command, of this module."""
     monkeypatch.setattr(commands, "COMMANDS", {"trial": "here"})
     monkeypatch.setattr(commands, "find_spec", lambda name: ModuleSpec(name, None, origin=__file__))
     monkeypatch.setitem(sys.modules, "here", Here)
@@ -93,3 +94,32 @@ def test_a_refused_argument_ends_in_one_line(
     error = capsys.readouterr().err
     assert stopped.value.code == 2 and said in error and "Traceback" not in error
     assert GIVEN == []
+
+
+def test_a_package_is_imported_before_a_command_runs(
+    registered: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A network or a game of the user's own that no command can be told of."""
+    monkeypatch.setattr("lit_trainer.utils.packages._named", ())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "of_a_command.py").write_text("")
+    run_command("trial", ["a.ckpt", "--names", "b", "--import=of_a_command"])
+    assert "of_a_command" in sys.modules and len(GIVEN) == 1
+    with pytest.raises(SystemExit):
+        run_command("trial", ["a.ckpt", "--names", "b", "--import=[of_a_command, no_such_package]"])
+    assert "error: import: 'no_such_package' cannot be imported" in capsys.readouterr().err
+    assert len(GIVEN) == 1
+
+
+def test_an_error_of_the_system_names_the_file(
+    registered: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its number in place of words."""
+
+    def fail(path: str, /, names: list[str]) -> None:
+        Path(path).read_text()
+
+    monkeypatch.setattr(Here, "trial", staticmethod(fail))
+    with pytest.raises(SystemExit):
+        run_command("trial", ["none.txt", "--names", "b"])
+    assert capsys.readouterr().err.endswith("error: none.txt: No such file or directory\n")

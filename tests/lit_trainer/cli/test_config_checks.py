@@ -13,7 +13,7 @@ from lit_trainer.cli.config_checks import GROUPS, HIGHEST, LARGEST, LARGEST_SEED
 
 
 def nested(key: str, value: Any) -> Namespace:
-    """Settings of which one is given, by its dotted key."""
+    """Returns settings of which one is given, by its dotted key."""
     for name in reversed(key.split(".")):
         value = Namespace(**{name: value})
     return value

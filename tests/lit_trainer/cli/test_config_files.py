@@ -57,7 +57,7 @@ WRONG_SETTINGS: dict[str, tuple[bytes, str]] = {
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In a folder of its own, where nothing may be written; and what does not end, ends."""
+    """Runs each test in an empty folder, where nothing may be written, and ends what does not end."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "latin.yaml").write_bytes("# a é\n".encode("latin-1"))
     (tmp_path / "twice.yaml").write_text("threads: 1\nthreads: 2\n")

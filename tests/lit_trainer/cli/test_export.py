@@ -27,7 +27,7 @@ SHIPPED = ROOT / "checkpoints" / "iter600.ckpt"
 
 
 def positions(game: str = "beasty_bar") -> np.ndarray:
-    """Observations of all turns of games between built-in opponents, float32 [m, OBSERVATION_SIZE]."""
+    """Returns observations of all turns of games between built-in opponents, float32 [m, OBSERVATION_SIZE]."""
     batch = GameBatch(12, 7, game=game)
     observations = []
     while not batch.is_terminal.all():
@@ -51,7 +51,7 @@ def by_onnx(graph: bytes, observations: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def drawn(network: PolicyValueNetwork) -> PolicyValueNetwork:
-    """The network with no weight left at zero, which would hide what is connected to it."""
+    """Returns the network with no weight at zero, which would hide what is connected to it."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -131,7 +131,7 @@ def test_networks_without_a_graph_are_refused() -> None:
 
 
 def test_a_graph_that_computes_something_else_is_refused() -> None:
-    """The check of what is about to be written, which nobody would see fail."""
+    """Fails if the check of a graph, which runs before it is written, accepts one that computes something else."""
     network = drawn(ResidualMLP(width=8, blocks=1))
     other = copy.deepcopy(network)
     graph = network_as_onnx(network, {})
@@ -150,7 +150,7 @@ def test_a_graph_that_computes_something_else_is_refused() -> None:
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
-    """The one line that the command ends in."""
+    """Returns the one line that the command ends in."""
     with pytest.raises(SystemExit) as stopped:
         run("export", *flags)
     assert stopped.value.code == 2

@@ -15,7 +15,7 @@ from lit_trainer.checkpoints.reader import Checkpoint
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal in which nothing is wrapped."""
+    """Provides a terminal in which nothing is wrapped."""
     monkeypatch.setenv("COLUMNS", "250")
 
 
@@ -59,7 +59,7 @@ def with_a_strange_window(path: Path) -> None:
 
 
 def nothing(path: Path) -> None:
-    """There is no file."""
+    """Makes no file."""
 
 
 @pytest.mark.parametrize(

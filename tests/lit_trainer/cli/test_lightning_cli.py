@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,34 @@ def test_a_run_without_a_logger_overwrites_nothing(tmp_path: Path) -> None:
     written = {path.name for path in Path("runs/quickstart/version_0").iterdir()}
     assert written == {"checkpoints", "config.yaml", "learning_curve.png"}
     assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "learning_curve.png", "runs"}
+
+
+NETWORK = """
+import os
+from pathlib import Path
+from lit_trainer import ResidualMLP
+
+class Net(ResidualMLP):
+    pass
+
+Path(f"imported-{os.getpid()}").touch()
+"""
+
+
+@pytest.mark.slow
+def test_a_named_package_is_imported_in_workers_and_when_resuming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A game that is known where the run is started, and not where its games are played or when it goes on."""
+    monkeypatch.setattr("lit_trainer.utils.packages._named", ())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "named_by_flag.py").write_text(NETWORK)
+    run("fit", *config("quickstart.yaml"), *TINY, *BRIEF, "--import=named_by_flag", "--data.workers.count=1")
+    assert len(list(tmp_path.glob("imported-*"))) == 2, "the trainer and its worker"
+    folder = Path("runs/quickstart/version_0")
+    assert yaml.safe_load((folder / "config.yaml").read_text())["import"] == "named_by_flag"
+    del sys.modules["named_by_flag"]
+    run(
+        "fit", f"--config={folder}/config.yaml", "--trainer.max_epochs=2", f"--ckpt_path={folder}/checkpoints/last.ckpt"
+    )
+    assert "named_by_flag" in sys.modules

@@ -18,7 +18,7 @@ from lit_trainer.cli.run_folders import FolderError, RunFolders, RunTrainer, nam
 
 
 def started(folder: Path, **options: Any) -> tuple[Trainer, RunFolders]:
-    """A run that knows its number and has made no folder yet."""
+    """Returns a run that knows its number and has made no folder yet."""
     loggers = [TensorBoardLogger(folder, "a", **options), CSVLogger(folder, "a", **options)]
     trainer = RunTrainer(accelerator="cpu", logger=loggers, default_root_dir=folder, enable_checkpointing=False)
     return trainer, RunFolders(trainer)

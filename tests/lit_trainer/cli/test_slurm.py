@@ -46,7 +46,7 @@ def test_the_job_is_named_by_its_environment(
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder, with a `scontrol` on the path that writes down what it is told."""
+    """Returns the current folder, with a `scontrol` on the path that logs its arguments."""
     monkeypatch.setenv("PATH", slurm(tmp_path)["PATH"])
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGUSR1)

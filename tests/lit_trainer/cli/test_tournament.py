@@ -34,7 +34,7 @@ def said(out: Path) -> dict[str, Any]:
 
 
 def results(record: dict[str, Any]) -> dict[tuple[str, str], Any]:
-    """What was played, by the players' identities, from the side of the one that comes first by them."""
+    """Returns the results by pair of identities, each from the side of the first one."""
     found = {}
     for pairing in record["pairings"]:
         names = tuple(record["agents"][pairing[side]]["identity"] for side in ("a", "b"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,31 @@ def test_a_test_s_progress_is_over_all_its_matches(make_network: Make, tmp_path:
         assert set(data.move_times) == {"sims:0", "sims:2"}
 
 
+def test_a_test_counts_its_own_games_and_times_its_own_players(make_network: Make, tmp_path: Path) -> None:
+    """A second test whose bar is full at its beginning, or that reports players of the first one."""
+    told: list[float] = []
+    data, module = small(), AlphaZeroModule(make_network())
+    data.on_progress.append(lambda games, total: told.append(games))
+    quiet(tmp_path).test(module, data, verbose=False)
+    told.clear()
+    data.test = replace(data.test, simulations=(0,))
+    quiet(tmp_path).test(module, data, verbose=False)
+    assert told[0] <= data.test.games and told[-1] == 2 * data.test.games
+    assert set(data.move_times) == {"sims:0"}
+
+
+def test_a_second_run_plays_with_its_own_network(make_network: Make, tmp_path: Path) -> None:
+    """A generator that outlives its run goes on with the network of that run."""
+    alone = {"opponent_pool": None, "evaluation": EvaluationSettings(["random"])}
+    data = fitted(small(**alone), make_network(1), tmp_path)
+    before = len(data.window)
+    fitted(data, make_network(2), tmp_path)
+    expected = fitted(small(**alone), make_network(2), tmp_path).window.state_dict()
+    found = data.window.state_dict()
+    for name in ("states", "values"):
+        assert torch.equal(found[name][before:], expected[name]), name
+
+
 # ---------------------------------------------------------------------- checkpoints
 
 
@@ -161,7 +187,7 @@ def test_pool_and_window_come_back(make_network: Make, tmp_path: Path) -> None:
 def test_a_window_that_is_not_saved_is_told_at_the_resume(
     make_network: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A checkpoint that grows by a window nobody wants, or a run that learns from nothing without a word."""
+    """Fails if a checkpoint holds a window although it should not, or a resume does not say that it is missing."""
     data = fitted(small(replay=ReplaySettings(positions=500, save=False)), make_network(), tmp_path)
     state = data.state_dict()
     assert list(state) == ["opponent_pool"]

@@ -15,7 +15,7 @@ from lit_trainer.learning.replay import ReplayWindow
 
 
 def window(count: int, owner: int, added: int | None = None) -> dict[str, Any]:
-    """A saved window whose rows say whose they are, and how many newer ones there are."""
+    """Returns a saved window whose rows name their process and the number of newer rows."""
     state = ReplayWindow(1).state_dict()
     size, actions = state["states"].shape[1], state["policies"].shape[1]
     states = torch.zeros((count, size), dtype=torch.uint8)
@@ -65,7 +65,7 @@ def _gather(rank: int, world: int, folder: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_windows_of_three_processes_arrive_on_the_first(tmp_path: Path) -> None:
-    """Lengths that differ, one of none; odd lengths; more than one piece; a saved view that drags all bytes along."""
+    """Fails if lengths that differ, are odd or zero, or need several pieces break a window, or waste bytes."""
     mp.start_processes(_gather, (3, str(tmp_path)), nprocs=3, start_method="spawn")
     gathered = [torch.load(tmp_path / f"gathered{rank}.pt", weights_only=True) for rank in range(3)]
     assert gathered[1] is None and gathered[2] is None

@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from support.pool_tools import First
 
-from lit_trainer import ResidualMLP
+from lit_trainer import OpponentPool, ResidualMLP
 from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, shared_games
 from lit_trainer.measuring.matches import Match
 from lit_trainer.players.roster import Roster
@@ -62,10 +63,24 @@ def test_processes_share_a_test_and_the_first_one_times_it(make_network: Make) -
 
 
 def test_a_test_plays_other_deals_than_validation(make_network: Make) -> None:
-    """Deals by which a checkpoint may have been chosen would flatter it."""
+    """Fails if a test plays the deals of validation, by which the checkpoint may have been chosen."""
     network, match = make_network(), Match(0, "online")
     validation = matches().play(network, match, 40, ALONE)
     assert (validation[1] != matches().play(network, match, 40, ALONE, purpose="test")[1]).any()
+
+
+class AlsoFirst(First):
+    """Plays as `First` does, under another name."""
+
+
+def test_each_opponent_meets_deals_of_its_own(make_network: Make) -> None:
+    """The same luck with the cards against everybody, which no mean over opponents would even out."""
+    roster = OpponentPool(["one", "two"], agents={"one": First(), "two": AlsoFirst()}).roster
+    found = [
+        EvaluationMatches("beasty_bar", roster, 42).play(make_network(), Match(0, name), 40, ALONE)
+        for name in ("one", "two", "one")
+    ]
+    assert (found[0].keys == found[2].keys).all() and not (found[0].keys == found[1].keys).any()
 
 
 def test_the_seed_deals(make_network: Make) -> None:

@@ -16,7 +16,7 @@ A = 33
 
 
 def random_batch(seed: int, rows: int = 6, scale: float = 3.0) -> dict[str, torch.Tensor]:
-    """Logits, values and targets; every row has from 1 to 15 legal actions."""
+    """Returns logits, values and targets. Each row has from 1 to 15 legal actions."""
     rng = np.random.default_rng(seed)
     legal = np.zeros((rows, A), bool)
     target = np.zeros((rows, A))
@@ -34,7 +34,7 @@ def random_batch(seed: int, rows: int = 6, scale: float = 3.0) -> dict[str, torc
 
 
 def policy_of(logits: torch.Tensor, legal: torch.Tensor) -> list[dict[int, float]]:
-    """Each row's probabilities over its legal actions, by plain arithmetic."""
+    """Returns each row's probabilities over its legal actions, by plain arithmetic."""
     rows = []
     for row in range(len(logits)):
         actions = torch.nonzero(legal[row]).flatten().tolist()
@@ -86,7 +86,7 @@ def test_gradient_is_the_policy_less_its_target() -> None:
 @given(st.integers(0, 10**6))
 @settings(max_examples=20, deadline=None)
 def test_illegal_logits_and_a_common_shift_do_not_matter(seed: int) -> None:
-    """Mass that leaks to illegal actions would be learned as if it were a move."""
+    """Fails if probability of illegal actions is learned as if they were moves."""
     batch = random_batch(seed)
     expected = alphazero_loss(**batch, entropy_coef=0.3)
     shift = torch.arange(6)[:, None] * 7.0 - 20.0
@@ -100,7 +100,7 @@ def test_illegal_logits_and_a_common_shift_do_not_matter(seed: int) -> None:
 
 
 def test_rows_without_a_target_teach_the_value_alone() -> None:
-    """Moves played without search have no policy target: they must not dilute the others' term."""
+    """Fails if moves without search, which have no policy target, dilute the policy's term."""
     batch = random_batch(3, rows=8)
     searched = {key: value[:5] for key, value in batch.items()}
     batch["policy_target"][5:] = 0.0
@@ -116,7 +116,7 @@ def test_rows_without_a_target_teach_the_value_alone() -> None:
 
 
 def test_entropy_bonus_raises_entropy() -> None:
-    """A turned sign would sharpen the policy the more, the larger the coefficient."""
+    """Fails if the bonus has the wrong sign, and so sharpens the policy."""
     batch = random_batch(4)
     logits = batch["logits"].requires_grad_()
     before = policy_entropy(masked_log_softmax(logits, batch["legal_mask"]), batch["legal_mask"]).mean()
@@ -128,7 +128,7 @@ def test_entropy_bonus_raises_entropy() -> None:
 
 
 def test_the_best_policy_is_the_target() -> None:
-    """Gibbs: no logits cost less than the target's own logarithms."""
+    """Fails if any logits cost less than the target's own logarithms (Gibbs' inequality)."""
     batch = random_batch(5)
     best = dict(batch, logits=batch["policy_target"].clamp(min=1e-300).log())
     least = float(alphazero_loss(**best, value_coef=0.0).total)
@@ -152,7 +152,7 @@ def test_large_logits_stay_finite(dtype: torch.dtype, scale: float) -> None:
 
 
 def test_half_precision_logits_keep_finite_gradients() -> None:
-    """The most negative half less the row's maximum is minus infinity, and zero times it is not a number."""
+    """Fails if masked logits overflow in half precision: zero times minus infinity is not a number."""
     batch = {key: value if key == "legal_mask" else value.half() for key, value in random_batch(6, scale=20.0).items()}
     batch["logits"].requires_grad_()
     loss = alphazero_loss(**batch, entropy_coef=0.04)

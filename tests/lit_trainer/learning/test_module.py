@@ -25,7 +25,7 @@ Make = Callable[..., ResidualMLP]
 
 
 class Batches(IterableDataset[dict[str, Any]]):
-    """Somebody's own matches, e.g. against players of another program."""
+    """Yields a user's own matches, for example against players of another program."""
 
     def __init__(self, *batches: dict[str, Any]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ OTHER = {"opponent": "stock", "outcome": torch.tensor([1, 1]), "margin": torch.t
 
 @pytest.mark.parametrize("loaders", [[loader(OWN)], [loader(OTHER), loader(OWN)], [loader(OTHER, OWN, OTHER)]])
 def test_own_validation_loaders_need_no_data_module(loaders: list[Any], make_network: Make, tmp_path: Path) -> None:
-    """Fewer or more loaders than opponents, in any order: batches say whom they are of."""
+    """Fails if results depend on the loaders' number or order, and not on the opponent that a batch names."""
     module = AlphaZeroModule(make_network())
     trainer = trainer_in(tmp_path)
     trainer.validate(module, loaders, verbose=False)
@@ -69,7 +69,7 @@ def test_own_validation_loaders_need_no_data_module(loaders: list[Any], make_net
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_own_loaders_beside_the_data_module_of_this_project(count: int, make_network: Make, tmp_path: Path) -> None:
-    """Fewer and more loaders than `evaluation.opponents` names."""
+    """Fails if there have to be as many loaders as `evaluation.opponents` names."""
 
     class Data(SelfPlayDataModule):
         def val_dataloader(self) -> list[DataLoader[Any]]:
@@ -101,6 +101,18 @@ def test_the_data_module_s_batches_say_what_they_are_of(make_network: Make, tmp_
     batch = next(iter(data.test_dataloader()[1]))
     assert (batch["opponent"], batch["simulations"]) == ("queue", 0)
     assert (batch["outcome"].dtype, batch["margin"].dtype) == (torch.int8, torch.int32)
+
+
+def test_a_test_s_short_names_are_of_its_first_number_of_simulations(make_network: Make, tmp_path: Path) -> None:
+    """A strength with search that is logged as the policy's; and the next test's results are its own alone."""
+    won, lost = torch.tensor([1, 1]), torch.tensor([-1, -1])
+    module, trainer = AlphaZeroModule(make_network()), trainer_in(tmp_path)
+    matches = [{"opponent": "gnu", "outcome": won, "simulations": 8}, {"opponent": "gnu", "outcome": lost}]
+    trainer.test(module, loader(*matches), verbose=False)
+    logged = {name: float(value) for name, value in trainer.callback_metrics.items() if "win_rate/gnu" in name}
+    assert logged == {"test/win_rate/gnu": 1.0, "test/sims_8/win_rate/gnu": 1.0, "test/sims_0/win_rate/gnu": 0.0}
+    trainer.test(module, loader({"opponent": "stock", "outcome": won, "simulations": 3}), verbose=False)
+    assert {number: list(results) for number, results in module.measurement.items()} == {3: ["stock"]}
 
 
 def test_a_batch_without_a_name_is_refused(make_network: Make, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ A = len(ACTIONS)
 
 
 def distinct(n: int = 400, seed: int = 1) -> GeneratedGames:
-    """Real positions that all look different to the player to move, with arbitrary targets and outcomes."""
+    """Returns real positions that all look different to the mover, with arbitrary targets and outcomes."""
     batch = GameBatch(n, seed)
     target = np.arange(n) % 23
     while (going := batch.ply < target).any():
@@ -45,7 +45,7 @@ def part(low: int, high: int, games: GeneratedGames = GAMES) -> GeneratedGames:
 
 
 def held(window: ReplayWindow) -> list[bytes]:
-    """The window's positions, oldest first."""
+    """Returns the window's positions, oldest first."""
     return [row.tobytes() for row in window.state_dict()["states"].numpy()]
 
 
@@ -100,7 +100,7 @@ def test_a_sample_is_of_its_generator() -> None:
 
 
 def test_samples_are_the_positions_as_they_were_played(scrambled: Any) -> None:
-    """Encoding at sampling time must show what the network saw at play time, with that game's outcome."""
+    """Fails if a sampled position is not what the network saw in the game, or has another game's outcome."""
     learner = NetworkPlayer(scrambled, simulations=0, temperature=1.0, seed=2)
     opponents = [OpponentGames("self_play", 10, None), OpponentGames("random", 10, BuiltinPlayer("random", 4))]
     games = generate_games_batched_by_opponent(learner, opponents, game="beasty_bar", seed=3)
@@ -166,7 +166,7 @@ def test_800_000_positions_take_at_most_120_mb() -> None:
 
 
 def saved(window: ReplayWindow, tmp_path: Any) -> dict[str, Any]:
-    """The window's state through a real file, as a checkpoint holds it."""
+    """Returns the window's state from a real file, as a checkpoint holds it."""
     torch.save(window.state_dict(), tmp_path / "window.pt")
     state: dict[str, Any] = torch.load(tmp_path / "window.pt", weights_only=True)
     return state
@@ -192,7 +192,7 @@ def test_a_loaded_window_behaves_as_the_saved_one(added: list[int], tmp_path: An
 @pytest.mark.parametrize("capacity", [1, 40, 99, 100, 101, 300])
 @pytest.mark.parametrize("positions", [0, 30, 100, 260])
 def test_a_window_of_another_size_shows_only_what_was_saved(capacity: int, positions: int, tmp_path: Any) -> None:
-    """Rows never written would be sampled as positions of no game."""
+    """Fails if rows that were never written are sampled as positions."""
     window = ReplayWindow(100)
     for low in range(0, positions, 90):
         window.add(part(low, min(low + 90, positions)))

@@ -22,7 +22,7 @@ MakeScheduler = Callable[[Optimizer], LRScheduler] | None
 
 
 class Made:
-    """An optimizer and its scheduler over a small model, always from the same start."""
+    """Holds an optimizer and its scheduler over a small model, always from the same start."""
 
     def __init__(self, optimizer: MakeOptimizer, scheduler: MakeScheduler = None) -> None:
         torch.manual_seed(0)
@@ -49,7 +49,7 @@ class Made:
         )
 
     def load(self, checkpoint: dict[str, Any]) -> None:
-        """In Lightning's order: weights, optimizer, scheduler."""
+        """Loads in Lightning's order: weights, optimizer, scheduler."""
         self.model.load_state_dict(checkpoint["state_dict"])
         self.optimizer.load_state_dict(checkpoint["optimizer_states"][0])
         if self.scheduler:
@@ -71,7 +71,7 @@ def new_configuration(optimizer: MakeOptimizer, scheduler: MakeScheduler = None)
 def resumed(
     first: tuple[MakeOptimizer, MakeScheduler], second: tuple[MakeOptimizer, MakeScheduler], steps: int = 7
 ) -> tuple[Made, Made]:
-    """A run of so many steps, and its continuation under a configuration that may differ."""
+    """Makes a run of some steps, and continues it under a configuration that may differ."""
     run = Made(*first)
     run.learn(steps)
     checkpoint = run.save()
@@ -115,7 +115,7 @@ def test_the_same_configuration_goes_on_exactly(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_configuration_survives_its_checkpoint(kind: str, tmp_path: Path) -> None:
-    """It must still be equal after a file, or every resume would count as a change."""
+    """Fails if settings differ after a file, so that every resume counts as a change."""
     found = new_configuration(*KINDS[kind])
     torch.save(found, tmp_path / "c.pt")
     assert torch.load(tmp_path / "c.pt", weights_only=True) == found == new_configuration(*KINDS[kind])
@@ -134,7 +134,7 @@ def test_another_rate_wins_and_moments_are_kept() -> None:
 
 
 def test_another_rate_under_a_schedule_starts_the_schedule_anew() -> None:
-    """The saved schedule would set its own rate again at the next step."""
+    """Fails if the saved schedule sets its old rate again at the next step."""
     run, again = resumed((ADAMW, COSINE), (partial(AdamW, lr=2e-3), COSINE))
     assert again.rate == 2e-3
     reference = Made(partial(AdamW, lr=2e-3), COSINE)
@@ -193,7 +193,7 @@ def test_without_optimizer_states_there_is_nothing_to_change() -> None:
 
 @pytest.fixture(scope="module")
 def straight(run_for: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """A run of two iterations with a schedule, and its checkpoint."""
+    """Returns a run of two iterations with a schedule, and its checkpoint."""
     folder = tmp_path_factory.mktemp("straight")
     run = run_for(folder, 2, optimizer=ADAMW, lr_scheduler=COSINE)
     run.trainer.save_checkpoint(folder / "iter2.ckpt")

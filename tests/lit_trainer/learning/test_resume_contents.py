@@ -24,7 +24,7 @@ def checkpoint(checkpoint_path: Path) -> Contents:
 
 
 def put(*keys: Any) -> Callable[[Contents], None]:
-    """Sets what stands at a path of keys to the last of them."""
+    """Sets the value at a path of keys to the last argument."""
     *path, last, value = keys
 
     def change(checkpoint: Contents) -> None:
@@ -49,7 +49,7 @@ def without(*keys: Any) -> Callable[[Contents], None]:
 
 
 def weights_alone(checkpoint: Contents) -> None:
-    """As Lightning's `save_weights_only` writes it."""
+    """Removes what Lightning's `save_weights_only` leaves out."""
     for key in ("callbacks", "optimizer_states", "lr_schedulers"):
         del checkpoint[key]
 

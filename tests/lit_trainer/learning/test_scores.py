@@ -47,7 +47,7 @@ def test_simulations_tell_matches_apart() -> None:
 
 
 def test_outcomes_alone_are_scored_game_by_game() -> None:
-    """Somebody's own loader, whose games are not paired and have no points."""
+    """Fails if games from a user's own loader, which are not paired and have no points, are not scored."""
     scores = MatchScores()
     scores.update(batch("mine", [1, 0, -1]))
     result = scores.results(CPU)[Match(0, "mine")]
@@ -89,7 +89,7 @@ def _meet(rank: int, folder: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_processes_that_met_different_opponents_agree(tmp_path: Path) -> None:
-    """A process without a metric would leave the others waiting for ever, or add to another opponent's."""
+    """Fails if a process that never met an opponent makes the others wait, or adds to another opponent's result."""
     mp.start_processes(_meet, (str(tmp_path),), nprocs=2, start_method="spawn")
     first, second = (torch.load(tmp_path / str(rank), weights_only=True) for rank in range(2))
     assert first == second == [(0, "a", 2, 2), (0, "b", 2, 4), (0, "c", 1, 1)]

@@ -23,7 +23,7 @@ def generated(scrambled: Any, simulations: int, seed: int = 3) -> GeneratedGames
 
 
 def test_they_are_those_of_the_search_and_exact_where_solved(scrambled: Any) -> None:
-    """Another slot's value, the other player's sign, or the outcome in the value's place."""
+    """Fails if a position gets another slot's value, the opponent's sign, or the outcome in place of the value."""
     games = generated(scrambled, 8)
     assert games.values is not None
     batch = GameBatch.from_packed(games.states)

@@ -36,7 +36,7 @@ def test_whole_numbers_have_bounds(group: type[Any], field: str, lowest: int, hi
 
 @pytest.mark.parametrize("group", [EvaluationSettings, TestSettings])
 def test_games_are_even(group: type[Any]) -> None:
-    """Else one deal would be played from one seat alone."""
+    """Fails if an odd number of games is taken: one deal would be played from one seat only."""
     expected = rf"^{group.group}\.games: 7 given, expected an even number \(each deal is played from two seats\)$"
     with pytest.raises(ValueError, match=expected):
         group(games=7)
@@ -104,7 +104,7 @@ def test_nothing_can_be_changed_unchecked() -> None:
     ],
 )
 def test_opponents_that_are_not_given(pool: list[str], evaluated: Any, tested: Any, expected: Any) -> None:
-    """Validation has the pool's or the game's, and the test those of validation."""
+    """Fails if validation has other opponents than the pool's or the game's, or the test others than validation."""
     opponents = OpponentPool(pool)
     roster = opponents.roster.copy()
     groups = EvaluationSettings(evaluated, simulations=3), TestSettings(tested, games=4)
@@ -148,7 +148,7 @@ def test_workers_need_a_posix_system(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_help_of_each_field_is_in_the_class_s_docstring() -> None:
-    """--help shows it from there."""
+    """Fails if a field has no help text: `--help` shows it from the docstring."""
     for group in (EvaluationSettings, TestSettings, ReplaySettings):
         for field in dataclasses.fields(group):
             assert f"\n        {field.name}: " in (group.__doc__ or ""), (group, field.name)

@@ -32,12 +32,12 @@ def quiet(**options: Any) -> Trainer:
 
 
 def asked(stop: CommonStop) -> list[Callable[[], object]]:
-    """Every way in which a run asks whether to end."""
+    """Returns every way in which a run asks whether to end."""
     return [stop.heed, stop.agree, lambda: stop.agree(patiently=True), lambda: stop.together(lambda: 1)]
 
 
 def test_without_a_signal_nothing_ends() -> None:
-    """A data module that is used without a trainer asks, too."""
+    """Fails if asking needs a trainer: a data module can be used without one."""
     stop = CommonStop()
     stop.listen()
     for ask in asked(stop):
@@ -47,7 +47,7 @@ def test_without_a_signal_nothing_ends() -> None:
 
 
 def test_one_process_ends_where_it_asks(tmp_path: Path) -> None:
-    """A signal that Lightning's handler notes and self-play does not, so that its games are played to the end."""
+    """Fails if self-play does not see a signal that Lightning's handler noted, and plays on to the end."""
     stop = CommonStop()
     met: list[int] = []
 
@@ -69,6 +69,42 @@ def test_one_process_ends_where_it_asks(tmp_path: Path) -> None:
     assert met == [0, 1]
     stop.attach(quiet())
     stop.heed()  # another run was not told
+
+
+def test_a_run_does_not_end_by_the_signal_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With several processes the flag is ours, and outlives the trainer that was told."""
+    stop, before = CommonStop(), signal.getsignal(signal.SIGTERM)
+    passed_on: list[int] = []
+    try:
+        signal.signal(signal.SIGTERM, lambda number, _: passed_on.append(number))
+        monkeypatch.setattr(dist, "is_initialized", lambda: True)
+        stop.attach(quiet(strategy="ddp", devices=2))
+        stop.listen()
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(SIGTERMException):
+            stop.heed()
+        assert passed_on == [signal.SIGTERM]
+        stop.attach(quiet(strategy="ddp", devices=2))
+        stop.heed()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_part_that_ends_early_is_agreed_upon_too() -> None:
+    """The other processes wait for this one's answer, whichever way its part went."""
+    agreed: list[bool] = []
+
+    class Noted(CommonStop):
+        def agree(self, patiently: bool = False) -> None:
+            agreed.append(patiently)
+
+    def told() -> None:
+        raise SIGTERMException
+
+    assert Noted().together(lambda: 7) == 7
+    with pytest.raises(SIGTERMException):
+        Noted().together(told)
+    assert agreed == [True, True]
 
 
 def test_one_process_keeps_its_trainer_s_handler() -> None:
@@ -107,7 +143,7 @@ def _one_of_two(rank: int, folder: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_processes_end_together(tmp_path: Path) -> None:
-    """One that was told leaves the other waiting for ever; or the other one's finished part is cut short."""
+    """Fails if a process that was told leaves the other waiting, or cuts its part short."""
     mp.start_processes(_one_of_two, (str(tmp_path),), nprocs=2, start_method="spawn")
     first, second = (torch.load(tmp_path / str(rank), weights_only=True) for rank in range(2))
     assert first == ["together 0", "worked", "ended", "ended"]

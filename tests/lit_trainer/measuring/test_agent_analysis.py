@@ -27,7 +27,7 @@ from sim_core.beasty_bar.rules import LETTERS
 
 @pytest.mark.parametrize("simulations", [0, 4])
 def test_a_game_plays_every_animal_once(simulations: int) -> None:
-    """A mover, a hand or an animal of another row: the counts would not come out."""
+    """Fails if a mover, a hand or an animal is of another row, because then the counts do not add up."""
     evaluator = make_evaluator(ResidualMLP(width=16, blocks=1).eval(), "torch")
     player = NetworkPlayer(evaluator, simulations=simulations, temperature=0.0, seed=1)
     found = think(player, games=20, seed=3)
@@ -47,7 +47,7 @@ def test_a_game_plays_every_animal_once(simulations: int) -> None:
 
 
 def test_the_worth_of_holding_is_found_again() -> None:
-    """Values made of known worths give them back, less their mean."""
+    """Fails if the fit does not find the worths that the values were made of."""
     generator = np.random.default_rng(1)
     worth = generator.normal(size=12)
     hands = np.zeros((6000, 12), dtype=bool)
@@ -70,7 +70,7 @@ def test_games_without_animals_are_refused() -> None:
 
 
 def test_annotated_games_are_games(checkpoint_path: Path) -> None:
-    """A position, an action or a seat of another turn: the record would not play through."""
+    """Fails if a position, an action or a seat is of another turn, because then the record cannot be replayed."""
     judge = load_agent(checkpoint_path, simulations=4)._player
     turns = annotated_game([judge, BuiltinPlayer("random", 1)], ["agent", "random"], judge, seed=5)
     state = State.parse(turns[0]["position"])
@@ -85,7 +85,7 @@ def test_annotated_games_are_games(checkpoint_path: Path) -> None:
 
 
 def test_the_errors_of_each_stage_are_those_of_its_positions() -> None:
-    """A network that is sure of the wrong side late in the game, and a search that is always right."""
+    """Fails if errors are of another stage, or the network's are taken for the search's."""
     plies = np.array([0, 5, 6, 11, 12, 15, 20])
     outcomes = np.array([1, -1, 1, -1, 1, 1, -1], dtype=np.int8)
     network = np.array([1, -1, 1, -1, -1, -1, -1], dtype=np.float32)

@@ -9,7 +9,7 @@ from lit_trainer.measuring.calibration import calibration
 
 
 def test_the_calibration_error_weighs_bins_by_their_positions() -> None:
-    """Three right at 0.5 (gap 0), one wrong at -0.5 (gap 0.5 + 1): an unweighted mean would be 0.75."""
+    """Fails if bins count equally: three right at 0.5 (gap 0) and one wrong at -0.5 (gap 1.5) would give 0.75."""
     values = np.float32([0.5, 0.5, 0.5, 0.5, -0.5])
     outcomes = np.int8([1, 1, 1, -1, 1])
     bins = calibration(values, outcomes, bins=4)
@@ -29,6 +29,6 @@ def test_calibration_of_a_known_bias() -> None:
 
 
 def test_the_ends_belong_to_the_outer_bins() -> None:
-    """A value of exactly 1, or one that rounding has put beyond it."""
+    """Fails if a value of exactly 1, or one that rounding has put beyond it, belongs to no bin."""
     found = calibration(np.float32([-1.0, 1.0, np.nextafter(np.float32(1), np.float32(2))]), np.int8([0, 0, 0]), bins=2)
     assert found.counts.tolist() == [1, 2]

@@ -20,7 +20,7 @@ OUTCOMES = st.lists(st.sampled_from([-1, 0, 1]), min_size=0, max_size=60)
 
 @given(st.integers(1, 10**6), st.floats(0, 1), st.floats(0.5, 4))
 def test_bounds_are_where_the_normal_test_just_rejects(n: int, share: float, z: float) -> None:
-    """Wilson's interval holds every p with |share - p| <= z sqrt(p (1 - p) / n): at its ends they are equal."""
+    """Fails if a bound is not where |share - p| equals z sqrt(p (1 - p) / n), by which Wilson defines it."""
     low, high = wilson_interval(share * n, n, z)
     assert 0 <= low <= share + 1e-9
     assert share - 1e-9 <= high <= 1
@@ -58,7 +58,7 @@ def test_counts_and_score(outcomes: list[int], dtype: torch.dtype) -> None:
 
 @given(OUTCOMES, OUTCOMES)
 def test_two_metrics_merged_are_one(first: list[int], second: list[int]) -> None:
-    """What several processes count must sum; a mean of means would not."""
+    """Fails if processes are averaged, and their counts not summed."""
     one, other, whole = WinRate(), WinRate(), WinRate()
     one.update(torch.tensor(first, dtype=torch.int8))
     other.update(torch.tensor(second, dtype=torch.int8))
@@ -210,7 +210,7 @@ def test_what_is_logged_of_a_match() -> None:
 
 
 def test_a_record_of_an_earlier_version_is_read() -> None:
-    """It has no median. A row without its counts is no result."""
+    """Fails if an older record, which has no median, is refused, or a row without its counts is read."""
     row = {"wins": 1, "draws": 0, "losses": 1, "score": 0.5, "low": 0.1, "high": 0.9, "margin": 2.0, "simulations": 4}
     assert MatchResult.from_record(row) == MatchResult(1, 0, 1, 0.5, 0.1, 0.9, 2.0)
     with pytest.raises(KeyError, match="losses"):

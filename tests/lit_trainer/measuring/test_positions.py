@@ -19,7 +19,7 @@ def test_each_ply_has_as_many_positions_and_either_side_began() -> None:
 
 @pytest.mark.parametrize("game", ["beasty_bar", "connect_four"])
 def test_the_seed_decides(game: str) -> None:
-    """Games that end early give fewer positions."""
+    """Fails if positions do not follow the seed. Games that end early give fewer of them."""
     first, again, other = (sample_positions(game, 100, seed).packed() for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert first.shape != other.shape or (first != other).any()

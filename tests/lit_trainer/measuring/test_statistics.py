@@ -22,7 +22,7 @@ Doubles = NDArray[np.float64]
 
 
 def played(rng: np.random.Generator, matches: int, pairs: int, skill: float, luck: float, draws: float) -> Doubles:
-    """Scores [matches, pairs, 2] of games decided by skill, a deal's luck for one seat, and chance of each game's own.
+    """Returns scores [matches, pairs, 2] of games decided by skill, a deal's luck for one seat, and chance.
 
     A `luck` below zero is a deal that suits the player in both seats.
     """
@@ -40,7 +40,7 @@ def interval(scores: Doubles) -> tuple[float, float]:
 @pytest.mark.parametrize("luck", [0.0, 1.5, 4.0, -1.5])
 @pytest.mark.parametrize("skill", [0.0, 0.8, 2.0])
 def test_the_interval_holds_the_true_score_as_often_as_it_says(skill: float, luck: float) -> None:
-    """The unit is the pair: with 150 pairs, 2,000 matches and any luck of the deal about 95 % of intervals do."""
+    """Fails if intervals hold the true score in more or fewer than 95 % of matches, whatever a deal's luck is."""
     rng = np.random.default_rng(5)
     truth = played(rng, 400, 5000, skill, luck, 0.1).mean()
     matches = played(rng, 2000, 150, skill, luck, 0.1)
@@ -79,7 +79,7 @@ def test_independent_pairs() -> None:
 
 
 def test_the_games_interval_would_be_wrong() -> None:
-    """Why pairs: Wilson's interval over games is too wide where seats' luck cancels, too narrow where it adds up."""
+    """Shows why pairs count: an interval over games is too wide where seats' luck cancels, else too narrow."""
     rng = np.random.default_rng(6)
     held = {}
     for luck in (4.0, -4.0):
@@ -92,7 +92,7 @@ def test_the_games_interval_would_be_wrong() -> None:
 
 @pytest.mark.parametrize("pairs", [2, 50, 500])
 def test_one_loss_more_never_raises_a_bound(pairs: int) -> None:
-    """At the edge, where no pair differs from another, the interval goes over into Wilson's of as many games."""
+    """Fails if the interval jumps where no pair differs from another, and Wilson's takes its place."""
     scores = np.ones((pairs, 2))
     assert interval(scores) == pytest.approx(wilson_interval(2 * pairs, 2 * pairs))
     before = interval(scores)
@@ -123,7 +123,7 @@ def test_a_mean_s_interval() -> None:
 
 
 def table(pairings: dict[tuple[int, int], tuple[float, float]], n: int) -> tuple[Doubles, Doubles]:
-    """Points and games of pairings (i, j) to (i's points, games)."""
+    """Returns tables of points and of games, from pairings (i, j) to (i's points, games)."""
     points, games = np.zeros((n, n)), np.zeros((n, n))
     for (i, j), (made, played) in pairings.items():
         points[i, j], points[j, i], games[i, j], games[j, i] = made, played - made, played, played
@@ -158,6 +158,22 @@ def test_two_players_have_the_elo_of_their_score() -> None:
     assert extreme[0] - extreme[1] == pytest.approx(math.log(999.5 / 0.5))
 
 
+def test_where_newton_s_step_is_too_long_the_ratings_still_explain_the_points() -> None:
+    """Long and short pairings of players far apart: the whole step leads ever farther away."""
+    pairings = {
+        (0, 1): (2037.5, 10_000),
+        (0, 2): (0.5, 10_000),
+        (1, 2): (0.5, 1),
+        (1, 4): (0.5, 100_000),
+        (2, 3): (9.5, 10),
+        (3, 4): (98_374.5, 100_000),
+    }
+    points, games = table(pairings, 5)  # type: ignore[arg-type]
+    ratings = bradley_terry(points, games)
+    expected = games / (1.0 + np.exp(ratings[None, :] - ratings[:, None]))
+    assert expected.sum(axis=1) == pytest.approx(points.sum(axis=1), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "pairings",
     [
@@ -173,7 +189,7 @@ def test_ratings_that_games_do_not_bound_are_refused(pairings: dict[tuple[int, i
 
 @pytest.mark.parametrize("luck", [0.0, 3.0, -1.5])
 def test_a_rating_s_interval_holds_the_truth_as_often_as_it_says(luck: float) -> None:
-    """Errors that take games as independent would hold too often with luck above 0, too seldom below."""
+    """Fails if games are taken for independent: intervals hold too often with luck above 0, too seldom below."""
     rng = np.random.default_rng(8)
     skills, pairs, matches = [0.0, 0.3, 0.9, 1.4], 100, 600
     pairings = [(i, j) for i in range(4) for j in range(i)]

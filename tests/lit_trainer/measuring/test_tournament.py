@@ -27,7 +27,7 @@ from lit_trainer.self_play.lanes import LaneMemory
 
 
 def test_two_players_ratings() -> None:
-    """The made-up drawn game, and an interval that is finite where one side won everything."""
+    """Fails if the added drawn game is missing, or the interval is infinite where one side won everything."""
     two = Tournament("beasty_bar", 100, 1, "cpu", tuple(Entry(name, name, name) for name in "ab"))
 
     def rated(games: int, score: float, pairs: tuple[int, ...]) -> tuple[Rating, ...]:
@@ -86,7 +86,7 @@ def test_matches_are_played_in_order_and_those_finished_are_not_played_again() -
 
 
 def test_two_networks_meet_in_lanes(checkpoint_path: Path, other_checkpoint: Path) -> None:
-    """One that searches outside the lanes plays as it would alone: exchanged sides give the negation."""
+    """Fails if a network outside the lanes plays otherwise than alone: exchanged sides must give the negation."""
     _, players = load_contestants([f"{checkpoint_path}@2", f"{other_checkpoint}@5"], None)
     memory = LaneMemory()
     sides = [player.player(7, 1) for player in players]

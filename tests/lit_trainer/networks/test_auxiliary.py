@@ -114,7 +114,7 @@ def test_a_saved_window_has_its_margins_back(capacity: int, scrambled: Any, tmp_
 
 
 def test_what_is_not_known_teaches_nothing(scrambled: Any) -> None:
-    """A window of an older version, or games without margins: no number that looks like one."""
+    """Fails if unknown margins, of older windows or other games, are learned as numbers."""
     games = generated(scrambled)
     window = ReplayWindow(5000)
     window.add(games)
@@ -152,7 +152,7 @@ def test_chunks_are_joined_with_their_margins(scrambled: Any) -> None:
 
 
 def test_play_is_that_of_the_network_without_heads() -> None:
-    """The fast pass given up, or another result, for layers that play never asks."""
+    """Fails if heads, which play never asks, cost the fast pass or change its result."""
     plain, heads = mlp(False), mlp()
     assert all(torch.equal(plain.state_dict()[key], heads.state_dict()[key]) for key in plain.state_dict())
     assert computes_as_residual_mlp(heads)
@@ -205,7 +205,7 @@ def test_nothing_known_is_no_loss_and_no_nan() -> None:
 
 
 def test_both_targets_are_learned(scrambled: Any) -> None:
-    """Heads, targets or weights that are not joined: a few positions can be learned by heart."""
+    """Fails if heads, targets or weights are not connected: a few positions can be learned by heart."""
     module = AlphaZeroModule(mlp(), margin_coef=0.5, hand_coef=0.5)
     batch = drawn(generated(scrambled), 24)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
@@ -223,7 +223,7 @@ def test_both_targets_are_learned(scrambled: Any) -> None:
 
 
 def test_weights_of_zero_leave_the_rest_alone(scrambled: Any) -> None:
-    """Heads that pull at the trunk where nobody asked for it; and gradients are there for several processes."""
+    """Fails if heads of weight zero change the trunk, or have no gradients, which several processes need."""
     batch = drawn(generated(scrambled), 50)
     plain, heads = AlphaZeroModule(mlp(False)), AlphaZeroModule(mlp())
     for module in (plain, heads):
@@ -267,7 +267,7 @@ def test_a_game_without_a_hand_learns_its_margin() -> None:
 
 
 def test_checkpoints_with_and_without_heads_are_told_apart(checkpoint_path: Path) -> None:
-    """One from before there were heads is one without; the other way round the message names the argument."""
+    """Fails if a checkpoint without heads is loaded into a network with them, or the other way round."""
     old = copy.deepcopy(Checkpoint.read(checkpoint_path).contents)
     plain, heads = (ResidualMLP(width=24, blocks=1, auxiliary=auxiliary) for auxiliary in (False, True))
     Checkpoint(old).check_fits(plain)

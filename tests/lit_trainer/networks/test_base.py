@@ -46,7 +46,7 @@ def test_shapes_and_ranges(network: PolicyValueNetwork) -> None:
 
 
 def test_every_number_of_the_observation_counts(network: PolicyValueNetwork) -> None:
-    """A part that is split off wrongly, or forgotten, has no influence."""
+    """Fails if a part of the observation is split off wrongly or forgotten, and so has no influence."""
     inputs = observations().requires_grad_()
     logits, value = network(inputs)
     (logits.square().sum() + value.square().sum()).backward()
@@ -56,7 +56,7 @@ def test_every_number_of_the_observation_counts(network: PolicyValueNetwork) -> 
 
 
 def test_every_parameter_learns(network: PolicyValueNetwork) -> None:
-    """After one step, since the blocks begin as the identity: none may be cut off for good."""
+    """Fails if a parameter never learns. It may need one step, because blocks begin as the identity."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     for _ in range(2):
         optimizer.zero_grad()
@@ -70,7 +70,7 @@ def test_every_parameter_learns(network: PolicyValueNetwork) -> None:
 
 
 def test_rows_are_independent_and_behaviour_is_learning(network: PolicyValueNetwork) -> None:
-    """No dropout, no batch statistics: the policy that plays is the one that learns."""
+    """Fails if dropout or batch statistics make the policy that learns differ from the one that plays."""
     inputs = observations()
     learning = network.train()(inputs)
     playing = network.eval()(inputs)
@@ -98,7 +98,7 @@ def test_other_games_are_read_by_name() -> None:
 
 
 def test_default_sizes() -> None:
-    """The parameters that the documentation's speed and strength are about."""
+    """Fails if default sizes are not those that the documentation's figures are about."""
     count = {kind: sum(p.numel() for p in kind().parameters()) for kind in (ResidualMLP, TransformerNetwork)}
     assert 500_000 < count[ResidualMLP] < 700_000
     assert 350_000 < count[TransformerNetwork] < 550_000
@@ -149,7 +149,7 @@ def test_evaluator_answers_with_the_network_and_puts_its_mode_back(network: Poli
 
 
 def test_evaluator_of_a_network_in_lower_precision(network: PolicyValueNetwork) -> None:
-    """What a trainer of precision "bf16-true" makes of the network that self-play asks."""
+    """Fails if self-play cannot ask a network in lower precision, as a trainer of "bf16-true" makes it."""
     inputs = observations()
     expected = TorchEvaluator(network)(inputs.numpy(), np.ones((40, len(ACTIONS)), bool))
     found = TorchEvaluator(network.bfloat16())(inputs.numpy(), np.ones((40, len(ACTIONS)), bool))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import platform
 import subprocess
 import sys
@@ -29,7 +30,7 @@ x86 = pytest.mark.skipif(
 
 
 def positions(rows: int, seed: int = 0, game: str = "beasty_bar") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Observations and legal actions halfway through random games, and an action of the heuristic opponent."""
+    """Returns observations, legal actions and the heuristic opponent's action halfway through random games."""
     batch = GameBatch(rows, seed, game=game)
     for _ in range(8):
         batch.step(batch.opponent_actions("random", seed).astype(np.int64))
@@ -105,7 +106,7 @@ def test_inputs_of_any_layout_and_the_buffer_give_the_same(kind: str, make_netwo
 @x86
 @pytest.mark.parametrize("kind", [*EXACT, "torch_bf16"])
 def test_a_row_s_result_is_the_same_bits_whatever_rows_go_with_it(kind: str, make_network: Make) -> None:
-    """Search divided among callers finds what it finds undivided. One row alone took another kernel."""
+    """Fails if a row's result depends on the other rows: a single row once took another kernel."""
     network = make_network(width=256, blocks=2)
     evaluate = make_evaluator(network, kind)
     rows = rows_a_pass(weights_of(network)) + 60
@@ -118,7 +119,7 @@ def test_a_row_s_result_is_the_same_bits_whatever_rows_go_with_it(kind: str, mak
 
 @pytest.mark.parametrize("kind", EVALUATORS)
 def test_several_threads_at_once_get_what_one_gets(kind: str, make_network: Make) -> None:
-    """Buffers shared between threads."""
+    """Fails if threads share buffers."""
     evaluate = make_evaluator(make_network(width=64, blocks=2), kind)
     inputs = [positions(100 + 50 * k, seed=k)[:2] for k in range(3)]
     expected = [copied(evaluate(*arrays)) for arrays in inputs]
@@ -225,7 +226,7 @@ class Same(ResidualMLP):
 
 
 class Uniform(PolicyValueNetwork):
-    """Without a parameter."""
+    """Rates all actions alike, and has no parameter."""
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         return observations.new_zeros(len(observations), self.num_actions), observations.mean(dim=1)
@@ -290,6 +291,34 @@ def test_any_network_runs_through_its_own_forward(make: Callable[[], PolicyValue
         OnnxEvaluator(network)
 
 
+def test_under_autocast_nothing_is_kept_for_other_threads() -> None:
+    """Its cache of weights in lower precision is shared: a stream would get what another has not written yet."""
+    seen: list[tuple[bool, bool]] = []
+
+    class Watched(Uniform):
+        def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+            seen.append((torch.is_autocast_enabled("cpu"), torch.is_autocast_cache_enabled()))
+            return super().forward(observations)
+
+    observations, legal, _ = positions(3)
+    TorchEvaluator(Watched(), "bf16")(observations, legal)
+    assert seen == [(True, False)]
+
+
+@pytest.mark.parametrize("kind", EVALUATORS)
+def test_copies_have_networks_of_their_own(kind: str, make_network: Make) -> None:
+    network = make_network(width=16, blocks=1)
+    observations, legal, _ = positions(5)
+    evaluate = make_evaluator(network, kind)
+    expected = copied(evaluate(observations, legal))
+    copies = [copy.deepcopy(evaluate), pickle.loads(pickle.dumps(evaluate))]
+    with torch.no_grad():
+        network.policy_head.bias += 1.0
+    for other in copies:
+        assert_same_bits(other(observations, legal), expected)
+        assert other.network is not network and other.precision == evaluate.precision
+
+
 def test_a_subclass_without_a_forward_of_its_own_is_a_residual_mlp() -> None:
     assert computes_as_residual_mlp(Same(width=8))
     observations, legal, _ = positions(3)
@@ -302,7 +331,7 @@ def test_a_subclass_without_a_forward_of_its_own_is_a_residual_mlp() -> None:
 
 @pytest.fixture(scope="module")
 def trained() -> ResidualMLP:
-    """Some steps towards an opponent's moves, so that logits and values are spread as learning spreads them."""
+    """Trains some steps towards an opponent's moves, so that logits and values are spread as by learning."""
     torch.manual_seed(0)
     network = ResidualMLP(width=64, blocks=3)
     observations, _, actions = positions(2048, seed=3)
@@ -339,7 +368,7 @@ def test_lower_precision_is_close_on_a_trained_network(
 
 
 def test_precision_of_a_network_in_lower_precision(make_network: Make) -> None:
-    """Copies in fp32 of weights in bf16 compute as fp32 does."""
+    """Fails if copies in fp32 of weights in bf16 do not compute as fp32 does."""
     network = make_network().bfloat16()
     observations, legal, _ = positions(9)
     found = copied(TorchEvaluator(network, "fp32")(observations, legal))

@@ -17,7 +17,7 @@ x86 = pytest.mark.skipif(
 
 @x86
 def test_fp32_on_x86_takes_the_fused_layers() -> None:
-    """A torch that has renamed them would silently halve the speed."""
+    """Fails if torch has renamed the fused layers, which would silently halve the speed."""
     assert "_onednn_kernels" in kernels_for(torch.device("cpu"), torch.float32).linear.__qualname__
 
 

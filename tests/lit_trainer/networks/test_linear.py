@@ -12,7 +12,7 @@ from lit_trainer.networks.linear import Linear
 
 
 def both(rows: int, bias: bool = True, seed: int = 0) -> tuple[Linear, nn.Linear, Tensor, Tensor]:
-    """The layer, torch's in double precision with its weights, an input, and a gradient of the output."""
+    """Returns the layer, torch's with its weights in double precision, an input, and a gradient of the output."""
     torch.manual_seed(seed)
     layer = Linear(37, 19, bias=bias)
     exact = nn.Linear(37, 19, bias=bias, dtype=torch.float64)

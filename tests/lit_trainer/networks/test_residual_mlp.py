@@ -21,3 +21,12 @@ def test_heads_that_are_not_stock_leave_the_fast_pass() -> None:
     network = mlp()
     network.auxiliary_heads = Other("beasty_bar", 24)
     assert not computes_as_residual_mlp(network)
+
+
+def test_a_new_block_changes_nothing() -> None:
+    """Its outer layer begins at zero, so that a deep network begins as a shallow one, and learns as well."""
+    network = ResidualMLP(width=24, blocks=3)
+    x = torch.randn(5, 24)
+    for block in network.blocks:
+        assert torch.equal(block(x), x)
+        assert block.inner.weight.abs().min() > 0

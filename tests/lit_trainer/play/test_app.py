@@ -6,12 +6,11 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from support.cli_tools import run
@@ -20,14 +19,16 @@ from lit_trainer.play import SavedGame, Thinker
 from lit_trainer.play.app import Application
 from lit_trainer.play.request_parts import LARGEST_BODY
 from lit_trainer.play.server import offered
+from lit_trainer.play.thinkers import _choice
 from lit_trainer.play.views import ANIMALS, POINTS, STRENGTHS
-from sim_core import GameBatch, State
+from lit_trainer.players.python_player import PythonPlayer
+from sim_core import Action, GameBatch, State
 
 HERE = "http://127.0.0.1"
 
 
 def test_the_pages_animals_are_those_of_the_rules() -> None:
-    """Names, strengths and points stand a second time in the page's script, which cannot import the rules."""
+    """Fails if names, strengths or points in the page's script, which cannot import the rules, differ from them."""
     script = Path(sys.modules[Application.__module__].__file__ or "").parent / "static" / "draw.js"
     table = script.read_text().split("ANIMALS = {")[1].split("};")[0]
     rows = re.findall(r'(\w): \["(\w+)", (\d+), (\d+)\]', table)
@@ -54,7 +55,7 @@ def begin(client: TestClient, **body: Any) -> dict[str, Any]:
 
 
 def to_the_end(client: TestClient, view: dict[str, Any]) -> dict[str, Any]:
-    """Play the first legal move whenever a person is asked, and let agents move."""
+    """Plays the first legal move whenever a person is asked, and lets agents move."""
     while view["awaits"] != "nobody":
         path, body = f"/api/games/{view['id']}", {"turn": len(view["turns"])}
         if view["awaits"] == "person":
@@ -247,24 +248,25 @@ def test_the_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
 
 
 def test_requests_of_other_sites_are_refused(client: TestClient) -> None:
-    """A form of another page, and a name of another page that leads here."""
+    """Fails if a form of another site, or another site's name that leads here, is answered."""
     form = client.post("/api/games", content=b'{"mode": "play"}', headers={"Content-Type": "text/plain"})
     assert (form.status_code, form.json()["error"]) == (415, "body: expected the content type application/json")
     assert client.get("/api/options", headers={"Host": "evil.example"}).status_code == 400
 
 
 def slow_thinker(seconds: float) -> tuple[Thinker, list[int]]:
-    """An agent that takes its time, and what it saw of others asking it meanwhile."""
+    """Returns a slow agent, and what it saw of others that asked it meanwhile."""
     inside, most = threading.Lock(), [0]
 
-    def choose(batch: GameBatch) -> tuple[int, None, None]:
-        assert inside.acquire(blocking=False), "two threads in one agent"
-        time.sleep(seconds)
-        inside.release()
-        most[0] += 1
-        return int(np.flatnonzero(batch.legal_mask()[0])[0]), None, None
+    class Slow:
+        def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
+            assert inside.acquire(blocking=False), "two threads in one agent"
+            time.sleep(seconds)
+            inside.release()
+            most[0] += 1
+            return legal_actions[0]
 
-    return Thinker("slow", ("beasty_bar",), choose, has_reasons=False), most
+    return Thinker("slow", ("beasty_bar",), *_choice(PythonPlayer("slow", Slow()))), most
 
 
 def test_the_server_answers_while_an_agent_thinks_and_a_move_is_made_once(application: Application) -> None:
@@ -282,6 +284,20 @@ def test_the_server_answers_while_an_agent_thinks_and_a_move_is_made_once(applic
         assert asked == [2]
         for key in ids:
             assert len(client.get(f"/api/games/{key}").json()["turns"]) == 1
+
+
+def test_only_the_player_to_move_moves(client: TestClient) -> None:
+    """A move of the person's in the agent's turn, legal for the agent's hand, would be played for the agent."""
+    view = begin(client, seed=5, seat="second")
+    assert view["awaits"] == "agent"
+    path = f"/api/games/{view['id']}"
+    for action in State.initial(5).legal_actions():
+        answer = client.post(f"{path}/move", json={"turn": 0, "action": str(action)})
+        assert (answer.status_code, answer.json()["error"]) == (409, "move: it is not your turn")
+    assert client.get(path).json() == view
+    watched = begin(client, mode="watch", seed=5)
+    answer = client.post(f"/api/games/{watched['id']}/move", json={"turn": 0, "action": str(action)})
+    assert (answer.status_code, answer.json()["error"]) == (409, "move: it is not your turn")
 
 
 def test_many_games_at_once_do_not_mix(application: Application) -> None:

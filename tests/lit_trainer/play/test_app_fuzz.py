@@ -49,7 +49,7 @@ def client() -> Iterator[TestClient]:
 
 
 def answered(client: TestClient, method: str, path: str, content: bytes) -> None:
-    """It answers with what was asked for, or with one line that says what was wrong."""
+    """Asserts that the answer is what was asked for, or one line that says what was wrong."""
     answer = client.request(method, path, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code < 500, answer.text
     if answer.status_code >= 400:

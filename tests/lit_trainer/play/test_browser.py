@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, checkpoint_path: Path) -> Iterator[str]:
-    """A server that offers a real checkpoint."""
+    """Returns the address of a server that offers a real checkpoint."""
     port = free_port()
     server = started(tmp_path_factory.mktemp("web"), port, "--agent", str(checkpoint_path), "--simulations", "8")
     yield f"http://127.0.0.1:{port}/"
@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A fresh window that fails a test for whatever the page complains about."""
+    """Returns a fresh window, in which any error of the page fails the test."""
     context = browser.new_context(viewport={"width": 1000, "height": 800}, accept_downloads=True)
     context.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
@@ -65,7 +65,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
 
 def fits(page: Page) -> bool:
-    """Nothing is wider than the window."""
+    """Asserts that nothing is wider than the window."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
@@ -74,14 +74,14 @@ def turns(page: Page) -> int:
 
 
 def wait_for_turn(page: Page) -> str:
-    """Until it is the person's turn, or the game is over; says which."""
+    """Waits until it is the person's turn or the game is over, and returns which."""
     game = page.locator(f"{IDLE} #game:is([data-awaits=person], [data-awaits=nobody])")
     game.wait_for()
     return game.get_attribute("data-awaits") or ""
 
 
 def deal(page: Page, seed: int) -> None:
-    """Let the next games be of that seed, which the page itself leaves to chance."""
+    """Sets the seed of the next games, which the page itself leaves to chance."""
 
     def seeded(route: Route) -> None:
         route.continue_(post_data=json.dumps(json.loads(route.request.post_data or "{}") | {"seed": seed}))
@@ -138,7 +138,7 @@ def test_a_game_by_mouse_survives_a_reload_and_is_saved(page: Page, width: int) 
 
 
 def test_a_game_by_keyboard_alone(page: Page) -> None:
-    """From the start form on, with undo, a hint, steps back, and every choice by digits or Tab and Enter."""
+    """Fails if a game needs a mouse: start form, undo, hint, steps back, and every choice."""
     page.set_viewport_size({"width": 360, "height": 740})
     deal(page, 5)
     form = page.locator("#start [name=mode]").first

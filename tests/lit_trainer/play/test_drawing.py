@@ -13,7 +13,7 @@ from sim_core import State
 
 
 def printed(drawn: Any) -> str:
-    """The text in a terminal without colours, spaces joined."""
+    """Returns the text in a terminal without colours, with single spaces."""
     console = Console(file=io.StringIO(), width=120, color_system=None)
     console.print(drawn)
     assert isinstance(console.file, io.StringIO)

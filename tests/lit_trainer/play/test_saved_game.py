@@ -21,7 +21,7 @@ deal: seed 5
 
 
 def played(game: str, seed: int, turns: int, choices: list[int]) -> SavedGame:
-    """A game of so many turns (fewer where it ends before), by arbitrary legal moves."""
+    """Returns a game of that many arbitrary legal moves, or fewer if it ends before."""
     state, moves = State.initial(seed, game=game), []
     while len(moves) < turns and not state.is_terminal:
         legal = state.legal_actions()
@@ -53,7 +53,7 @@ def test_text_is_read_back_and_replays_to_the_same_position(record: SavedGame, s
 @settings(max_examples=100, deadline=None)
 @given(games, st.data())
 def test_any_damage_is_refused_by_line_or_gives_a_legal_game(record: SavedGame, data: st.DataObject) -> None:
-    """No error but a ValueError that begins with the line, whatever character is changed, lost or put in."""
+    """Fails if a changed, lost or added character raises anything but a ValueError that names the line."""
     text = record.text()
     at = data.draw(st.integers(0, len(text) - 1))
     damaged = text[:at] + data.draw(st.text(max_size=3)) + text[at + data.draw(st.integers(0, 2)) :]

@@ -29,7 +29,7 @@ HALF_SENT = b"POST /api/games HTTP/1.1\r\nHost: %b\r\nContent-Type: application/
 
 
 def status(port: int, asked_for: str, host: str = "127.0.0.1") -> int:
-    """Of the answer to a request with that Host header."""
+    """Returns the status of the answer to a request with a Host header."""
     connection = http.client.HTTPConnection(host, port, timeout=30)
     try:
         connection.request("GET", "/api/options", headers={"Host": asked_for})
@@ -39,7 +39,7 @@ def status(port: int, asked_for: str, host: str = "127.0.0.1") -> int:
 
 
 class Life(NamedTuple):
-    """What was seen of the command, from its start with nothing but a port and an agent to Ctrl-C."""
+    """Holds what the command showed, from its start with a port and an agent to Ctrl-C."""
 
     port: int
     listens: list[tuple[str, int]]
@@ -94,7 +94,7 @@ def test_ctrl_c_ends_it_though_a_request_is_stalled(life: Life) -> None:
 
 @contextmanager
 def running(server: uvicorn.Server) -> Iterator[int]:
-    """A server in a thread, and the port it took."""
+    """Runs a server in a thread, and yields its port."""
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -106,7 +106,7 @@ def running(server: uvicorn.Server) -> Iterator[int]:
 
 
 def has(host: str) -> bool:
-    """Whether this machine has an address to listen on."""
+    """Returns whether this machine has an address to listen on."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         try:
             probe.bind((host, 0))
@@ -135,7 +135,7 @@ def test_an_address_that_others_reach_answers_to_any_name() -> None:
 
 @pytest.mark.parametrize("trickles", [False, True])
 def test_a_body_that_does_not_come_is_not_waited_for(trickles: bool) -> None:
-    """The connection is given up too: what comes late would hold it."""
+    """Fails if the server waits for a body that does not come, or keeps the connection for it."""
     server = page_server(THINKERS, "127.0.0.1", 0)
     server.config.app = Application(THINKERS, "random", body_s=0.2).asgi
     with running(server) as port, socket.create_connection(("127.0.0.1", port), 30) as stalled:

@@ -15,7 +15,7 @@ from lit_trainer.play import SavedGame
 
 
 def played(folder: Path, lines: list[str], *flags: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own with these lines as its input."""
+    """Runs the command in a separate process with lines as its input."""
     return subprocess.run(
         [sys.executable, "-m", "lit_trainer", "play", *flags],
         input="".join(f"{line}\n" for line in lines), cwd=folder, capture_output=True, text=True, timeout=300,
@@ -49,7 +49,7 @@ def test_a_game_is_played_to_its_end_saved_and_shown_again(tmp_path: Path, check
 
 @pytest.mark.slow
 def test_the_agent_s_hand_is_never_printed(tmp_path: Path) -> None:
-    """Card by card: what is printed up to a move of the person knows no hidden card."""
+    """Fails if anything printed before a person's move depends on a hidden card."""
     done = played(tmp_path, ["S", "save game.txt"], "--agent", "heuristic", "--seed", "5")
     record = SavedGame.parse((tmp_path / "game.txt").read_text())
     assert len(record.moves) == 2
@@ -61,7 +61,7 @@ def test_the_agent_s_hand_is_never_printed(tmp_path: Path) -> None:
 
 
 def answers(lines: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *flags: str) -> str:
-    """What the command prints for these lines, in this process."""
+    """Returns what the command prints for lines of input, in this process."""
     waiting = iter(lines)
 
     def read(*prompt: object) -> str:
@@ -117,7 +117,7 @@ def test_the_other_seat_the_other_games_and_hints_of_an_agent_without_reasons(
             "agent: skunk plays beasty_bar and beasty_bar_animals, expected connect_four, whose built-in opponents are",
         ),
         (["--agent", "random", "--seed", "-1"], "seed: -1 given, expected an integer from 0"),
-        (["--load", "none.txt"], "[Errno 2] No such file or directory: 'none.txt'"),
+        (["--load", "none.txt"], "error: load: 'none.txt' cannot be read (No such file or directory)"),
         (["--load", "bad.txt"], "load: 'bad.txt': line 1: 'nonsense' given"),
         (["--load", "nobody.txt"], "seat: missing; the loaded game names no person"),
         (["--seat", "third"], "seat"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,18 @@ def test_agents_think_the_same_whatever_the_hidden_cards_are(agent: str, checkpo
             assert thought.shares == () and thought.win_chance is None
 
 
+@pytest.mark.parametrize("agent", ["checkpoint", "ismcts:50", "noisy"])
+def test_agents_of_ours_think_in_several_threads(agent: str, checkpoint_path: Path) -> None:
+    """Only agents written in Python answer one question at a time."""
+    thinker = make_thinker(str(checkpoint_path) if agent == "checkpoint" else agent, simulations=16)
+    states = [random_state("beasty_bar", seed, seed % 16) for seed in range(40)]
+    alone = [thinker.think(state) for state in states]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(thinker.think, states * 5)) == alone * 5
+
+
 def test_a_decided_game_has_the_chance_of_its_outcome() -> None:
-    """The value's sign is that of the player to move."""
+    """Fails if the win chance is the opponent's."""
     session = game_with(make_thinker("ismcts:60"), None)
     last = session.view()["turns"][-1]
     winner = session.state.winner()

@@ -14,7 +14,7 @@ from sim_core import State
 
 
 def seen_by(state: State, player: int) -> State:
-    """The position with that player to move, so that `determinize` keeps what that player sees."""
+    """Returns the position with a player to move, so that `determinize` keeps what that player sees."""
     *fields, _, ply = str(state).split(" ")
     return State.parse(" ".join([*fields, str(player), ply]), game=state.game)
 
@@ -27,7 +27,7 @@ beasty = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(beasty, st.integers(0, 1), st.integers(0, 2**32))
 def test_a_person_s_view_is_the_same_whatever_the_hidden_cards_are(state: State, seat: int, seed: int) -> None:
-    """A hand of the other, an order of a deck, or anything made of them that reached the JSON."""
+    """Fails if the opponent's hand, a deck's order, or anything derived from them reaches the page."""
     dealt_anew = seen_by(seen_by(state, seat).determinize(seed), state.to_move)
     names = (PERSON, "agent") if seat == 0 else ("agent", PERSON)
     views = [json.dumps(Session(SavedGame(each, names), seat).view()) for each in (state, dealt_anew)]

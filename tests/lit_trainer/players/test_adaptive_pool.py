@@ -25,7 +25,7 @@ RATE = st.floats(0, 1)
 @given(st.integers(1, 20), st.data())
 @settings(max_examples=150, deadline=None)
 def test_floor_sum_and_order_hold_after_every_update(count: int, data: st.DataObject) -> None:
-    """A floor applied before normalising sinks under 5 % as soon as others are lost to more."""
+    """Fails if the floor is applied before normalising, so that it sinks below 5 %."""
     pool = AdaptiveOpponentPool(**many(count))
     check_weights(pool)
     rates = dict.fromkeys(pool.opponents, 0.5)
@@ -108,7 +108,7 @@ def test_state_round_trip(tmp_path: Any) -> None:
 
 
 def test_state_of_other_opponents(tmp_path: Any) -> None:
-    """Rates of those still there are kept; weights of others are not taken over."""
+    """Fails if a resumed pool loses the rates of opponents it still has, or takes weights of others."""
     pool = AdaptiveOpponentPool(["random", "online", "skunk"])
     pool.update_weights_from_win_rates({"random": 0.9, "online": 0.3, "skunk": 0.2})
     state = through_a_file(pool.state_dict(), tmp_path / "pool.pt")
@@ -166,7 +166,7 @@ def test_twenty_opponents_stand_on_the_floor() -> None:
 
 
 def test_a_yaml_knows_all_arguments_of_both_pools(capsys: pytest.CaptureFixture[str]) -> None:
-    """The parser reads them through ``*args, **kwargs``, which a change of the constructor could break unnoticed."""
+    """Fails if the parser, which reads arguments through ``*args, **kwargs``, no longer finds one of them."""
     parser = ArgumentParser()
     parser.add_subclass_arguments(OpponentPool, "pool")
     own = list(inspect.signature(OpponentPool).parameters)

@@ -124,7 +124,7 @@ def test_an_agent_that_never_comes_back_ends_the_games(
 
 
 def test_an_agent_given_up_is_asked_no_more(play: Callable[..., GeneratedGames]) -> None:
-    """A trace, as a debugger has one: CPython 3.11 let the process hang until the agent came back."""
+    """Fails if a trace, as debuggers set it, keeps the process until the agent returns, as in CPython 3.11."""
     agent = Agent(waits)
     before = sys.gettrace()
     with GATE:
@@ -153,7 +153,7 @@ def test_ctrl_c_is_heard_while_an_agent_hangs(play: Callable[..., GeneratedGames
 
 
 def test_what_is_raised_while_games_are_watched_ends_them(play: Callable[..., GeneratedGames]) -> None:
-    """As SIGTERM does."""
+    """Fails if games go on after the listener of progress raised, as it does on SIGTERM."""
 
     def stop(games: float) -> None:
         raise SystemExit("SIGTERM")
@@ -163,7 +163,7 @@ def test_what_is_raised_while_games_are_watched_ends_them(play: Callable[..., Ge
 
 
 def test_an_agent_in_time_is_not_blamed(play: Callable[..., GeneratedGames]) -> None:
-    """Its moves together take longer than the limit for one."""
+    """Fails if the limit is compared with the time of several moves."""
     agent = Agent(lambda legal: (time.sleep(0.02), legal[-1])[1])
     games = play(agent, 1.5)
     assert sum(games.results["mine"]) == 40 and agent.moves > 150

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from lit_trainer import Agent, NetworkAgent, load_agent
+from lit_trainer import Agent, IsmctsAgent, NetworkAgent, load_agent
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.python_player import PythonPlayer
@@ -17,7 +21,7 @@ from sim_core import ACTIONS, Action, GameBatch, State, solve_endgame
 
 
 def positions(n: int = 72, seed: int = 1) -> list[State]:
-    """Random positions at plies 0 to 23 in turn."""
+    """Returns random positions at plies 0 to 23 in turn."""
     batch = GameBatch(n, seed)
     while (going := batch.ply < np.arange(n) % 24).any():
         batch.step(np.where(going, batch.opponent_actions("random", seed), -1))
@@ -51,7 +55,7 @@ def test_without_search_it_plays_the_networks_best_move(checkpoint_path: Path, f
 
 @pytest.mark.parametrize("simulations", [0, 8])
 def test_many_at_once_are_the_same_as_one_by_one(checkpoint_path: Path, simulations: int) -> None:
-    """Equal positions get equal moves, whatever else is asked for beside them."""
+    """Fails if a move depends on the other positions of the call."""
     agent = load_agent(checkpoint_path, simulations=simulations, seed=3)
     states = positions()
     many = agent.select_actions(states)
@@ -108,3 +112,73 @@ def test_wrong_arguments_are_refused_by_name(checkpoint_path: Path, tmp_path: Pa
     with pytest.raises(FileNotFoundError, match=r"none\.ckpt"):
         load_agent(tmp_path / "none.ckpt")
     assert len(ACTIONS) == load_agent(checkpoint_path).network.num_actions
+
+
+# ---------------------------------------------------------------------- threads and copies
+
+
+@pytest.mark.parametrize("agent_of", ["policy", "search", "ismcts"])
+def test_eight_threads_get_the_moves_of_one(checkpoint_path: Path, agent_of: str) -> None:
+    """A search in memory that another thread searches in ends the process."""
+    agent: Agent = IsmctsAgent(16, 3)
+    if agent_of != "ismcts":
+        agent = load_agent(checkpoint_path, simulations=16 if agent_of == "search" else 0, seed=3)
+    states = [state for state in positions() if not state.is_terminal]
+    alone = [agent.select_action(state, state.legal_actions()) for state in states]
+
+    def move(k: int) -> Action:
+        state = states[k % len(states)]
+        return agent.select_action(state, state.legal_actions())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(move, range(2000))) == [alone[k % len(states)] for k in range(2000)]
+
+
+@pytest.mark.parametrize("simulations", [0, 4])
+def test_sampled_moves_follow_the_seed_and_the_number_of_the_call(checkpoint_path: Path, simulations: int) -> None:
+    network, state = load_agent(checkpoint_path).network, State.initial(1)
+
+    def agent(seed: int = 3) -> NetworkAgent:
+        return NetworkAgent(network, simulations, seed, temperature=1.0)
+
+    def moves(asked: NetworkAgent, count: int = 200) -> list[Action]:
+        return [asked.select_action(state, state.legal_actions()) for _ in range(count)]
+
+    first = moves(agent())
+    assert len(set(first)) > 1 and set(first) <= set(state.legal_actions())
+    assert moves(agent()) == first != moves(agent(4))
+    # many positions in one call are as many calls
+    asked = agent()
+    assert asked.select_actions([state] * 50) + moves(asked, 50) + asked.select_actions([state] * 100) == first
+    # from many threads come the same moves, in whatever order
+    asked = agent()
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda _: asked.select_action(state, state.legal_actions()), range(200)))
+    assert Counter(map(str, together)) == Counter(map(str, first))
+
+
+def test_sampled_moves_are_as_often_as_the_policy_says(checkpoint_path: Path) -> None:
+    agent = NetworkAgent(load_agent(checkpoint_path).network, temperature=1.0)
+    state = State.initial(1)
+    policy = agent._player.policy(GameBatch.from_states([state]))[0]
+    counts = Counter(action.id for action in agent.select_actions([state] * 4000))
+    for action in state.legal_actions():
+        share = float(policy[action.id])
+        assert abs(counts[action.id] / 4000 - share) < 5 * np.sqrt(share * (1 - share) / 4000) + 1e-3
+
+
+@pytest.mark.parametrize("simulations", [0, 4])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_copies_of_an_agent_play_on_as_it_would(checkpoint_path: Path, simulations: int, temperature: float) -> None:
+    states = [state for state in positions() if not state.is_terminal]
+    agent = NetworkAgent(load_agent(checkpoint_path).network, simulations, 3, temperature)
+    agent.select_actions(states[:7])
+    copies = [copy.deepcopy(agent), pickle.loads(pickle.dumps(agent))]
+    for other in copies:
+        assert other.network is not agent.network and other._player.evaluator.network is other.network  # type: ignore[attr-defined]
+    expected = agent.select_actions(states)
+    assert [other.select_actions(states) for other in copies] == [expected, expected]
+    plain = IsmctsAgent(5)
+    assert pickle.loads(pickle.dumps(plain)).select_action(states[0], states[0].legal_actions()) == plain.select_action(
+        states[0], states[0].legal_actions()
+    )

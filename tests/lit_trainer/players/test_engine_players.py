@@ -29,7 +29,7 @@ def test_a_built_in_player_is_the_engines() -> None:
 
 
 def positions(game: str, n: int = 60) -> list[State]:
-    """Random positions at plies 0 to 14 in turn."""
+    """Returns random positions at plies 0 to 14 in turn."""
     batch = GameBatch(n, 1, game=game)
     while (going := (batch.ply < np.arange(n) % 15) & ~batch.is_terminal).any():
         batch.step(np.where(going, batch.opponent_actions("random", 1), -1))

@@ -49,7 +49,7 @@ WRONG = (
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_names_are_refused_by_field(name: str) -> None:
-    """A number that is written another way would be a second name for one player; int() takes several of these."""
+    """Fails if a number written in another way, which int() may take, is a second name for one player."""
     makers: dict[str, Callable[[], object]] = {
         "opponents": lambda: OpponentPool(["random", name]),
         r"evaluation\.opponents": lambda: SelfPlayDataModule(evaluation=EvaluationSettings(["random", name])),

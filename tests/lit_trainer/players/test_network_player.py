@@ -37,7 +37,7 @@ def played(n: int, seed: int, plies: int | np.ndarray) -> GameBatch:
 @given(WEIGHTS)
 @settings(max_examples=60, deadline=None)
 def test_sampling_follows_the_policy(weights: list[float]) -> None:
-    """An even grid of uniform numbers gives every action its share of them, to one."""
+    """Fails if actions are not drawn in proportion to the policy: an even grid of numbers shows each share exactly."""
     policy, grid = rows(weights), 5000
     drawn = sample_rows(np.repeat(policy, grid, axis=0), (np.arange(grid) + 0.5) / grid)
     counts = np.bincount(drawn, minlength=len(weights))
@@ -53,7 +53,7 @@ def test_sampling_follows_the_policy(weights: list[float]) -> None:
 @example([1.0, 0.0, 0.0], 1.0)
 @example([0.1] * 10 + [0.0], float(np.nextafter(1, 0)))
 def test_nothing_of_probability_zero_is_ever_sampled(weights: list[float], uniform: float) -> None:
-    """Numbers at the ends of 0 to 1 and on the steps between actions included: such an action may be illegal."""
+    """Fails if an action of probability zero, which may be illegal, is drawn by a number at an edge."""
     for number in (uniform, 0.0, 5e-324, float(np.nextafter(1, 0)), 1.0):
         chosen = int(sample_rows(rows(weights), np.array([number]))[0])
         assert weights[chosen] > 0, number

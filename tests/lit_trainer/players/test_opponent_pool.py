@@ -87,7 +87,7 @@ def pool_with_past(**changes: Any) -> OpponentPool:
 
 @pytest.mark.parametrize("max_past", [1, 2, 3, 7, 10])
 def test_the_newest_past_checkpoints_are_kept_up_to_the_limit(max_past: int) -> None:
-    """A window that forgets while there is still room never fills."""
+    """Fails if past checkpoints are dropped while there is still room."""
     pool = pool_with_past(max_past=max_past)
     network = ResidualMLP(width=2, blocks=0)
     for added in range(1, 2 * max_past + 3):
@@ -239,6 +239,6 @@ def test_wrong_arguments_are_refused_by_name(name: str, make: Callable[[], objec
 
 @pytest.mark.parametrize("name", [SELF_PLAY, PAST, past_name(50)])
 def test_an_agent_cannot_take_a_name_that_plans_use(name: str) -> None:
-    """It would take over the share of self-play, or the games of a past checkpoint."""
+    """Fails if an agent's name can take over the share of self-play, or a past checkpoint's games."""
     with pytest.raises(ValueError, match=rf"^agents: {name}"):
         OpponentPool(["random", name], agents={name: First()})

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from reference import rules as reference
 
+from lit_trainer import IsmctsAgent
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.protocols import Agent
-from lit_trainer.players.python_player import PythonPlayer
+from lit_trainer.players.python_player import PythonOpponent, PythonPlayer
 from sim_core import Action, GameBatch, State
 
 
@@ -51,7 +53,7 @@ def test_an_agent_in_python_plays_whole_matches() -> None:
 
 
 def test_an_agent_in_python_against_itself() -> None:
-    """The same game from both seats: one wins exactly what the other loses."""
+    """Fails if one side does not win exactly what the other loses."""
     player = PythonPlayer("last", Last())
     outcomes, margins, _ = play_match(player, player, 20, game="beasty_bar", seed=2)
     assert (outcomes[::2] == -outcomes[1::2]).all()
@@ -59,7 +61,9 @@ def test_an_agent_in_python_against_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, "L", 0, Action.parse("X=P3"), Action(0, "beasty_bar_animals")], ids=lambda answer: repr(answer)
+    "answer",
+    [None, "L", 0, np.int64(0), np.array(0), torch.tensor(0), Action.parse("X=P3"), Action(0, "beasty_bar_animals")],
+    ids=repr,
 )
 def test_an_illegal_answer_names_opponent_and_position(answer: Any) -> None:
     class Wrong:
@@ -73,4 +77,14 @@ def test_an_illegal_answer_names_opponent_and_position(answer: Any) -> None:
     assert "my agent" in message
     assert str(batch.state(0)) in message
     assert repr(answer) in message
+    assert ("not Action" in message) == (not isinstance(answer, Action))
     assert " ".join(map(str, batch.state(0).legal_actions())) in message
+
+
+def test_an_unknown_key_of_an_agent_s_entry_is_refused() -> None:
+    """Arguments under a misspelt key, in place of which the agent's defaults play."""
+    entry = {"class_path": "lit_trainer.IsmctsAgent", "init_arg": {"iterations": 3}}
+    with pytest.raises(ValueError, match=r"^agents\.mine: init_arg given, expected \{class_path: "):
+        PythonOpponent("mine", entry)
+    entry["init_args"] = entry.pop("init_arg")
+    assert isinstance(PythonOpponent("mine", entry).agent, IsmctsAgent)

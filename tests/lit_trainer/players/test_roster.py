@@ -39,7 +39,7 @@ def test_a_copy_grows_alone_and_shares_what_was_read(checkpoint_path: Path) -> N
 
 
 def test_two_of_one_short_name_are_refused(checkpoint_path: Path, tmp_path: Path) -> None:
-    """Their results would be logged under one name."""
+    """Fails if two opponents' results can be logged under one name."""
     other = tmp_path / checkpoint_path.name
     shutil.copy(checkpoint_path, other)
     with pytest.raises(ValueError, match=r"^x: '.*' would be called iter1, as '.*' is; name one of them by `agents`"):

@@ -34,7 +34,7 @@ class NoAgent:
 
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A real module with agents on the import path."""
+    """Makes a real module with agents on the import path."""
     (tmp_path / "spec_agents.py").write_text(AGENTS)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -91,7 +91,7 @@ def test_what_each_kind_makes(checkpoint_path: Path) -> None:
 
 
 def test_a_file_is_read_once(checkpoint_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two strengths of one network are one network in memory."""
+    """Fails if two strengths of one checkpoint are two networks in memory."""
     reads: list[Any] = []
     real = frozen.read_frozen
     monkeypatch.setattr("lit_trainer.players.specs.read_frozen", lambda *args: reads.append(args) or real(*args))

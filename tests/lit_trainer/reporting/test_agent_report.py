@@ -19,7 +19,7 @@ POSITIONS = 6000
 
 @pytest.fixture(scope="module")
 def thoughts() -> Thoughts:
-    """Random hands of four, of which the strongest animal is played; the search is always right, the network never."""
+    """Returns random hands of four, whose strongest is played. The search is always right, the network never."""
     generator = np.random.default_rng(4)
     hands = np.zeros((POSITIONS, 12), dtype=bool)
     for row in hands:

@@ -12,7 +12,7 @@ from lit_trainer.reporting.heat_maps import animal_maps, draw_cross_map, draw_he
 
 
 def texts(axes: object) -> dict[tuple[int, int], str]:
-    """Row and column to the text of the cell."""
+    """Returns row and column to the text of the cell."""
     return {
         (round(text.get_position()[1]), round(text.get_position()[0])): text.get_text()
         for text in axes.texts  # type: ignore[attr-defined]

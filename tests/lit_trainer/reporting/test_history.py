@@ -55,7 +55,7 @@ SCORES = {"easy": {1: 1 / 8, 2: 2 / 8}}
 def test_a_checkpoint_holds_the_history_once_whichever_callback_comes_first(
     order: tuple[type, type], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two copies, or one that the second callback has not got; a change from the evaluation to itself."""
+    """Fails if a checkpoint has two copies, a callback has none, or changes are from an evaluation to itself."""
     callbacks = [kind() for kind in order]
     fit(tmp_path, callbacks, 2).save_checkpoint(tmp_path / "two.ckpt")
     assert [callback.history for callback in callbacks] == [SCORES, SCORES]
@@ -82,7 +82,7 @@ def test_each_callback_works_alone_and_goes_on_with_what_the_other_kept(kind: ty
 
 
 def test_a_checkpoint_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
-    """Each of the two callbacks has a copy there."""
+    """Fails if an older checkpoint, where both callbacks have a copy, cannot be resumed."""
     callbacks: list[Callback] = [EvaluationReport(), EvaluationFigures()]
     fit(tmp_path, callbacks, 2).save_checkpoint(tmp_path / "new.ckpt")
     checkpoint = torch.load(tmp_path / "new.ckpt", weights_only=True)
@@ -147,7 +147,7 @@ def test_the_histories_of_kept_checkpoints_are_read(name: str) -> None:
 
 
 def test_an_evaluation_is_recorded_once() -> None:
-    """The change is from the evaluation before, also when that was at the same iteration."""
+    """Fails if the change is not from the evaluation before, also where that was at the same iteration."""
     history = EvaluationHistory()
     for score in (0.25, 0.5):
         history.begin()

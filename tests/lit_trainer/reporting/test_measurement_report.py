@@ -68,8 +68,9 @@ def test_results_are_those_of_the_matches(
             assert found.margin == pytest.approx(margins.mean())
             assert found.median_margin == np.median(margins)
     said = json.loads((tmp_path / "test.json").read_text())
-    assert said["checkpoint"] is None and said["iteration"] == 0
+    assert said["checkpoint"] is None and said["iteration"] == said["opening_plies"] == 0
     for row in said["results"]:
+        assert (row["distinct_games"], row["independent_pairs"]) == (GAMES, GAMES / 2)
         assert row["median_margin"] == module.measurement[row["simulations"]][row["opponent"]].median_margin
     assert (tmp_path / "test.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["test.json", "test.png"]
@@ -96,7 +97,7 @@ def test_progress_counts_every_game_once(make_network: Callable[..., ResidualMLP
 def test_opponents_that_think_are_timed(
     make_network: Callable[..., ResidualMLP], checkpoint_path: Path, tmp_path: Path
 ) -> None:
-    """A frozen checkpoint or tree search whose time a move is left out; built-in ones have none worth a number."""
+    """Fails if a frozen checkpoint or a tree search has no time per move, or a built-in opponent has one."""
     pool = OpponentPool(["random"], 0.5, 0.0, checkpoints={"frozen": {"path": str(checkpoint_path)}})
     names = ["random", "frozen", "ismcts:4"]
     measured(tmp_path, make_network(1), opponent_pool=pool, test=TestSettings(names, GAMES, [0]))

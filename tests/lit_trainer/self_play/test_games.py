@@ -52,7 +52,7 @@ def built_in(name: str, games: int) -> OpponentGames:
 
 
 def rows(games: GeneratedGames) -> list[tuple[bytes, bytes, int]]:
-    """The positions in an order that does not depend on how they came."""
+    """Returns the positions in an order that does not depend on how they came."""
     return sorted(
         (state.tobytes(), policy.tobytes(), int(outcome))
         for state, policy, outcome in zip(games.states, games.policies, games.outcomes, strict=True)
@@ -87,7 +87,7 @@ def test_only_the_learners_moves_are_kept_and_results_agree(scrambled: Any) -> N
 
 
 def test_every_opponent_is_met_from_both_seats_and_with_both_openings(scrambled: Any) -> None:
-    """Also where an odd number of games stands before it in the schedule."""
+    """Fails if seats or openings are uneven, also after an odd number of games in the schedule."""
     for before in (0, 1, 2, 3):
         agent = Recorder()
         opponents = [
@@ -101,7 +101,7 @@ def test_every_opponent_is_met_from_both_seats_and_with_both_openings(scrambled:
 
 
 def test_both_seats_win_against_a_weak_opponent() -> None:
-    """An outcome seen from the wrong seat turns half of the lessons round."""
+    """Fails if an outcome is seen from the wrong seat."""
     games = generate(neutral, [built_in("random", 200)], learner={"simulations": 24, "temperature": 0.0})
     wins, draws, _ = games.results["random"]
     assert (wins + draws / 2) / 200 > 0.7
@@ -132,7 +132,7 @@ def test_outcomes_are_what_perfect_play_secures() -> None:
 @pytest.mark.parametrize("simulations", [0, 2])
 @pytest.mark.parametrize("seat", [None, 0, 1], ids=["self-play", "first", "second"])
 def test_endgame_values_are_those_of_the_first_position_that_can_be_solved(seat: int | None, simulations: int) -> None:
-    """The other player's sign, a later position's value, or a game's end that mistakes in the endgame brought about."""
+    """Fails if a value has the wrong sign, is a later position's, or depends on mistakes in the endgame."""
     differ, met = 0, set()
     for number in range(25):
         agent = Recorder()
@@ -251,7 +251,7 @@ def test_no_games_are_no_positions(scrambled: Any, opponents: list[OpponentGames
 
 
 def test_chunks_are_joined_in_their_order() -> None:
-    """Positions torn from their policies; counts of one chunk alone; values of some where others have none."""
+    """Fails if positions lose their policies, counts are of one chunk, or values are kept although some have none."""
 
     def chunk(games: int, seconds: float, forward: float) -> GeneratedGames:
         stats = SelfPlayStats(

@@ -40,7 +40,7 @@ def generator(
 
 
 def same(first: GeneratedGames, second: GeneratedGames) -> bool:
-    """Bit for bit, in their order."""
+    """Returns whether games are the same bit for bit, in the same order."""
     names = ("states", "policies", "outcomes", "margins", "values")
     return all(np.array_equal(getattr(first, n), getattr(second, n), equal_nan=n == "values") for n in names)
 
@@ -65,7 +65,7 @@ def test_simulations_are_searched() -> None:
 
 
 def test_search_settings_reach_the_search() -> None:
-    """Visit shares leave actions at zero; completed Q values leave none."""
+    """Fails if the search ignores its settings: visit shares leave actions at zero, completed Q leaves none."""
     legal = {}
     for target in ("visits", "completed_q"):
         games = generator(replace(PLAIN, search=SearchSettings(policy_target=target))).generate(0)
@@ -75,7 +75,7 @@ def test_search_settings_reach_the_search() -> None:
 
 
 def test_temperature_scales_the_noise_of_a_gumbel_root() -> None:
-    """Also there: without noise every first move is the same one, whatever the game."""
+    """Fails if temperature 0 leaves noise at a Gumbel root: without noise all first moves are the same."""
     gumbel = replace(PLAIN, search=SearchSettings(root_selection="gumbel"), simulations=8)
     assert len(openings(generator(gumbel, temperature=0.0).generate(0))) == 1
     assert len(openings(generator(gumbel, temperature=1.0).generate(0))) > 3
@@ -107,7 +107,7 @@ def test_each_iteration_and_each_process_has_its_own_deals() -> None:
 
 
 def test_settings_are_asked_in_every_iteration() -> None:
-    """A schedule changes them between two iterations."""
+    """Fails if settings are read only once: schedules change them between two iterations."""
     changing = iter([PLAIN, replace(PLAIN, games=3, simulations=0)])
     one = LocalGenerator(lambda: next(changing), player(), self_play(), temperature=lambda: 1.0, seed=5)
     first, second = one.generate(0), one.generate(1)
@@ -117,7 +117,7 @@ def test_settings_are_asked_in_every_iteration() -> None:
 
 @pytest.mark.parametrize("value_target", ["outcome", "endgame"])
 def test_value_target_decides_what_positions_learn(make_network: Callable[..., ResidualMLP], value_target: str) -> None:
-    """The two differ against an opponent that plays endgames badly, and only there."""
+    """Fails if the setting has no effect, or one where the opponent plays endgames perfectly."""
     settings = replace(PLAIN, games=60, simulations=0)
     pool = OpponentPool(["random"], 0.0, 0.0)
     network = make_network()
@@ -152,7 +152,7 @@ def test_parallel_games_fill_the_network_s_batches(parallel_games: int) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_threads_play_side_by_side(make_network: Callable[..., ResidualMLP], threads: int) -> None:
-    """A thread for each lane, and no more lanes than two."""
+    """Fails if lanes share a thread, or there are more than two lanes."""
     seen: set[int] = set()
 
     def look(games: float) -> None:
@@ -166,7 +166,7 @@ def test_threads_play_side_by_side(make_network: Callable[..., ResidualMLP], thr
 
 @pytest.mark.parametrize("evaluator", ["torch", "torch_bf16", "onnx_fp32"])
 def test_the_evaluator_rates_the_positions(make_network: Callable[..., ResidualMLP], evaluator: str) -> None:
-    """Rounded numbers choose other moves somewhere; ONNX in full precision rounds in other places still."""
+    """Fails if the setting is ignored: each evaluator rounds differently, and so chooses other moves somewhere."""
     network = make_network(3, width=64, blocks=2)
     settings = replace(PLAIN, games=40, simulations=8)
     plain = generator(settings, network).generate(0)
@@ -214,7 +214,7 @@ class First:
 
 
 class Waits(First):
-    """Thinks for ever."""
+    """Never answers."""
 
     def select_action(self, state: State, legal_actions: Sequence[Action]) -> Action:
         while True:
@@ -222,7 +222,7 @@ class Waits(First):
 
 
 def test_all_kinds_of_opponents_play() -> None:
-    """The past by the weights of its time, agents and built-in ones from the pool."""
+    """Fails if a kind of opponent does not play, or the past plays with newer weights."""
     pool = OpponentPool(["random", "mine"], 0.25, 0.25, agents={"mine": First()})
     pool.add_snapshot(7, player(3))
     games = generator(replace(PLAIN, games=40, simulations=0), player(0), pool).generate(8)
@@ -251,7 +251,7 @@ def test_progress_is_told_and_may_end_the_games() -> None:
 
 
 def test_the_network_learns_on_afterwards() -> None:
-    """It plays in evaluation mode, and is given back as it was."""
+    """Fails if self-play leaves the network in evaluation mode, or plays in training mode."""
     network = player().train()
     one = generator(network=network)
     one.check()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +28,7 @@ def lane_threads() -> list[str]:
 
 
 class Fails:
-    """Fails, or is interrupted, at its so-manieth call."""
+    """Fails, or is interrupted, at a given call."""
 
     def __init__(self, evaluator: Any, at: int) -> None:
         self.evaluator = evaluator
@@ -72,7 +74,7 @@ def test_an_opponents_error_comes_out(scrambled: Any, threads: int, kind: str) -
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupt_stops_all_lanes(scrambled: Any, threads: int, error: type[BaseException]) -> None:
-    """In the calling thread, in the middle of the games; they do not go on to their ends first."""
+    """Fails if Ctrl-C in the calling thread waits for the games' ends."""
     asked = 0
 
     def slow(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
@@ -92,9 +94,30 @@ def test_an_interrupt_stops_all_lanes(scrambled: Any, threads: int, error: type[
     assert torch.get_num_threads() == before
 
 
+def test_a_second_ctrl_c_leaves_no_thread_behind(scrambled: Any) -> None:
+    """A thread in torch's code when the interpreter ends: it aborts the process."""
+    interrupted, left = threading.Event(), threading.Event()
+
+    def slow(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
+        if interrupted.wait(0.02):
+            left.wait(0.5)  # still at work when the second one comes
+        return scrambled(observations, legal_mask)
+
+    def press_twice(played: float) -> None:
+        interrupted.set()
+        again = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+        again.start()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(slow, [RANDOM], threads=2, games=2000, on_progress=press_twice)
+    assert not lane_threads()
+    left.set()
+
+
 @pytest.mark.parametrize("torch_threads", [1, 2, 3])
 def test_torchs_threads_are_as_they_were(make_network: Callable[..., ResidualMLP], torch_threads: int) -> None:
-    """Also after an error; inside, a lane's network has its share of the cores."""
+    """Fails if torch's number of threads is changed for good, or a lane's network has more than its share."""
     evaluator = TorchEvaluator(make_network().eval())
     inside: set[int] = set()
 

@@ -43,7 +43,7 @@ def test_threads_change_no_game(scrambled: Any, threads: int, options: dict[str,
 
 @pytest.mark.parametrize("games", [128, 129])
 def test_threads_change_no_game_of_a_real_network(make_network: Callable[..., ResidualMLP], games: int) -> None:
-    """Lanes that write their observations where another lane's network reads them play other games."""
+    """Fails if a lane writes observations where another lane's network reads them."""
     network = make_network(width=64, blocks=2).eval()
     past = NetworkPlayer(TorchEvaluator(make_network(1).eval()), simulations=2, temperature=1.0, seed=4)
     plain = None
@@ -64,7 +64,7 @@ def test_threads_change_no_game_of_a_real_network(make_network: Callable[..., Re
 
 
 def test_lanes_share_no_memory() -> None:
-    """An evaluator gives a thread one and the same buffer at every call; two lanes need two."""
+    """Fails if two lanes use one buffer: an evaluator gives a thread the same buffer at every call."""
     for slots in (64, 65, 1000):
         views = []
         for leaves in LaneMemory().lanes("beasty_bar", slots, 2):
@@ -97,7 +97,7 @@ def test_threads_change_no_game_of_an_exported_network(make_network: Callable[..
 
 
 def test_lanes_play_what_search_plays(make_network: Callable[..., ResidualMLP]) -> None:
-    """Each kept policy is that of a search of the kept position alone, with the game's own stream."""
+    """Fails if a kept policy is not that of a search of its position alone, with the game's own stream."""
     evaluator = TorchEvaluator(make_network().eval())
     for options in ({}, {"root_selection": "gumbel"}):
         found = play(evaluator, games=64, parallel_games=64, threads=2, simulations=8, **options)
@@ -112,7 +112,7 @@ def test_lanes_play_what_search_plays(make_network: Callable[..., ResidualMLP]) 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_agents_in_python_meet_their_games_in_one_order(scrambled: Any, threads: int) -> None:
-    """Also several of them, and where built-in opponents and networks move in between."""
+    """Fails if several agents, or other opponents in between, change the order in which an agent is asked."""
     met = []
     for count in (1, threads):
         agents = [Counting(), Counting()]
@@ -140,7 +140,7 @@ class Touchy(NetworkPlayer):
 
 
 def test_a_player_given_twice_is_asked_by_one_lane_at_a_time(scrambled: Any) -> None:
-    """Its trees are one: two lanes that ask it under two numbers would search in them together."""
+    """Fails if two lanes ask one player at the same time, and so search in the same trees."""
     twice = Touchy(scrambled, simulations=2, temperature=1.0, seed=4)
     once = NetworkPlayer(scrambled, simulations=2, temperature=1.0, seed=4)
     played = play(scrambled, [twice, twice], threads=2)
@@ -152,7 +152,7 @@ def test_a_player_given_twice_is_asked_by_one_lane_at_a_time(scrambled: Any) -> 
 
 
 def test_memory_is_used_again_and_leaves_no_trace(scrambled: Any, make_network: Callable[..., ResidualMLP]) -> None:
-    """Of other slots, simulations, settings, games and evaluators, and after a schedule that broke off."""
+    """Fails if memory used before, with other settings or in games that broke off, changes later games."""
     memory = LaneMemory()
     network = TorchEvaluator(make_network().eval())
 
@@ -174,6 +174,20 @@ def test_memory_is_used_again_and_leaves_no_trace(scrambled: Any, make_network: 
             with pytest.raises(KeyError):
                 play(failing, [RANDOM], memory=memory, **change)
             assert same(play(evaluator, [RANDOM], memory=memory, **change), play(evaluator, [RANDOM], **change)), change
+
+
+def test_after_an_error_the_memory_is_new() -> None:
+    """A thread that was left behind may still write into the old one."""
+    memory, kept = LaneMemory(), []
+
+    def failing(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
+        kept.extend(memory.lanes("beasty_bar", 80, 4))
+        raise KeyError("weights")
+
+    with pytest.raises(KeyError):
+        play(failing, [RANDOM], memory=memory, parallel_games=80, simulations=4)
+    assert len(kept) >= 2
+    assert not {id(leaves) for leaves in memory.lanes("beasty_bar", 80, 4)} & {id(leaves) for leaves in kept}
 
 
 def test_memory_of_one_shape_is_kept() -> None:
@@ -237,7 +251,7 @@ def test_shares_sum_to_one_and_progress_goes_up(scrambled: Any, threads: int) ->
 
 
 def test_mirrored_deals_are_played_twice_with_seats_exchanged(scrambled: Any) -> None:
-    """Against each opponent, whatever stands before it in the plan; against itself every deal is its own."""
+    """Fails if a deal against an opponent is not played from both seats, or one against itself is."""
     agents = [Counting(), Counting()]
     opponents = [
         OpponentGames("self_play", 3, None),
@@ -260,7 +274,7 @@ def test_mirrored_deals_are_played_twice_with_seats_exchanged(scrambled: Any) ->
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_equal_players_come_out_even_on_mirrored_deals_only(scrambled: Any, mirrored: bool) -> None:
-    """A learner that plays like its opponent wins exactly as often as it loses, if each deal is played both ways."""
+    """Fails if mirrored deals are not: against its equal a learner then wins exactly as often as it loses."""
     learner = NetworkPlayer(scrambled, simulations=0, temperature=0.0, seed=7)
     twin = NetworkPlayer(scrambled, simulations=0, temperature=0.0, seed=7)
     games = generate_games_batched_by_opponent(

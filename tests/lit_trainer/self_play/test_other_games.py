@@ -103,7 +103,7 @@ def test_network_and_data_of_two_games_are_refused(tmp_path: Path) -> None:
 
 
 def test_targets_are_outcomes_for_the_mover() -> None:
-    """The winner moved last: of every won game of self-play, the last position's outcome is a win."""
+    """Fails if outcomes have the wrong sign: the winner moves last, so a won game's last position is a win."""
 
     def neutral(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(legal_mask.shape, np.float32), np.zeros(len(observations), np.float32)

@@ -35,7 +35,7 @@ def test_whole_numbers_have_bounds(group: type[Any], field: str, lowest: int, hi
 
 
 def test_a_copy_is_checked_too() -> None:
-    """A schedule that drives a number out of its bounds changes nothing unseen."""
+    """Fails if a schedule can drive a number out of its bounds unseen."""
     settings = GenerationSettings()
     assert dataclasses.replace(settings, games=7).games == 7 and settings.games == 512
     with pytest.raises(ValueError, match=r"^generation\.games: 0 given, expected a whole number from 1 to 10,000,000$"):
@@ -104,7 +104,7 @@ def test_settings_reach_another_process_whole() -> None:
 
 
 def test_the_help_of_each_field_is_in_the_class_s_docstring() -> None:
-    """--help shows it from there."""
+    """Fails if a field has no help text: `--help` shows it from the docstring."""
     for group in (GenerationSettings, WorkerSettings):
         for field in dataclasses.fields(group):
             assert f"\n        {field.name}: " in (group.__doc__ or ""), (group, field.name)

@@ -59,7 +59,7 @@ def test_nothing_played_adds_nothing(stats: SelfPlayStats) -> None:
 @quick
 @given(st.lists(STATS, max_size=8), st.data())
 def test_a_sum_over_any_split_is_the_whole(parts: list[SelfPlayStats], data: st.DataObject) -> None:
-    """Chunks joined by workers, workers by processes, processes by iterations, or all at once."""
+    """Fails if the order matters in which chunks, workers, processes and iterations are added."""
     whole = sum(parts, SelfPlayStats())
     groups = data.draw(st.lists(st.integers(0, 3), min_size=len(parts), max_size=len(parts)))
     sums = [
@@ -137,14 +137,14 @@ ALONE = {
 
 
 def test_names_and_numbers_of_one_process() -> None:
-    """The names are fixed: runs of a year ago are compared by them."""
+    """Fails if a name in the log changes, by which older runs are compared."""
     logged = one_player().to_log()
     assert logged == ALONE
     assert all(type(number) is float for number in logged.values())
 
 
 def test_rates_add_up_over_players_that_work_side_by_side() -> None:
-    """Two equal processes are twice as fast; twice the games by one player are not."""
+    """Fails if rates do not add up over equal processes, or do for one player's games."""
     together = (one_player() + one_player("rank 1")).to_log()
     after = (one_player() + one_player()).to_log()
     for name, number in ALONE.items():
@@ -204,7 +204,7 @@ def test_statistics_of_processes_that_met_different_opponents() -> None:
 
 
 def test_unequal_players_count_by_the_time_they_played() -> None:
-    """The mean player's rate is of all games and all seconds; the longest player's seconds are shown."""
+    """Fails if unequal players count equally, or the shown seconds are not the longest player's."""
     stats = one_player("rank 0", 1.0) + one_player("rank 1", 3.0)
     assert stats.per_second(stats.games) == 2 * 20 / 4
     assert stats.seconds == 3.0 and stats.players == 2
@@ -217,7 +217,7 @@ def test_workers_log_three_more_numbers() -> None:
 
 
 def test_time_that_was_measured_twice_makes_no_share_negative() -> None:
-    """Clocks of several threads may add up to a little more than the whole."""
+    """Fails if clocks of several threads, which may add up to more than the whole, make a share negative."""
     stats = SelfPlayStats(seconds_of={"rank 0": 1.0}, thread_seconds=1.0, spent={"forward": 0.75, "tree": 0.26})
     assert stats.shares == {"forward": 0.75, "tree": 0.26, "waiting": 0.0}
 
@@ -231,7 +231,7 @@ def test_no_time_at_all_gives_finite_numbers() -> None:
 
 
 def test_real_games_and_their_chunks_add_up(scrambled: Any) -> None:
-    """One go and several chunks play the same number of everything that does not depend on the clock."""
+    """Fails if chunks count other numbers than one run of all games."""
 
     def games(seed: int, player: str = "rank 0") -> Any:
         learner = NetworkPlayer(scrambled, simulations=4, temperature=1.0, seed=7)

@@ -16,7 +16,7 @@ from lit_trainer.utils.files import check_free, save_figure, write_folder, write
 
 
 def test_the_current_folder_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder renamed over it would leave the shell in one that is gone."""
+    """Fails if the current folder is replaced by another one, and so the shell's is gone."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileExistsError, match="current folder"):
         write_folder(Path("."), {"a": ""}, "out")

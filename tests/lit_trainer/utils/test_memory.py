@@ -13,7 +13,7 @@ def notes(error: BaseException) -> list[str]:
 
 
 def cpu_error() -> RuntimeError:
-    """What PyTorch really raises where the machine's memory is too small."""
+    """Returns the error that PyTorch raises where the machine's memory is too small."""
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**60, dtype=torch.uint8)
     return raised.value

@@ -10,14 +10,14 @@ from lit_trainer.utils.seeding import derive_seed
 
 
 def test_seeds_are_those_of_earlier_runs() -> None:
-    """A run that is repeated after an update of this project plays the same games."""
+    """Fails if an update of this project changes the games of a repeated run."""
     assert derive_seed(42, "self-play", 0, 0) == 8206201278197913761
     assert derive_seed(0) == 4246866556266386882
     assert derive_seed(42, "worker", 3, 0, 1, 7) == 4290495513415913951
 
 
 def test_no_two_purposes_share_a_seed() -> None:
-    """Parts that run together: 1, 23 and 12, 3."""
+    """Fails if parts run together, such as 1, 23 and 12, 3."""
     purposes = [
         (seed, name, first, second)
         for seed in (0, 1, 2**63)
@@ -32,7 +32,7 @@ def test_no_two_purposes_share_a_seed() -> None:
 
 
 def test_another_process_derives_the_same() -> None:
-    """Python's own hash of a text differs from process to process."""
+    """Fails if a seed uses Python's hash of a text, which differs between processes."""
     code = "from lit_trainer.utils.seeding import derive_seed; print(derive_seed(42, 'self-play', 1))"
     path = os.pathsep.join(filter(None, sys.path))
     environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": path}

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time that a watch sees, as a list of one number."""
+    """Returns the time that a watch sees, as a list of one number."""
     now = [100.0]
     monkeypatch.setattr(watch_module.time, "monotonic", lambda: now[0])
     return now
@@ -35,7 +35,7 @@ def test_a_sign_that_stays_is_overdue(clock: list[float]) -> None:
 
 
 def test_a_process_that_stood_still_blames_nobody(clock: list[float]) -> None:
-    """Ctrl-Z for an hour adds one second at most."""
+    """Fails if time in which the process stood still, by Ctrl-Z, counts as an agent's."""
     watch = Watch(2.0)
     watch.overdue("same")
     for overdue in (False, False, True):
@@ -85,7 +85,7 @@ def test_threads_that_run_python_are_interrupted() -> None:
 
 
 def test_what_was_not_raised_is_taken_back() -> None:
-    """A thread within a call of C: it goes on as if nothing had been."""
+    """Fails if an interrupt that a call of C delayed still comes after it was taken back."""
     ended: list[int] = []
     lock = threading.Lock()
     lock.acquire()

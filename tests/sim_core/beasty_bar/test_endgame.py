@@ -82,7 +82,7 @@ def test_positions_of_games(game: str, player: str) -> None:
 
 
 def test_a_player_without_cards_ends_the_game() -> None:
-    """The five-animal check that wins comes only if the other still has a card to play."""
+    """Fails if the solver plays on after a player has no card left."""
     rules = get_game("beasty_bar")
     for hands, expected in (("Z/-", -1), ("Z/z", 1)):
         state = rules.parse(f"LHS e - {hands} -/- 0 20")

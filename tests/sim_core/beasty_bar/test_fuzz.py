@@ -43,7 +43,7 @@ DTYPES = ["?", "i1", "u1", "<i2", ">i2", "<i4", ">u4", "<i8", ">i8", "<u8", ">u8
 
 
 def attempt(name: str, call: Callable[[], object]) -> bool:
-    """Whether the call worked; an error must be a refusal whose message names the argument."""
+    """Returns whether the call worked. An error must be a refusal that names the argument."""
     try:
         call()
     except REFUSALS as error:
@@ -53,7 +53,7 @@ def attempt(name: str, call: Callable[[], object]) -> bool:
 
 
 def odd_arrays(rng: np.random.Generator, shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Arrays around that shape of every dtype, byte order, layout and protection."""
+    """Yields arrays around a shape, of every dtype, byte order, layout and protection."""
     shapes = [shape, (), (0,), (shape[0] + 1, *shape[1:]), (*shape, 1), shape[::-1], (0, *shape[1:]), shape[:-1]]
     found: list[np.ndarray] = []
     for dtype in DTYPES:
@@ -76,7 +76,7 @@ def odd_arrays(rng: np.random.Generator, shape: tuple[int, ...]) -> list[np.ndar
 
 
 class Liar(np.ndarray):
-    """An array that lies about its shape, type and flags."""
+    """Lies about its shape, type and flags as an array."""
 
     claimed: Any = ()
     shape = property(lambda self: self.claimed)  # type: ignore[assignment]
@@ -85,7 +85,7 @@ class Liar(np.ndarray):
 
 
 def exercise(batch: GameBatch) -> None:
-    """Everything a batch offers; whatever states it holds, the C code must stay within them."""
+    """Calls everything that a batch offers. The C code must stay within its memory, whatever states the batch holds."""
     n = len(batch)
     batch.observe(), batch.legal_mask(), batch.scores(), batch.outcomes(), batch.is_solvable, batch.ply, batch.to_move
     for name in batch.handle.opponents:
@@ -107,7 +107,7 @@ def exercise(batch: GameBatch) -> None:
 
 
 def damaged(game: str, rng: np.random.Generator, count: int) -> np.ndarray:
-    """States of real games with some bytes changed, mostly to small numbers or bits flipped."""
+    """Returns states of real games with some bytes changed, mostly to small numbers or by flipped bits."""
     batch = GameBatch(count, 3, game=game)
     plies = rng.integers(0, batch.handle.max_plies + 1, count)
     while (going := (batch.ply < plies) & ~batch.is_terminal).any():
@@ -122,7 +122,7 @@ def damaged(game: str, rng: np.random.Generator, count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("game", GAMES)
 def test_bytes_are_a_position_or_refused(game: str) -> None:
-    """Of the right length: noise, constants and damaged states. What is taken is a position that can be played."""
+    """Fails if bytes are accepted that are no position which can be played."""
     rng = np.random.default_rng(5)
     rules = get_game(game)
     size = rules.state_size
@@ -191,7 +191,7 @@ def test_scoring_of_bytes() -> None:
 
 
 def test_nothing_exists_half_made() -> None:
-    """Without its pointers a batch or a handle ends the process at the first call."""
+    """Fails if a batch or a handle can exist without its pointers, because the first call would end the process."""
     for make in (GameHandle, lambda: GameHandle.__new__(GameHandle), lambda: object.__new__(GameHandle)):
         with pytest.raises(TypeError):
             make()
@@ -219,7 +219,7 @@ def test_nothing_exists_half_made() -> None:
 
 
 def test_a_state_made_without_its_checks() -> None:
-    """`object.__setattr__` gets past an immutable value; the engine looks again."""
+    """Fails if the engine trusts a state that `object.__setattr__` changed after its checks."""
     state = State.initial(1)
     object.__setattr__(state, "data", b"\xff" * len(state.data))
     for call in (state.legal_actions, state.observe, lambda: state.step(Action(0)), state.scores, lambda: str(state)):
@@ -289,7 +289,7 @@ def test_single_arguments() -> None:
 
 
 def test_odd_arrays() -> None:
-    """Each is read as its numbers say, or refused; out= is written only where it fits exactly."""
+    """Fails if an odd array is read wrongly, or `out=` is written where it does not fit exactly."""
     rng = np.random.default_rng(2)
     batch = GameBatch(3, 1)
     rows, packed = odd_arrays(rng, (3,)), odd_arrays(rng, batch.packed().shape)
@@ -345,7 +345,7 @@ def test_finished_games(game: str) -> None:
 
 @pytest.mark.parametrize("game", GAMES)
 def test_random_actions_step_only_where_legal(game: str) -> None:
-    """Mostly illegal ids, through whole games: a batch steps all its games or none."""
+    """Fails if illegal actions step some of a batch's games: it steps all or none."""
     rng = np.random.default_rng(1)
     batch = GameBatch(4, 1, game=game)
     for _ in range(1500):
@@ -397,7 +397,7 @@ def test_unaligned_answers_of_an_evaluator() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_evaluator_that_meddles(threads: int) -> None:
-    """It steps the batch that is searched, and scribbles over its own arguments."""
+    """Fails if an evaluator that steps the searched batch, or writes over its arguments, harms the search."""
     batch, undisturbed = GameBatch(30, 1), GameBatch(30, 1)
 
     def meddling(observations: np.ndarray, legal_mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -417,7 +417,7 @@ def test_an_evaluator_that_meddles(threads: int) -> None:
 
 @pytest.mark.parametrize("game", GAMES)
 def test_any_text_is_a_position_or_refused(game: str) -> None:
-    """Random unicode, texts of positions with parts changed, and texts of megabytes."""
+    """Fails if a text that is no position is accepted, or refused by another error."""
     rng = random.Random(3)
     good = [str(State.initial(seed, game=game)) for seed in range(5)]
     alphabet = "-/ 0123456789LHCSGZEXMKPUlhcsgzexmkpuXO\0\n\t\u0661\ud800\u212a\U0001f40d"

@@ -63,7 +63,7 @@ def test_observations_show_what_the_layout_says() -> None:
 
 
 def test_observations_and_actions_are_the_players_own() -> None:
-    """With players exchanged everywhere nothing changes for the one to move."""
+    """Fails if observations or actions depend on which player moves: exchanged players must change nothing."""
 
     def exchanged(text: str) -> str:
         line, bar, gone, hands, decks, mover, ply = text.split(" ")
@@ -102,7 +102,7 @@ def test_determinizing_changes_only_what_the_mover_cannot_see() -> None:
 
 
 def test_determinizing_is_uniform() -> None:
-    """Every hand the other may hold is equally likely, and every card in every place of both decks."""
+    """Fails if some hands of the opponent, or some orders of the decks, are drawn more often than others."""
     state = State.parse("Lh - - HCSG/czgs ZEXM/xm 0 5")
     draws = 6000
     drawn = [reference.parse(str(state.determinize(seed))) for seed in range(draws)]
@@ -135,7 +135,7 @@ def test_outcomes_are_the_scorings(game: str, scoring: str) -> None:
 
 @pytest.mark.parametrize("game", ["beasty_bar", "beasty_bar_animals"])
 def test_the_hand_is_the_others_and_what_was_played_is_not_asked(game: str) -> None:
-    """The own hand, the deck, or animals that lie open."""
+    """Fails if the target is the mover's hand, the deck, or animals that lie open."""
     batch = GameBatch(40, 3, game=game, first_player=np.arange(40) % 2)
     asked = set()
     for _ in range(24):

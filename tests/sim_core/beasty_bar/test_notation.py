@@ -109,7 +109,7 @@ CARD_FIELDS = ["queue", "bar", "thatsit", "hand0", "hand1", "deck0", "deck1"]
 @pytest.mark.parametrize("field", CARD_FIELDS)
 @pytest.mark.parametrize("letter", ["Q", "?", "1", "-", "\N{LATIN SMALL LETTER LONG S}", "\N{KELVIN SIGN}"])
 def test_unknown_letter(field: str, letter: str) -> None:
-    """The last two are letters whose upper or lower case is a card's."""
+    """Fails if an unknown letter is read, also one whose upper or lower case is a card's."""
     message = refusal(position_text(**{field: "L" + letter if field[-1] != "1" else "l" + letter}))
     assert field in message.lower()
     if letter.isascii():

@@ -105,7 +105,7 @@ def test_choice_has_the_best_score(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCORED)
 def test_ties_are_broken_among_all_that_are_tied(name: str) -> None:
-    """Thirty tied positions, a hundred seeds: of three tied actions one would be missed once in 10^17."""
+    """Fails if one of several tied actions is never taken. By chance that would happen once in 10^17 runs."""
     best = [(position, reference_opponents.best_actions(name, position)) for position in sample_positions()]
     tied = [(position, actions) for position, actions in best if 2 <= len(actions) <= 4][:30]
     assert tied, "the sample holds no tie"
@@ -137,7 +137,7 @@ def test_noisy_is_near_the_best_and_not_always_the_best() -> None:
 
 
 def test_noise_has_its_standard_deviation() -> None:
-    """Of two actions the worse is taken as often as the difference of two Gaussian draws exceeds the gap."""
+    """Fails if the noise has another size: the worse of two actions is taken as often as noise exceeds their gap."""
     pairs = []
     for position in sample_positions():
         scores = reference_opponents.action_scores("noisy", position)
@@ -234,7 +234,7 @@ def test_printed_results_add_up() -> None:
 
 
 def test_an_opponent_against_itself_scores_half() -> None:
-    """Of 4,000 games with mirrored deals; no opponent here can do better against itself but by luck."""
+    """Fails if an opponent wins against itself in more than half of 4,000 games with mirrored deals."""
     assert match_score("heuristic", "heuristic", deals=2_000, seed=1) == pytest.approx(50, abs=4)
 
 

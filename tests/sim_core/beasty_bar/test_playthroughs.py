@@ -31,7 +31,7 @@ def test_the_game_is_played_as_it_is_written(name: str) -> None:
 
 @pytest.mark.parametrize("name", GAMES)
 def test_the_reference_agrees_with_every_line(name: str) -> None:
-    """The files are not only what the engine does, but what the rules say."""
+    """Fails if the files hold what the engine did, but not what the rules say."""
     text = text_of(name)
     turns = TURN.findall(text)
     assert len(turns) == 24 and [int(turn[2]) for turn in turns[::2]] == [GAMES[name][1]] * 12

@@ -56,7 +56,7 @@ def test_text_and_bytes_of_a_position_turn_into_each_other(text: str, game: str)
 
 @given(texts(), VARIANTS)
 def test_a_legal_step_leads_to_a_position_with_the_same_cards(text: str, game: str) -> None:
-    """From any position; the argument is not changed, and the batch does what the value does."""
+    """Fails if a step loses a card, changes its argument, or does otherwise in a batch than on a state."""
     state = State.parse(text, game=game)
     data = bytes(bytearray(state.data))
     legal = state.legal_actions()

@@ -78,7 +78,7 @@ def test_many_random_games_through_state() -> None:
 
 
 def test_the_end_is_told_by_either_scoring() -> None:
-    """Finished games dealt out at random, so that draws and ties of the animals come up too."""
+    """Fails if the end is scored wrongly, also in draws and ties, which random finished games bring up."""
     rng = random.Random(3)
     seen = {"points": set(), "animals": set()}
     even_animals = 0
@@ -131,7 +131,7 @@ def test_random_games_through_batch() -> None:
 
 
 def test_every_action_through_a_batch_made_of_states() -> None:
-    """One game for every legal action of some random positions, all stepped at once."""
+    """Fails if a batch made of states does not step each of its games as the reference does."""
     rng = random.Random(5)
     before: list[reference.Position] = []
     chosen: list[str] = []
@@ -163,7 +163,7 @@ def compare_line(line: tuple[str, ...], mover: int) -> int:
 
 
 def test_sample_of_all_lines_up_to_four_animals() -> None:
-    """All 577 lines of up to two animals and a sample of the longer ones, each with one of the two movers."""
+    """Fails if a card acts wrongly on a line of up to two animals, or on one of a sample of longer lines."""
     rng = random.Random(6)
     lines = {line for length in (0, 1, 2) for line in permutations(reference.CARDS, length)}
     assert len(lines) == 1 + 24 + 24 * 23
@@ -175,7 +175,7 @@ def test_sample_of_all_lines_up_to_four_animals() -> None:
 
 @pytest.mark.slow
 def test_all_lines_up_to_three_animals_and_many_of_four() -> None:
-    """Each with one of the two movers: the same line with its owners exchanged is there too."""
+    """Fails if a card acts wrongly on any line of up to three animals, or on many lines of four."""
     lines = {line for length in range(4) for line in permutations(reference.CARDS, length)}
     assert len(lines) == 1 + 24 + 24 * 23 + 24 * 23 * 22
     rng = random.Random(1)

@@ -162,7 +162,7 @@ def is_quiet(state: State) -> bool:
 
 @pytest.mark.parametrize("gumbel_scale", [0.0, 0.5])
 def test_an_action_that_is_far_better_is_found(gumbel_scale: float) -> None:
-    """Eight simulations of seven actions, whose priors say nothing of which one wins."""
+    """Fails if eight simulations of seven actions, with priors that say nothing, do not find the winning one."""
     batch = positions("connect_four", 600, 12)
     _, first = np.unique(batch.observe(), axis=0, return_index=True)
     batch = batch.take(first[batch.ply[first] >= 6])
@@ -194,7 +194,7 @@ def test_an_action_that_is_far_better_is_found(gumbel_scale: float) -> None:
 @pytest.mark.parametrize("simulations", [1, 4, 16])
 @pytest.mark.parametrize("game", ["beasty_bar", "connect_four"])
 def test_without_values_actions_are_drawn_by_the_prior(game: str, simulations: int) -> None:
-    """The Gumbel trick: the highest of log prior + noise is a sample of the prior, and halving keeps it."""
+    """Fails if the highest of log prior + noise, which halving keeps, is no sample of the prior."""
     n = 4000
     state = State.initial(4, game=game)
     batch = GameBatch.from_states([state] * n)
@@ -218,7 +218,7 @@ def test_without_values_actions_are_drawn_by_the_prior(game: str, simulations: i
 
 @pytest.mark.parametrize("scale", [0.25, 4.0])
 def test_noise_of_another_scale_is_another_temperature(scale: float) -> None:
-    """scale * Gumbel + log prior is a sample of the prior to the power 1 / scale."""
+    """Fails if noise of another scale does not sample the prior to the power 1 / scale."""
     n = 4000
     batch = GameBatch(n, game="connect_four")
     noise = random_numbers("connect_four", 10, 1.2)

@@ -60,7 +60,7 @@ def check_against_slow(positions: list[reference.Position], iterations: int, c: 
     ("hand", "decks", "c"), [(2, (3, 3), 1.2), (3, (2, 1), 1.2), (2, (2, 3), 0.4), (1, (4, 4), 3.0), (3, (1, 1), 0.0)]
 )
 def test_a_plain_tree_finds_the_same(hand: int, decks: tuple[int, int], c: float, exact: bool) -> None:
-    """Availability, new nodes, rollouts, signs and the solver's place, each by the words of the documentation."""
+    """Fails if availability, new nodes, rollouts, signs or the solver differ from the documentation's words."""
     rng = random.Random(100 * hand + decks[0])
     positions = [small_position(rng, hand, decks, ply=10 + k % 2) for k in range(8)]
     assert check_against_slow(positions, 60, c, exact)
@@ -126,7 +126,7 @@ def test_threads_change_nothing(game: str, threads: int) -> None:
 
 @pytest.mark.parametrize("game", ["beasty_bar", "connect_four"])
 def test_rows_do_not_depend_on_the_others(game: str) -> None:
-    """A tree's memory is used again for the next game: anything left of the last one shows here."""
+    """Fails if anything of one game is left in the memory that the next one uses."""
     batch = every_ply(75, game=game)
     whole = ismcts(batch, 50, seed=5)
     order = np.random.default_rng(0).permutation(75)
@@ -148,7 +148,7 @@ def test_streams_and_seed_are_all_that_tells_equal_positions_apart() -> None:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_what_the_mover_cannot_see_changes_nothing(exact: bool) -> None:
-    """Bit for bit: a search of the true state would differ at once."""
+    """Fails if hidden cards change the result, as in a search of the true state."""
     batch = played(GameBatch(64, 9), np.arange(64) % 16)
     states = [batch.state(i) for i in range(64)]
     true = ismcts(batch, 100, seed=5, exact_rollouts=exact)
@@ -234,7 +234,7 @@ def test_it_nearly_always_beats_random() -> None:
 
 @pytest.mark.slow
 def test_it_beats_the_strongest_built_in_opponent() -> None:
-    """0.89 over thousands of games, so with 300 the bound is four standard errors below."""
+    """Fails if it plays clearly worse than before: it scores 0.89, and the bound is four standard errors below."""
     assert score(1000, "outcome_heuristic", 300, seed=32) > 0.82
 
 

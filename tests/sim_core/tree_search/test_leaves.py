@@ -18,7 +18,7 @@ from sim_core import SearchSettings
 
 @pytest.mark.parametrize("search", [NOISY, GUMBEL], ids=["visits", "completed_q"])
 def test_sums_that_overflow_are_named(search: SearchSettings) -> None:
-    """Targets or values of NaN among the positions to learn from, where every answer was finite."""
+    """Fails if finite answers whose sums overflow give targets or values of NaN."""
     wanted = plan("beasty_bar", 6, 8, search)
     leaves = leaves_for(wanted, 6)
 
@@ -34,7 +34,7 @@ def test_sums_that_overflow_are_named(search: SearchSettings) -> None:
 
 
 def test_leaves_must_be_answered_first() -> None:
-    """Old answers would be taken for new ones, and the first ones lie nowhere."""
+    """Fails if leaves that were not answered can be used: old answers would be taken for new ones."""
     wanted = plan("beasty_bar", 6)
     leaves = leaves_for(wanted, 6)
     runner = runner_for(wanted, leaves)

@@ -124,7 +124,7 @@ def test_rows_do_not_depend_on_the_others() -> None:
 
 
 def test_games_of_equal_position_have_streams_of_their_own() -> None:
-    """Otherwise all games of a batch would meet the same determinizations, and other seeds too."""
+    """Fails if equal positions in a batch get the same determinizations, whatever the seed."""
     copies = GameBatch.from_states([State.initial(4)] * 40)
     counts = search(copies, scrambled, 40, seed=1).visit_counts
     assert len(np.unique(counts, axis=0)) > 20
@@ -135,7 +135,7 @@ def test_games_of_equal_position_have_streams_of_their_own() -> None:
 
 
 def test_what_the_mover_cannot_see_changes_nothing() -> None:
-    """Bit for bit, noise and values included: a search of the true state would differ at once."""
+    """Fails if hidden cards change the result, noise and values included, as in a search of the true state."""
     batch = played(GameBatch(64, 9), np.arange(64) % 16)
     states = [batch.state(i) for i in range(64)]
     options = {"seed": 5, "dirichlet_fraction": 0.25}
@@ -149,7 +149,7 @@ def test_what_the_mover_cannot_see_changes_nothing() -> None:
 
 
 def test_the_evaluator_sees_positions_with_their_own_legal_actions() -> None:
-    """Nodes masked by the root's actions, or positions shown to the wrong player, contradict themselves."""
+    """Fails if a leaf has the root's legal actions, or is shown to the wrong player."""
     batch = every_ply(60)
     calls: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -228,7 +228,7 @@ def test_the_last_six_plies_are_exact_by_plain_minimax() -> None:
 
 
 def test_from_ply_16_on_value_and_policy_are_exact() -> None:
-    """The solver's own values of the positions that follow; the solver is judged elsewhere."""
+    """Fails if value or policy differ from the solver's values of the positions that follow."""
 
     def value_of(state: State) -> int:
         if state.is_terminal:
@@ -267,7 +267,7 @@ def score(first: Choose, second: Choose, games: int, seed: int) -> float:
 
 
 def test_a_value_of_the_right_sign_wins_against_its_negation_and_random() -> None:
-    """Values added without turning their sign, or turned once too often, make the one the other."""
+    """Fails if the value's sign is turned too seldom or too often, which turns each player into the other."""
     assert score(searching(lead, 48), searching(against_lead, 48), 200, seed=31) > 0.75
     assert score(searching(lead, 48), built_in("random"), 200, seed=32) > 0.93
     assert score(searching(lead, 48), built_in("heuristic"), 200, seed=33) > 0.6
@@ -293,7 +293,7 @@ def test_root_noise_is_of_the_seed() -> None:
 
 @pytest.mark.parametrize("alpha", [0.3, 0.5, 2.0])
 def test_root_noise_is_dirichlet(alpha: float) -> None:
-    """With nothing but noise for priors and no value, visits show the noise: its mean and its variance."""
+    """Fails if the noise has another mean or variance: without priors and values, visits show it."""
     batch = GameBatch(1500, 12)
     rows = np.flatnonzero(batch.legal_mask().sum(axis=1) == 4)
     batch = batch.take(rows)

@@ -44,7 +44,7 @@ BLOCKS = [
 
 @cache
 def wins_in(state: State, plies: int) -> bool:
-    """Whether the player to move can force a win within so many plies, by trying everything."""
+    """Returns whether the player to move can force a win within some plies, by trying everything."""
     for action in state.legal_actions():
         after = state.step(action)
         if after.is_terminal:
@@ -59,7 +59,7 @@ def wins_in(state: State, plies: int) -> bool:
 
 
 def winning_columns(state: State, plies: int) -> set[str]:
-    """The columns after which the win still comes within the plies."""
+    """Returns the columns after which the win still comes within the plies."""
     found = set()
     for action in state.legal_actions():
         after = state.step(action)
@@ -102,7 +102,7 @@ def test_wins_of_the_other_are_blocked(text: str, columns: set[str], root: str) 
 
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
 def test_forced_wins_of_random_positions_are_found(root: str) -> None:
-    """Wins in one and in three, of either player, wherever they stand on the board."""
+    """Fails if a forced win in one or three plies is missed, of either player, anywhere on the board."""
     batch = GameBatch(1200, 5, game="connect_four", first_player=np.arange(1200) // 12 % 2)
     for ply in range(20):
         going = (8 + np.arange(1200) % 12 > ply) & ~batch.is_terminal
@@ -123,7 +123,7 @@ def test_forced_wins_of_random_positions_are_found(root: str) -> None:
 
 
 def score_against_random(game: str, games: int, simulations: int, **settings: Any) -> float:
-    """Share of the points over deals played from both seats."""
+    """Returns the share of the points over deals played from both seats."""
     numbers = np.arange(games)
     batch = GameBatch(games, 31, game=game, streams=numbers // 2, first_player=numbers // 2 % 2)
     while not batch.is_terminal.all():
@@ -143,7 +143,7 @@ def test_search_without_knowledge_beats_random_at_connect_four(root: str) -> Non
 
 @pytest.mark.parametrize(("root", "least"), [("puct", 0.9), ("gumbel", 0.8)])
 def test_search_without_knowledge_beats_random(root: str, least: float) -> None:
-    """With no network at all, the endgame's exact values alone decide; halving spends much on what it then drops."""
+    """Fails if search without a network, which has only the endgame's exact values, does not beat random play."""
     assert score_against_random("beasty_bar", 200, 800, **ROOTS[root]) >= least
 
 
@@ -165,7 +165,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_what_the_mover_cannot_see_changes_nothing(settings: dict[str, Any]) -> None:
-    """Bit for bit; nodes split by a hand that was not drawn anew would differ at once."""
+    """Fails if hidden cards change the result, for example by nodes of a hand that was not drawn anew."""
     batch = GameBatch(64, 9)
     for ply in range(15):
         batch.step(np.where(np.arange(64) % 16 > ply, batch.opponent_actions("random", 2), -1))

@@ -49,7 +49,7 @@ def splits(node: SlowNode) -> int:
     ],
 )
 def test_a_plain_tree_finds_the_same(hand: int, decks: tuple[int, int], settings: dict[str, Any]) -> None:
-    """Priors, first-play value, signs, re-evaluation and determinization, each by the words of the documentation."""
+    """Fails if priors, first-play value, signs, re-evaluation or determinization differ from the documentation."""
     positions, batch = twelve_positions(hand, decks)
     simulations, plain = 60, Plain(**settings)
     found = search(batch, scrambled, simulations, seed=SEED, **settings)
@@ -93,7 +93,7 @@ def test_a_plain_gumbel_root_finds_the_same(
     max_considered: int,
     settings: dict[str, Any],
 ) -> None:
-    """Noise, sequential halving, the mixed value, completed Q and the action that halving leaves."""
+    """Fails if noise, halving, the mixed value, completed Q or the chosen action differ from the reference."""
     positions, batch = twelve_positions(hand, decks)
     settings = {"c_visit": 50.0, "c_scale": 0.1} | settings
     below = {name: value for name, value in settings.items() if name not in ("c_visit", "c_scale")}

@@ -23,7 +23,7 @@ SETTINGS = [
 
 
 def positions(n: int, seed: int, game: str = "beasty_bar") -> GameBatch:
-    """Positions of all plies, ended games and endgames among them."""
+    """Returns positions of all plies, ended games and endgames among them."""
     batch = GameBatch(n, seed, game=game)
     for ply in range(get_game(game).max_plies):
         going = (np.arange(n) * 7 % (get_game(game).max_plies + 1) > ply) & ~batch.is_terminal
@@ -36,7 +36,7 @@ def same(first: SearchResult, second: SearchResult) -> bool:
 
 
 def hashed(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
-    """For games whose observations are not of 1/72."""
+    """Answers by a hash, for games whose observations are no multiples of 1/72."""
     return np.sin(np.outer(observations.sum(axis=1), np.arange(1, legal_mask.shape[1] + 1))).astype(np.float32), np.cos(
         observations @ np.arange(observations.shape[1]) * 0.37
     ).astype(np.float32)
@@ -44,7 +44,7 @@ def hashed(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
 
 @pytest.mark.parametrize("game", ["beasty_bar", "beasty_bar_animals", "connect_four"])
 def test_one_searcher_for_many_batches(game: str) -> None:
-    """Fewer games than slots, fewer simulations than there is room for, all settings in turn."""
+    """Fails if a searcher keeps anything from a batch of other size, simulations or settings."""
     searcher = Searcher(60, 40, game=game)
     evaluate = hashed if game == "connect_four" else scrambled
     sizes = [60, 1, 0, 33, 60, 7]
@@ -59,6 +59,18 @@ def test_one_searcher_for_many_batches(game: str) -> None:
     batch = positions(20, 99, game)
     assert same(searcher.search(batch, evaluate), search(batch, evaluate, 40))
     assert (searcher.slots, searcher.simulations, searcher.game) == (60, 40, game)
+
+
+def test_several_trees_count_by_their_shares() -> None:
+    """Without hidden information they are plain searches of one position, the first ones a simulation longer."""
+    batch, settings = positions(30, 3, "connect_four"), SearchSettings(determinizations=3)
+    found = search(batch, hashed, 11, seed=5, settings=settings)
+    each = [search(batch, hashed, share, seed=5) for share in (4, 4, 3)]
+    values = sum(share * one.value for share, one in zip((4, 4, 3), each, strict=True)) / 11
+    assert found.value == pytest.approx(values, abs=1e-6)
+    assert np.abs(each[0].value - each[2].value).max() > 0.01  # or the shares would not show
+    asked = ~(batch.is_terminal | batch.is_solvable)
+    assert (found.visit_counts == sum(one.visit_counts for one in each))[asked].all() and asked.sum() > 5
 
 
 def test_results_are_not_written_to_again() -> None:
@@ -95,7 +107,7 @@ def test_after_an_evaluators_error_it_searches_as_before(at: int, kind: str) -> 
 
 
 def test_an_evaluator_may_search_and_step_the_batch_meanwhile() -> None:
-    """With a searcher of its own; the batch is copied."""
+    """Fails if an evaluator that searches or steps the batch meanwhile changes the search."""
     batch = positions(20, 4)
     expected = search(batch, scrambled, 10)
     inner, others = Searcher(5, 4), positions(5, 1)
@@ -141,14 +153,14 @@ def test_a_thousand_games_fit_into_150_megabytes() -> None:
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """Returns the bytes of this process in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells the resident size on Linux only")
 @pytest.mark.parametrize("settings", [SETTINGS[2], SETTINGS[4]], ids=["one tree", "determinized"])
 def test_fifty_searches_take_no_more_memory_than_one(settings: SearchSettings) -> None:
-    """Neither in Python nor in C."""
+    """Fails if a search leaves memory behind, in Python or in C."""
     searcher, batch = Searcher(200, 30), positions(200, 3)
 
     def work(times: int) -> None:

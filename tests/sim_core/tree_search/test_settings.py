@@ -52,7 +52,7 @@ def test_every_field_is_tried() -> None:
 
 @pytest.mark.parametrize(("name", "value"), CHANGES)
 def test_every_field_tells(middle: GameBatch, name: str, value: Any) -> None:
-    """A setting that is not handed down to the trees changes nothing."""
+    """Fails if a setting is not handed to the trees, and so changes nothing."""
     base = SearchSettings(**NEEDS.get(name, {}))
     plain = search(middle, scrambled, 32, seed=7, settings=base)
     found = search(middle, scrambled, 32, seed=7, settings=dataclasses.replace(base, **{name: value}))
@@ -67,7 +67,7 @@ def test_every_field_tells(middle: GameBatch, name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("name", NEEDS)
 def test_fields_of_another_root_tell_nothing(middle: GameBatch, name: str) -> None:
-    """Noise in what is called plain would make the one noisy player of an evaluation."""
+    """Fails if a setting of the other root has an effect, such as noise in a search that is called plain."""
     plain = search(middle, scrambled, 16, seed=7)
     found = search(middle, scrambled, 16, seed=7, **{name: dict(CHANGES)[name]})
     assert all((a == b).all() for a, b in zip(plain, found, strict=True))
@@ -80,7 +80,7 @@ def test_a_gumbel_root_takes_no_dirichlet_noise(middle: GameBatch) -> None:
 
 
 def test_defaults_are_the_plain_search(middle: GameBatch) -> None:
-    """PUCT over one tree of shared nodes, without noise, with visits for a target and exact leaves."""
+    """Fails if the defaults are not PUCT over one tree, without noise, with visits for a target and exact leaves."""
     said = {
         "c_puct": 1.5,
         "dirichlet_fraction": 0.0,
@@ -115,7 +115,7 @@ def test_determinizations_share_out_the_simulations(middle: GameBatch, determini
 
 
 def test_trees_that_get_the_rest_of_the_simulations_are_the_same_trees(middle: GameBatch) -> None:
-    """Games mixed up where trees of one size are searched together; 17 simulations in 5 trees are 4, 4, 3, 3, 3."""
+    """Fails if games are mixed up where trees differ in size: 17 simulations in 5 trees are 4, 4, 3, 3, 3."""
     found = search(middle, scrambled, 17, seed=7, determinizations=5)
     fewer, more = (search(middle, scrambled, n, seed=7, determinizations=5).visit_counts for n in (15, 20))
     assert (found.visit_counts.sum(axis=1) == 17).all()
@@ -143,7 +143,7 @@ def test_solved_roots_have_all_simulations_of_all_trees() -> None:
 
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
 def test_completed_q_that_overflows_is_refused(middle: GameBatch, root: str) -> None:
-    """Finite values whose scaled sums are infinite: their differences, the policy, would be NaN."""
+    """Fails if finite values whose scaled sums are infinite give a policy of NaN."""
 
     def large(observations: np.ndarray, legal_mask: np.ndarray) -> Any:
         logits, values = scrambled(observations, legal_mask)

@@ -10,7 +10,7 @@ from sim_core import GameBatch, get_game, search
 
 
 def test_connect_four_knows_all_its_best_actions() -> None:
-    """The same question to a game that answers by `solve` alone."""
+    """Fails if best actions are missing in a game that answers by `solve` alone."""
     rules = get_game("connect_four")
     batch = GameBatch(1_500, 2, game="connect_four")
     while (going := ~batch.is_terminal & ~batch.is_solvable).any():
@@ -42,7 +42,7 @@ def mean_reply(state: bytes, game: str, mover: int) -> float:
 
 
 def test_a_solved_root_plays_what_is_hardest_to_answer() -> None:
-    """Of several winning actions, say, the one after which most replies lose at once."""
+    """Fails if a solved root takes any best action, and not the one that is hardest to answer."""
     rules = get_game("beasty_bar")
     batch = GameBatch(300, 5)
     while batch.ply[0] < 16:

@@ -40,7 +40,7 @@ class Locked(First):
 
 @pytest.fixture
 def agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A module that workers find on this process's import path alone."""
+    """Makes a module that workers find only on this process's import path."""
     (tmp_path / "my_agents.py").write_text(AGENTS)
     monkeypatch.syspath_prepend(str(tmp_path))
     import my_agents  # type: ignore[import-not-found]

@@ -30,7 +30,7 @@ Start = Callable[..., Driven]
 
 
 def test_weights_temperature_plan_and_past_reach_workers(start: Start) -> None:
-    """Each iteration's games are those of the one before; so a change shows within two."""
+    """Fails if a change does not reach workers within two iterations: games are ordered one iteration ahead."""
     pool = self_play()
     driven = start(player(3), pool)
     games = driven.collect(0)
@@ -70,7 +70,7 @@ def test_changed_settings_reach_running_workers(start: Start) -> None:
     iterations = iter(range(50))
 
     def settled(games: int, searched: bool) -> bool:
-        """Whether games are played by the newest settings once those ordered before have been taken."""
+        """Returns whether games follow the newest settings, once those ordered before have been taken."""
         for iteration in iterations:
             found = driven.collect(iteration)
             assert found.stats.games >= games and found.stats.staleness <= 2
@@ -89,7 +89,7 @@ def test_changed_settings_reach_running_workers(start: Start) -> None:
 
 
 def test_the_plan_is_followed_over_chunks(start: Start, agents: Any) -> None:
-    """Also for opponents that are met less than once a chunk, and by agents given either way."""
+    """Fails if opponents met less than once per chunk, or agents given either way, do not get their games."""
     sources = {"object": agents.First(), "by_path": {"class_path": "my_agents.First"}}
     pool = OpponentPool(["random", "object", "by_path"], 0.7, 0.0, agents=sources)
     pool.weights = {"random": 0.4, "object": 0.1, "by_path": 0.5}
@@ -141,7 +141,7 @@ def test_closed_workers_are_gone_and_new_ones_start(start: Start) -> None:
 
 
 class Two(NamedTuple):
-    """Two workers whose chunks take long enough to be stopped in."""
+    """Runs two workers whose chunks take long enough to be stopped in."""
 
     driven: Driven
     first_plies: list[bytes]
@@ -218,7 +218,7 @@ def test_agents_that_cannot_be_sent_are_refused_by_name(agents: Any, monkeypatch
 
 
 def test_a_network_that_cannot_be_made_again_is_refused(start: Start) -> None:
-    """When the generator is made, and not once workers have been started."""
+    """Fails if the network is refused only after workers have been started."""
 
     class Local(ResidualMLP):
         pass
@@ -228,7 +228,7 @@ def test_a_network_that_cannot_be_made_again_is_refused(start: Start) -> None:
 
 
 def test_a_network_whose_config_forgets_an_argument_is_named(start: Start) -> None:
-    """The worker would play with a network of another size."""
+    """Fails if a worker can play with a network of another size."""
     network = ResidualMLP(GAME, width=8, blocks=0)
     network.stem = torch.nn.Linear(network.observation_size, 8, bias=False)
     driven = start(network, self_play())

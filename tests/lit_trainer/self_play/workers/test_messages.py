@@ -18,7 +18,7 @@ def setup(**changes: Any) -> WorkerSetup:
 
 
 def test_no_two_chunks_share_a_seed() -> None:
-    """Not of two workers, of two processes' workers, nor after a resume."""
+    """Fails if two workers, two processes' workers, or runs before and after a resume share a seed."""
     seeds = [
         setup(worker=worker, rank=rank, start_iteration=start).chunk_seed(chunk)
         for worker in range(3)
@@ -30,7 +30,7 @@ def test_no_two_chunks_share_a_seed() -> None:
 
 
 def test_no_two_workers_share_a_name() -> None:
-    """Statistics count players by their names."""
+    """Fails if two workers share a name, by which statistics count players."""
     names = {setup(worker=worker, rank=rank).player for worker in range(12) for rank in range(12)}
     assert len(names) == 144 and "rank 0" not in names
 

@@ -56,7 +56,7 @@ def a_setup(network: ResidualMLP, pool: OpponentPool, shared: SharedState, **cha
 
 
 def test_a_worker_plays_what_the_same_settings_play_here(make_network: Callable[..., ResidualMLP]) -> None:
-    """Bit for bit, chunk by chunk: so every setting reaches the worker, and weights and past are exact."""
+    """Fails if a setting does not reach the worker, or weights and past are not exact there."""
     network, past = make_network(1), make_network(2)
     pool = OpponentPool(["random", "heuristic"], 0.4, 0.2)
     pool.add_snapshot(7, past)
@@ -87,7 +87,7 @@ def test_a_worker_plays_what_the_same_settings_play_here(make_network: Callable[
 
 
 def test_settings_that_differ_play_other_games(make_network: Callable[..., ResidualMLP]) -> None:
-    """The test above would not see a setting that changes nothing."""
+    """Fails if the settings of the test above change no games, so that it could not see one that is lost."""
     network, pool = make_network(1), OpponentPool(["random"], 0.0, 0.0)
     shared = SharedState(network, pool.max_past)
     shared.publish(9, network, 1.0, pool.shares(), {})
@@ -107,7 +107,7 @@ def test_settings_that_differ_play_other_games(make_network: Callable[..., Resid
 
 
 def test_a_chunk_is_given_up_once_its_weights_are_too_old() -> None:
-    """Played to its end it would be dropped anyway, and the newest weights would wait for it."""
+    """Fails if a chunk that would be dropped anyway is played to its end."""
     network, pool = player(), self_play()
     shared = SharedState(network, pool.max_past)
     shared.publish(4, network, 1.0, pool.shares(), {})
@@ -131,7 +131,7 @@ def test_a_chunk_is_given_up_once_its_weights_are_too_old() -> None:
 
 
 def test_two_threads_share_the_line() -> None:
-    """Half of one message within another's."""
+    """Fails if one thread's message gets into the middle of another's."""
     from threading import Thread
 
     ours, theirs = Pipe()
@@ -148,7 +148,7 @@ def test_two_threads_share_the_line() -> None:
 
 @needs_proc
 def test_a_worker_ends_where_its_trainer_is_another_process() -> None:
-    """Started by a trainer that is gone; here, by one whose process id was never its parent's."""
+    """Fails if a worker outlives its trainer. Here its parent is another process from the start."""
     network, pool = player(), self_play()
     shared = SharedState(network, pool.max_past)
     setup = a_setup(network, pool, shared, worker=0, trainer_pid=1)

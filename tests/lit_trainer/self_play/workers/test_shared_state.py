@@ -92,7 +92,7 @@ print(len(seen))
 
 
 def test_no_reader_sees_half_of_an_update() -> None:
-    """Two processes read 9 MB while it is written over and over; each update is of one number throughout."""
+    """Fails if a reader sees a half-written update: each one consists of a single number."""
     network = ResidualMLP(width=512, blocks=4)
     shared = SharedState(network, 1)
 
