@@ -47,7 +47,7 @@ def test_everything_in_a_real_checkpoint_loads_without_running_code(checkpoint_p
     assert found["epoch"] == 1
     assert found["optimizer_states"][0]["state"]
     data = found["SelfPlayDataModule"]
-    assert set(data["opponent_pool"]) == {"weights", "past", "win_rates"}
+    assert set(data["opponent_pool"]) == {"weights", "past", "win_rates", "owed"}
     assert len(data["replay"]["states"]) == len(data["replay"]["policies"]) == len(data["replay"]["outcomes"]) > 0
     assert found[ENTRY]["network"]["class_path"] == "lit_trainer.ResidualMLP"
     assert set(Checkpoint.read(checkpoint_path).contents) == set(found)
