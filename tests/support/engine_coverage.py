@@ -78,14 +78,14 @@ def main() -> None:
     for (file, line), count in reached.items():
         if not DEFINITION.match(texts[file][line - 1]):
             files[file][line] = count
-    print(f"{'Name':26}{'Lines':>7}{'Miss':>7}{'Cover':>8}   Missing")
+    print(f"{'Name':38}{'Lines':>7}{'Miss':>7}{'Cover':>8}   Missing")
     lines = missed = 0
     for file in sorted(files):
         missing = sorted(line for line, count in files[file].items() if not count)
         lines, missed = lines + len(files[file]), missed + len(missing)
         share = 100 * (1 - len(missing) / len(files[file]))
-        print(f"{file:26}{len(files[file]):7}{len(missing):7}{share:7.0f}%   {ranges(missing)}".rstrip())
-    print(f"{'TOTAL':26}{lines:7}{missed:7}{100 * (1 - missed / lines):7.0f}%")
+        print(f"{file:38}{len(files[file]):7}{len(missing):7}{share:7.0f}%   {ranges(missing)}".rstrip())
+    print(f"{'TOTAL':38}{lines:7}{missed:7}{100 * (1 - missed / lines):7.0f}%")
 
 
 if __name__ == "__main__":
