@@ -104,5 +104,5 @@ def make_frozen(name: str, given: Any) -> FrozenCheckpoint:
         or not 0 <= temperature < float("inf")
     ):
         raise ValueError(f"{field}.temperature: {temperature!r} given, expected 0 (the best move) or more")
-    frozen = read_frozen(given["path"], field)
+    frozen = read_frozen(given["path"], f"{field}.path")
     return dataclasses.replace(frozen, name=name, simulations=simulations, temperature=float(temperature))

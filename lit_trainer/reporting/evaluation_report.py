@@ -48,8 +48,11 @@ class EvaluationReport(EvaluationCallback):
             title = f"Evaluation at iteration {self.iteration(trainer, pl_module)}"
             print_table(evaluation_table(results, self._history.before, title))
         if trainer.state.fn == "fit" and self.history:
-            with ends_no_run(str(path)):
-                save_figure(path, learning_curve(self.history))
+            self._draw(path)
+
+    def _draw(self, path: Path) -> None:
+        with ends_no_run(str(path)):
+            save_figure(path, learning_curve(self.history))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the tables of the test and writes its files."""
@@ -58,7 +61,11 @@ class EvaluationReport(EvaluationCallback):
             report(trainer, pl_module, folder)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Says where the learning curve is."""
+        """Says where the learning curve is. It is drawn now if the run had no evaluation, only one before it."""
         path = self._path(trainer)
-        if self.history and trainer.is_global_zero and path.is_file():
+        if not self.history or not trainer.is_global_zero:
+            return
+        if not path.is_file():
+            self._draw(path)
+        if path.is_file():
             Console().print(f"Learning curve: {path}", soft_wrap=True)

@@ -9,7 +9,7 @@ import sys
 import threading
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -39,7 +39,8 @@ def take_any_text() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="lit_trainer.ascii")
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")
+        with suppress(io.UnsupportedOperation):  # something has been read from it already
+            sys.stdin.reconfigure(errors="replace")
 
 
 @contextmanager

@@ -118,7 +118,11 @@ def test_nothing_is_left_behind(way: str, tmp_path: Path, caplog: pytest.LogCapt
         assert code == {"error": 1, "SIGINT": 1, "SIGTERM": 0, "SIGKILL": -9, "worker": 1}[way], output
         assert not [path for path in held if path.exists()]
         if way == "error":
-            assert output.rstrip().endswith("RuntimeError: the trainer is tired")
+            *_, error, way_on = output.rstrip().splitlines()
+            assert error == "RuntimeError: the trainer is tired"
+            assert (
+                way_on == "To go on: the same command with --ckpt_path runs/quickstart/version_0/checkpoints/last.ckpt"
+            )
         if way == "worker":
             assert re.search(rf"WorkerError: worker \d \(pid {workers[1]}\) was killed by SIGKILL", output), output
         if way == "SIGKILL":

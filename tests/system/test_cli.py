@@ -254,7 +254,7 @@ REFUSALS = {
             "--data.opponent_pool.opponents=[frozen]",
             "--data.opponent_pool.checkpoints={frozen: {path: nowhere.ckpt}}",
         ],
-        "checkpoints.frozen: there is no file 'nowhere.ckpt'",
+        "checkpoints.frozen.path: there is no file 'nowhere.ckpt'",
     ),
     "initial weights that are not there": (["--model.initial_weights=nowhere.ckpt"], "initial_weights: "),
     "threads": (

@@ -184,8 +184,9 @@ def test_an_error_of_memory_says_what_to_lower(when: str, flags: list[str], advi
     network = ["--model.network=faulty_parts.Greedy", f"--model.network.init_args.when={when}"]
     with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate") as raised:
         run("fit", *config("quickstart.yaml"), *FLAGS, *network, *flags)
-    (note,) = raised.value.__notes__
+    note, way_on = raised.value.__notes__
     assert note.startswith(advice)
+    assert way_on == "There is no checkpoint yet: the same command begins anew."
 
 
 # ---------------------------------------------------------------------- opponents

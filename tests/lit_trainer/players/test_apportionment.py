@@ -61,6 +61,13 @@ def test_games_follow_changing_shares() -> None:
     assert all(abs(played[name] - count) <= 2 for name, count in expected.items()), played
 
 
+def test_debts_beyond_the_games_are_paid_by_who_is_owed_least() -> None:
+    """One that is owed much would else give way to the others."""
+    games = Apportionment({"a": 5.0, "b": 0.0})
+    assert [games.next(2, {"a": 1, "b": 1}) for _ in range(2)] == [{"a": 2}, {"a": 2}]
+    assert games.owed == {"a": 3.0, "b": 2.0}
+
+
 def test_it_goes_on_from_what_is_owed() -> None:
     shares = {"a": 0.7, "b": 0.2, "c": 0.1}
     first = Apportionment()

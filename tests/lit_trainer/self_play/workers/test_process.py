@@ -108,7 +108,7 @@ def test_settings_that_differ_play_other_games(make_network: Callable[..., Resid
 
 def test_a_chunk_is_given_up_once_its_weights_are_too_old() -> None:
     """Fails if a chunk that would be dropped anyway is played to its end."""
-    network, pool = player(), self_play()
+    network, pool = player(), OpponentPool(["random"], 0.95, 0.0)
     shared = SharedState(network, pool.max_past)
     shared.publish(4, network, 1.0, pool.shares(), {})
     worker = _ChunkPlayer(a_setup(network, pool, shared, max_staleness=2))
