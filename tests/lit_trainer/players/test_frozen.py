@@ -134,14 +134,14 @@ def test_workers_play_it(tmp_path: Path, make_network: Any, checkpoint_path: Pat
 @pytest.mark.parametrize(
     ("match", "given"),
     [
-        (r"^checkpoints\.frozen: .*no file", {"path": "nowhere.ckpt"}),
+        (r"^checkpoints\.frozen\.path: .*no file", {"path": "nowhere.ckpt"}),
         (r"^checkpoints\.frozen: .*expected {path", "iter600.ckpt"),
         (r"^checkpoints\.frozen: .*expected {path", {"simulations": 3}),
         (r"^checkpoints\.frozen: .*expected {path", {"path": "a.ckpt", "simulation": 3}),
         (r"^checkpoints\.frozen\.simulations: -1 ", {"path": "PATH", "simulations": -1}),
         (r"^checkpoints\.frozen\.simulations: True ", {"path": "PATH", "simulations": True}),
         (r"^checkpoints\.frozen\.temperature: nan ", {"path": "PATH", "temperature": float("nan")}),
-        (r"^checkpoints\.frozen: .*(truncated|no checkpoint)", {"path": "DAMAGED"}),
+        (r"^checkpoints\.frozen\.path: .*(truncated|no checkpoint)", {"path": "DAMAGED"}),
     ],
 )
 def test_what_is_refused(match: str, given: Any, checkpoint_path: Path, tmp_path: Path) -> None:
