@@ -59,9 +59,9 @@ class Costs:
     hop: float
     """An all-reduce of one number between two processes."""
     reduce: float
-    """What an all-reduce of the gradients between two processes takes beyond that."""
+    """Seconds that an all-reduce of the gradients between two processes takes beyond that."""
     wait: float
-    """What a step with two processes takes beyond the step and the all-reduce: mostly waiting for the slower one."""
+    """Seconds per step of two processes beyond the step and the all-reduce, mostly spent waiting for the slower one."""
     write: float
     """Writing a checkpoint with the whole window."""
     gather: float

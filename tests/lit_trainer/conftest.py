@@ -12,6 +12,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from support.cli_tools import run as run_command
+from support.trainers import quiet_trainer
 
 from lit_trainer import (
     AdaptiveOpponentPool,
@@ -109,13 +110,8 @@ def run_for(make_network: Callable[..., ResidualMLP]) -> Callable[..., Run]:
             batch_size=32,
             seed=3,
         )
-        trainer = Trainer(
-            accelerator="cpu",
+        trainer = quiet_trainer(
             max_epochs=iterations,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
             num_sanity_val_steps=0,
             limit_val_batches=0,
             log_every_n_steps=1,

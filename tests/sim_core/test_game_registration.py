@@ -1,4 +1,4 @@
-"""What a game is refused for when it is registered, before anything can index by its wrong numbers."""
+"""Registration refuses a wrong game, before anything can index by its wrong numbers."""
 
 from __future__ import annotations
 

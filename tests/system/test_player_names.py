@@ -10,11 +10,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from support.trainers import quiet_trainer
 
 from lit_trainer import AlphaZeroModule, OpponentPool, ResidualMLP, SelfPlayDataModule
 from lit_trainer.checkpoints.writer import AtomicCheckpointIO
@@ -60,7 +59,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         data = SelfPlayDataModule(
             generation=GenerationSettings(games=2, simulations=0), steps_per_iteration=1, batch_size=4
         )
-        trainer = quiet(max_epochs=1, limit_val_batches=0, plugins=[AtomicCheckpointIO()], default_root_dir=folder)
+        trainer = quiet_trainer(
+            max_epochs=1,
+            limit_val_batches=0,
+            log_every_n_steps=1,
+            plugins=[AtomicCheckpointIO()],
+            default_root_dir=folder,
+        )
         trainer.fit(module, data)
         trainer.save_checkpoint(folder / name)
     sys.path.insert(0, str(folder))
@@ -70,19 +75,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(before)
     sys.path.remove(str(folder))
     sys.modules.pop("named_agents", None)
-
-
-def quiet(**options: Any) -> Trainer:
-    return Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        **options,
-    )
 
 
 NAMES = {
@@ -111,7 +103,9 @@ def by_pool(names: list[str]) -> list[str]:
 
 def by_validation(names: list[str]) -> list[str]:
     module = AlphaZeroModule(small())
-    quiet().validate(module, SelfPlayDataModule(evaluation=EvaluationSettings(opponents=names, games=2)), verbose=False)
+    quiet_trainer().validate(
+        module, SelfPlayDataModule(evaluation=EvaluationSettings(opponents=names, games=2)), verbose=False
+    )
     assert all(result.games == 2 for result in module.evaluation.values())
     return list(module.evaluation)
 
@@ -119,7 +113,7 @@ def by_validation(names: list[str]) -> list[str]:
 def by_test(names: list[str]) -> list[str]:
     module = AlphaZeroModule(small())
     data = SelfPlayDataModule(test=TestSettings(opponents=names, games=2, simulations=(0,)))
-    quiet().test(module, data, verbose=False)
+    quiet_trainer().test(module, data, verbose=False)
     assert all(result.games == 2 for result in module.measurement[0].values())
     return list(module.measurement[0])
 

@@ -70,7 +70,7 @@ class AsynchronousGenerator:
         self._pool: WorkerPool | None = None
         self._shared: SharedState | None = None
         self._owed: list[Mapping[str, float]] = []
-        """What each worker owes each opponent, as it said last."""
+        """Games that each worker owes each opponent, as its newest chunk says."""
         self._under_way: list[int] = []
         """Number of chunks that each worker has still to play."""
         self._ended = 0.0

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from support.signalled_lives import slurm
+from support.trainers import quiet_trainer
 
 from lit_trainer.cli.slurm import SlurmRequeue, slurm_job
 
@@ -67,15 +68,11 @@ class At(Callback):
 
 def run(root: Path, *callbacks: Callback, checkpoints: bool = True) -> None:
     saver = ModelCheckpoint(root / "checkpoints", "last", enable_version_counter=False, save_on_train_epoch_end=True)
-    trainer = Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
         max_epochs=3,
         limit_train_batches=2,
         limit_val_batches=0,
-        logger=False,
         enable_checkpointing=checkpoints,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=[*callbacks, *([saver] if checkpoints else [])],
     )
     trainer.fit(BoringModel())

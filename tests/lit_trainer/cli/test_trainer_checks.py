@@ -1,4 +1,4 @@
-"""What Lightning would refuse after the run's folder is made, or after the first evaluation: refused before."""
+"""Settings that Lightning refuses late are refused before the run's folder is made and before anything is played."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALONE = "--trainer.callbacks="
 
 
 def fault(command: str, *flags: str) -> str | None:
-    """What is said of quickstart.yaml with 40 batches an iteration and these flags."""
+    """Returns the error about quickstart.yaml, with 40 batches per iteration, and these flags."""
     made = BuiltOnce([*config("quickstart.yaml"), "--trainer.accelerator=cpu", *flags], run=False)
     return late_fault(command, made.trainer, made.datamodule)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from support.checkpoints import assert_same
+from support.trainers import quiet_trainer
 
 from lit_trainer import (
     AlphaZeroModule,
@@ -47,20 +47,8 @@ def small(**options: Any) -> SelfPlayDataModule:
     return SelfPlayDataModule(**(given | options))
 
 
-def quiet(folder: Path, **options: Any) -> Trainer:
-    return Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-        **options,
-    )
-
-
 def fitted(data: SelfPlayDataModule, network: ResidualMLP, folder: Path, iterations: int = 1) -> SelfPlayDataModule:
-    trainer = quiet(folder, max_epochs=iterations, limit_val_batches=0, log_every_n_steps=1)
+    trainer = quiet_trainer(default_root_dir=folder, max_epochs=iterations, limit_val_batches=0, log_every_n_steps=1)
     trainer.fit(AlphaZeroModule(network), data)
     return data
 
@@ -143,7 +131,7 @@ def test_a_test_s_progress_is_over_all_its_matches(make_network: Make, tmp_path:
     data.on_progress.append(lambda games, total: told.append((games, total)))
     for _ in range(2):
         told.clear()
-        quiet(tmp_path).test(module, data, verbose=False)
+        quiet_trainer(default_root_dir=tmp_path).test(module, data, verbose=False)
         assert told == sorted(told) and told[-1] == (16, 16)
         assert set(data.move_times) == {"sims:0", "sims:2"}
 
@@ -153,10 +141,10 @@ def test_a_test_counts_its_own_games_and_times_its_own_players(make_network: Mak
     told: list[float] = []
     data, module = small(), AlphaZeroModule(make_network())
     data.on_progress.append(lambda games, total: told.append(games))
-    quiet(tmp_path).test(module, data, verbose=False)
+    quiet_trainer(default_root_dir=tmp_path).test(module, data, verbose=False)
     told.clear()
     data.test = replace(data.test, simulations=(0,))
-    quiet(tmp_path).test(module, data, verbose=False)
+    quiet_trainer(default_root_dir=tmp_path).test(module, data, verbose=False)
     assert told[0] <= data.test.games and told[-1] == 2 * data.test.games
     assert set(data.move_times) == {"sims:0"}
 

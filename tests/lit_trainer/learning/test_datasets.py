@@ -1,4 +1,4 @@
-"""What feeds Lightning's loaders: a match is one batch, and a pass of learning begins with its iteration's games."""
+"""Data sets of Lightning's loaders: a match is one batch, and a pass of learning begins with its iteration's games."""
 
 from __future__ import annotations
 

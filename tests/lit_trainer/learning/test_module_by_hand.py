@@ -12,6 +12,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ReduceLROnPlateau
+from support.trainers import quiet_trainer
 from torch.optim import AdamW
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -42,10 +43,7 @@ def small_data() -> SelfPlayDataModule:
 
 def trainer_in(folder: Path, **changes: Any) -> Trainer:
     options: dict[str, Any] = {"max_epochs": 1, "limit_val_batches": 0, **changes}
-    return Trainer(
-        accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
-        enable_checkpointing=False, num_sanity_val_steps=0, default_root_dir=folder, **options,
-    )  # fmt: skip
+    return quiet_trainer(log_every_n_steps=1, num_sanity_val_steps=0, default_root_dir=folder, **options)
 
 
 def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:

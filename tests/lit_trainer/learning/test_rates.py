@@ -1,4 +1,4 @@
-"""What a schedule of the learning rate does in a run that is longer or shorter than it: said before it happens."""
+"""A warning says beforehand what a learning rate's schedule does in a run that is longer or shorter than it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def made(scheduler: Make) -> tuple[torch.optim.Optimizer, LRScheduler]:
 
 
 def checkpoint(scheduler: Make, iterations: int) -> Checkpoint:
-    """What a run with this schedule leaves."""
+    """Returns the checkpoint of a run with this schedule."""
     optimizer, schedule = made(scheduler)
     settings = configuration(optimizer, schedule)
     for _ in range(iterations):

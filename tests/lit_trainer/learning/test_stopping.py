@@ -12,23 +12,12 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from support.trainers import quiet_trainer
 
 from lit_trainer.learning.stopping import CommonStop
-
-
-def quiet(**options: Any) -> Trainer:
-    return Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-        **options,
-    )
 
 
 def asked(stop: CommonStop) -> list[Callable[[], object]]:
@@ -42,7 +31,7 @@ def test_without_a_signal_nothing_ends() -> None:
     stop.listen()
     for ask in asked(stop):
         ask()
-    stop.attach(quiet())
+    stop.attach(quiet_trainer(limit_val_batches=0))
     assert stop.together(lambda: "done") == "done"
 
 
@@ -62,12 +51,12 @@ def test_one_process_ends_where_it_asks(tmp_path: Path) -> None:
                     with pytest.raises(SIGTERMException):
                         ask()
 
-    trainer = quiet(max_epochs=5, callbacks=[Told()], default_root_dir=tmp_path)
+    trainer = quiet_trainer(limit_val_batches=0, max_epochs=5, callbacks=[Told()], default_root_dir=tmp_path)
     stop.attach(trainer)
     with pytest.raises(SIGTERMException):
         trainer.fit(BoringModel())
     assert met == [0, 1]
-    stop.attach(quiet())
+    stop.attach(quiet_trainer(limit_val_batches=0))
     stop.heed()  # another run was not told
 
 
@@ -78,13 +67,13 @@ def test_a_run_does_not_end_by_the_signal_of_the_run_before(monkeypatch: pytest.
     try:
         signal.signal(signal.SIGTERM, lambda number, _: passed_on.append(number))
         monkeypatch.setattr(dist, "is_initialized", lambda: True)
-        stop.attach(quiet(strategy="ddp", devices=2))
+        stop.attach(quiet_trainer(limit_val_batches=0, strategy="ddp", devices=2))
         stop.listen()
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(SIGTERMException):
             stop.heed()
         assert passed_on == [signal.SIGTERM]
-        stop.attach(quiet(strategy="ddp", devices=2))
+        stop.attach(quiet_trainer(limit_val_batches=0, strategy="ddp", devices=2))
         stop.heed()
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -110,7 +99,7 @@ def test_a_part_that_ends_early_is_agreed_upon_too() -> None:
 def test_one_process_keeps_its_trainer_s_handler() -> None:
     before = signal.getsignal(signal.SIGTERM)
     stop = CommonStop()
-    stop.attach(quiet())
+    stop.attach(quiet_trainer(limit_val_batches=0))
     stop.listen()
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -121,7 +110,7 @@ def _one_of_two(rank: int, folder: str) -> None:
     said: list[str] = []
     signal.signal(signal.SIGTERM, lambda *_: said.append("handler before"))
     stop = CommonStop()
-    stop.attach(quiet(strategy="ddp", devices=2))
+    stop.attach(quiet_trainer(limit_val_batches=0, strategy="ddp", devices=2))
     stop.listen()
     said.append(f"together {stop.together(lambda: rank)}")
     if rank == 1:

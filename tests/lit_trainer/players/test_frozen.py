@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from support.pool_tools import First
+from support.trainers import quiet_trainer
 
 from lit_trainer import (
     AdaptiveOpponentPool,
@@ -70,16 +70,7 @@ def fit(network: ResidualMLP, opponents: OpponentPool, iterations: int = 2, **op
         batch_size=32,
         **options,
     )
-    trainer = Trainer(
-        accelerator="cpu",
-        max_epochs=iterations,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-    )
+    trainer = quiet_trainer(max_epochs=iterations, num_sanity_val_steps=0, log_every_n_steps=1)
     module = AlphaZeroModule(network)
     trainer.fit(module, data)
     assert set(module.evaluation) == {"frozen", "random"}

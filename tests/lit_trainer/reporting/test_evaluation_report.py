@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from lightning.pytorch import Trainer
+from support.trainers import quiet_trainer
 
 from lit_trainer import (
     AlphaZeroModule,
@@ -31,13 +32,8 @@ def parts(
         batch_size=8,
         seed=3,
     )
-    trainer = Trainer(
+    trainer = quiet_trainer(
         max_epochs=2,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         num_sanity_val_steps=1,
         log_every_n_steps=1,
         callbacks=[report],

@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.demos.boring_classes import BoringModel
 from support.cli_tools import ROOT
+from support.trainers import quiet_trainer
 
 from lit_trainer import EvaluationFigures, EvaluationReport
 from lit_trainer.measuring.metrics import MatchResult
@@ -34,11 +35,14 @@ class Evaluated(BoringModel):
 
 
 def fit(folder: Path, callbacks: list[Callback], epochs: int, checkpoint: Path | None = None) -> Trainer:
-    trainer = Trainer(
-        max_epochs=epochs, limit_train_batches=1, limit_val_batches=1, accelerator="cpu", default_root_dir=folder,
-        enable_progress_bar=False, enable_model_summary=False, logger=False, callbacks=callbacks,
-        enable_checkpointing=False, num_sanity_val_steps=0,
-    )  # fmt: skip
+    trainer = quiet_trainer(
+        max_epochs=epochs,
+        limit_train_batches=1,
+        limit_val_batches=1,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        default_root_dir=folder,
+    )
     trainer.fit(Evaluated(), ckpt_path=checkpoint)
     return trainer
 
