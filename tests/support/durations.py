@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LONG_TESTS = ROOT / "tests" / "data" / "long_tests.txt"
-A_MOMENT = 0.3
+A_MOMENT = 0.12
 """Seconds."""
 HEAD = f"# Tests (and whole files) of more than {A_MOMENT} s, the mean over parameters. Written by `make durations`.\n"
 

@@ -6,11 +6,12 @@ import subprocess
 import sys
 
 from support.cli_tools import ROOT
-from support.durations import LONG_TESTS, as_text, function_of, long_tests
+from support.durations import A_MOMENT, LONG_TESTS, as_text, function_of, long_tests
 
 
 def test_a_test_is_long_by_the_mean_of_its_parameters() -> None:
-    seconds = {"a.py::one[x]": 0.1, "a.py::one[y[0]]": 0.6, "a.py::two": 0.2, "a.py::three[z]": 0.4}
+    times = {"a.py::one[x]": 0.3, "a.py::one[y[0]]": 2.0, "a.py::two": 0.7, "a.py::three[z]": 1.3}
+    seconds = {name: time * A_MOMENT for name, time in times.items()}
     assert [line for line in as_text(seconds).splitlines() if not line.startswith("#")] == ["a.py::one", "a.py::three"]
     assert function_of("a.py::one[y[0]]") == "a.py::one"
 
