@@ -36,8 +36,9 @@ class Searcher:
         slots: Most games of a batch.
         simulations: Most simulations per game, 1 to 1,000,000.
         game: Name of the game.
-        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
-            array.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE + condition_size], e.g. in page-locked
+            memory. None: a new array.
+        condition_size: Numbers that follow each observation: what the network is told besides.
 
     Raises:
         ValueError: Names the argument, the value and what would be right.
@@ -52,6 +53,7 @@ class Searcher:
         *,
         game: str = "beasty_bar",
         observations: NDArray[np.float32] | None = None,
+        condition_size: int = 0,
     ) -> None: ...
     @property
     def game(self) -> str:
@@ -74,6 +76,7 @@ class Searcher:
         seed: int = 0,
         threads: int = 1,
         settings: SearchSettings | None = None,
+        conditions: NDArray[np.float32] | None = None,
     ) -> SearchResult:
         """Searches a batch as the function `search` does.
 
@@ -84,6 +87,7 @@ class Searcher:
             seed: Random seed; see `search`.
             threads: Threads for the work in the trees.
             settings: `SearchSettings`. None: the defaults.
+            conditions: What the network is told in each game's tree; see `search`.
 
         Returns:
             `SearchResult`.
@@ -101,6 +105,7 @@ def search(
     seed: int = 0,
     threads: int = 1,
     settings: SearchSettings | None = None,
+    conditions: NDArray[np.float32] | None = None,
     **changes: Any,
 ) -> SearchResult:
     """Searches every game of the batch from its mover's view.
@@ -108,11 +113,14 @@ def search(
     Args:
         batch: Games to search, n games at any ply. None is changed.
         evaluate: Called with observations float32 [m, OBSERVATION_SIZE] and legal_mask bool [m, A]. Returns logits
-            [m, A] and values [m] for the players to move. The next call reuses its arguments' memory.
+            [m, A] and values [m] for the players to move. The next call reuses its arguments' memory. If it has a
+            ``condition_size`` above 0, each observation is followed by that many numbers.
         simulations: Simulations per game, 1 to 1,000,000.
         seed: Random seed of determinizations and root noise. A game's stream is (seed, its stream number, its ply).
         threads: Threads for the work in the trees. The result does not depend on it.
         settings: `SearchSettings`. None: the defaults.
+        conditions: What the network is told besides the observations of each game's tree, float32
+            [n, condition_size]. None: zeros, nothing is known.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Returns:
