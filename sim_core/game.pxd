@@ -46,6 +46,9 @@ cdef struct Game:
     # (tree_search/solved_roots.pxd), which works without it.
     int (*solve_actions)(const void *state, const int16_t *actions, int count, uint8_t *optimal) noexcept nogil
     int (*opponent_action)(int opponent, const void *state, Stream *stream) noexcept nogil
+    # The most turns before the end from which the best response to an opponent is quickly computed, where nothing is
+    # hidden: every reply is tried whose probability is above 0. NULL: never; searches then play on to the end.
+    int (*response_plies)(int opponent) noexcept nogil
 
 
 cdef class GameHandle:

@@ -4,7 +4,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 import numpy as np
 
 from sim_core import _arguments
-from sim_core.tree_search.solved_roots cimport SolvedRoot, optimal_actions
+from sim_core.tree_search.solved_roots cimport NO_MODEL, SolvedRoot, optimal_actions
 from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream, next_below
 
 cdef extern from *:
@@ -199,8 +199,8 @@ cdef class GameHandle:
         cdef uint8_t optimal[256]
         cdef SolvedRoot root
         self._check_solvable(state)
-        root = optimal_actions(self.game, self._view(state), actions, optimal)
-        return root.value, tuple([actions[k] for k in range(root.count) if optimal[k]])
+        root = optimal_actions(self.game, self._view(state), NO_MODEL, actions, optimal)
+        return int(root.value), tuple([actions[k] for k in range(root.count) if optimal[k]])
 
     cdef int _check_solvable(self, bytes state) except -1:
         if self.is_terminal(state):
