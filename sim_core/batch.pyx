@@ -327,10 +327,7 @@ cdef class GameBatch:
         Raises:
             ValueError: The game has no such opponent, or there is no such row.
         """
-        if not isinstance(name, str) or name not in self.handle.opponents:
-            raise ValueError(f"name: {name!r} given, {self.handle.name} has no such opponent; expected one of "
-                             + ", ".join(self.handle.opponents))
-        cdef int opponent = self.handle.opponents.index(name)
+        cdef int opponent = self.handle.opponent_number(name)
         index = np.arange(self.n) if rows is None else _arguments.integers("rows", rows, None, 0, self.n - 1)
         cdef const int64_t[::1] at = index
         out = np.empty(len(index), dtype=np.int16)

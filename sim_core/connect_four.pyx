@@ -206,21 +206,32 @@ cdef int completing(const FourState *s, int player, const int16_t *columns, int 
     return matches
 
 
-cdef int opponent_action(int opponent, const void *state, Stream *stream) noexcept nogil:
-    """Returns an opponent's action. Tactical wins if it can, else blocks a win, else plays at random like random."""
-    cdef const FourState *s = <const FourState *>state
+cdef int choices(int opponent, const FourState *s, int16_t *found) noexcept nogil:
+    """Fills the actions that an opponent draws from, and returns their number, which is 0 when the game is over.
+
+    Tactical wins if it can, else blocks a win, else plays at random like random.
+    """
     cdef int16_t legal[COLUMNS]
-    cdef int16_t found[COLUMNS]
-    cdef int count = legal_actions(s, legal), matches
-    if count == 0:
-        return -1
+    cdef int count = legal_actions(s, legal), matches = 0
     if opponent == TACTICAL:
         matches = completing(s, mover(s), legal, count, found)
         if matches == 0:
             matches = completing(s, 1 - mover(s), legal, count, found)
-        if matches > 0:
-            return found[next_below(stream, matches)]
-    return legal[next_below(stream, count)]
+    return matches if matches > 0 else legal_actions(s, found)
+
+
+cdef int opponent_action(int opponent, const void *state, Stream *stream) noexcept nogil:
+    cdef int16_t found[COLUMNS]
+    cdef int count = choices(opponent, <const FourState *>state, found)
+    return found[next_below(stream, count)] if count else -1
+
+
+cdef void opponent_policy(int opponent, const void *state, float *probabilities) noexcept nogil:
+    cdef int16_t found[COLUMNS]
+    cdef int count = choices(opponent, <const FourState *>state, found), k
+    memset(probabilities, 0, COLUMNS * sizeof(float))
+    for k in range(count):
+        probabilities[found[k]] = <float>(1.0 / count)
 
 
 def parse(text) -> bytes:
@@ -324,4 +335,5 @@ CONNECT_FOUR.determinize = determinize
 CONNECT_FOUR.is_solvable = is_solvable
 CONNECT_FOUR.solve = solve
 CONNECT_FOUR.opponent_action = opponent_action
+CONNECT_FOUR.opponent_policy = opponent_policy
 register_game(&CONNECT_FOUR, ACTIONS, OPPONENTS, OBSERVATION_LAYOUT, parse, format)

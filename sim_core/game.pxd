@@ -8,7 +8,7 @@ from sim_core.rng cimport Stream
 
 
 cdef enum:
-    GAME_INTERFACE = 1          # raised whenever a field of `Game` is added, moved, or means something else
+    GAME_INTERFACE = 2          # raised whenever a field of `Game` is added, moved, or means something else
 
 
 cdef struct Game:
@@ -46,6 +46,9 @@ cdef struct Game:
     # (tree_search/solved_roots.pxd), which works without it.
     int (*solve_actions)(const void *state, const int16_t *actions, int count, uint8_t *optimal) noexcept nogil
     int (*opponent_action)(int opponent, const void *state, Stream *stream) noexcept nogil
+    # How likely `opponent_action` is to return each of the `num_actions` ids; all are 0 when the game is over. NULL: the
+    # game does not say.
+    void (*opponent_policy)(int opponent, const void *state, float *probabilities) noexcept nogil
     # The most turns before the end from which the best response to an opponent is quickly computed, where nothing is
     # hidden: every reply is tried whose probability is above 0. NULL: never; searches then play on to the end.
     int (*response_plies)(int opponent) noexcept nogil
@@ -65,6 +68,7 @@ cdef class GameHandle:
 
     cdef const uint8_t *_view(self, bytes state) except NULL
     cdef int _check_solvable(self, bytes state) except -1
+    cdef int opponent_number(self, name) except -1
 
 
 cdef GameHandle register_as(

@@ -65,6 +65,17 @@ class GameHandle:
         """Returns what the player to move may know, float32 [observation_size]."""
     def hidden_targets(self, state: bytes) -> NDArray[np.int8]:
         """Returns what the mover cannot see, int8 [hidden_size]: 1 or 0, -1 where there is nothing to guess."""
+    def opponent_policy(self, name: str, state: bytes) -> NDArray[np.float32]:
+        """Returns the probability of each action with which an opponent plays it, float32 [A].
+
+        Args:
+            name: Name of the built-in opponent.
+            state: Packed state. When the game is over, all probabilities are 0.
+
+        Raises:
+            ValueError: The game has no such opponent or does not say how likely its actions are, or the bytes are no
+                position.
+        """
     def is_solvable(self, state: bytes) -> bool:
         """Returns whether `solve` can solve the position."""
     def solve(self, state: bytes, alpha: int = -1, beta: int = 1) -> tuple[int, int]:

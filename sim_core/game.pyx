@@ -176,6 +176,32 @@ cdef class GameHandle:
             self.game.hidden_targets(at, &view[0])
         return out
 
+    cdef int opponent_number(self, name) except -1:
+        """Returns the number of the built-in opponent of this name, or raises ValueError naming all."""
+        if not isinstance(name, str) or name not in self.opponents:
+            expected = ", ".join(self.opponents)
+            raise ValueError(f"name: {name!r} given, {self.name} has no such opponent; expected one of {expected}")
+        return self.opponents.index(name)
+
+    def opponent_policy(self, name, bytes state not None):
+        """Returns the probability of each action with which an opponent plays it, float32 [A].
+
+        Args:
+            name: Name of the built-in opponent.
+            state: Packed state. When the game is over, all probabilities are 0.
+
+        Raises:
+            ValueError: The game has no such opponent or does not say how likely its actions are, or the bytes are no
+                position.
+        """
+        cdef int opponent = self.opponent_number(name)
+        if self.game.opponent_policy == NULL:
+            raise ValueError(f"name: {self.name} does not say how likely the actions of its opponents are")
+        out = np.empty(self.game.num_actions, dtype=np.float32)
+        cdef float[::1] view = out
+        self.game.opponent_policy(opponent, self._view(state), &view[0])
+        return out
+
     def is_solvable(self, bytes state not None) -> bool:
         """Returns whether `solve` can solve the position."""
         return bool(self.game.is_solvable(self._view(state)))
@@ -217,6 +243,7 @@ cdef int rehearse(GameHandle handle, int games) except -1:
     cdef uint8_t *state = <uint8_t *>room
     cdef int16_t actions[256]
     cdef Stream stream
+    cdef float policy[256]
     cdef int number, ply, count, k, action
     for number in range(games):
         stream = make_stream(number, PURPOSE_DEAL, 0, 0)
@@ -241,6 +268,12 @@ cdef int rehearse(GameHandle handle, int games) except -1:
                 action = game.opponent_action(number // 2 % len(handle.opponents), state, &stream)
                 name = handle.opponents[number // 2 % len(handle.opponents)]
                 _expect(handle, "opponent_action", action in ids, f"{action} by {name} at ply {ply}, legal are {ids}")
+                if game.opponent_policy != NULL:
+                    game.opponent_policy(number // 2 % len(handle.opponents), state, policy)
+                    shares = [policy[k] for k in range(game.num_actions)]
+                    known = min(shares) >= 0 and abs(sum(shares) - 1) < 1e-4 and shares[action] > 0
+                    known = known and all([shares[k] == 0 or k in ids for k in range(game.num_actions)])
+                    _expect(handle, "opponent_policy", known, f"{shares} for {name}, who plays {action} of {ids}")
             game.step(state, action)
             ply += 1
         results = [game.outcome(state, 0), game.outcome(state, 1)]

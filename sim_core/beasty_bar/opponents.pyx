@@ -3,15 +3,15 @@
 To add one, write its score, add a row to the table at the end, and say in docs/opponents.md and
 tests/reference/opponents.py what it does. Names, numbers, counts and the pages' table follow from the row.
 """
-from libc.math cimport fabs
 from libc.stdint cimport int16_t
+from libc.string cimport memset
 
 from collections import namedtuple
 
 from sim_core.rng cimport Stream, next_below, next_normal
 from sim_core.beasty_bar.rules cimport (
     ACTION_PARTS, ActionParts, BeastyState, CHAMELEON, CROCODILE, GIRAFFE, HIPPO, KANGAROO, LION, MASK_COUNT,
-    MASK_POINTS, MAX_LEGAL, MONKEY, NO_SPECIES, NUM_SPECIES, PARROT, POINTS, SEAL, SKUNK, SNAKE, ZEBRA, legal_actions,
+    MASK_POINTS, MAX_LEGAL, MONKEY, NO_SPECIES, NUM_ACTIONS, NUM_SPECIES, PARROT, POINTS, SEAL, SKUNK, SNAKE, ZEBRA, legal_actions,
     owner_of, resolve_turn, species_of,
 )
 
@@ -21,8 +21,6 @@ cdef enum:
     RECURRING = (1 << HIPPO) | (1 << CROCODILE) | (1 << GIRAFFE)
     BULLIES = (1 << HIPPO) | (1 << CROCODILE)
 
-cdef double TIE = 1e-6
-cdef double NOISE = 0.15
 
 
 cdef struct OutcomeWeights:
@@ -232,33 +230,30 @@ cdef Turn turn_of(const BeastyState *before, const BeastyState *after, int actio
 
 # -- what each opponent scores a turn by ------------------------------------------------------------------------------
 
-ctypedef double (*Score)(const Turn *t, Stream *stream) noexcept nogil
+ctypedef double (*Score)(const Turn *t) noexcept nogil
 
-cdef double heuristic(const Turn *t, Stream *stream) noexcept nogil:
+cdef double heuristic(const Turn *t) noexcept nogil:
     return material(t, 2.0, 1.1, 0) + card_bonus(t)
 
-cdef double aggressive(const Turn *t, Stream *stream) noexcept nogil:
+cdef double aggressive(const Turn *t) noexcept nogil:
     return material(t, 3.0, 1.1, 0) + card_bonus(t)
 
-cdef double defensive(const Turn *t, Stream *stream) noexcept nogil:
+cdef double defensive(const Turn *t) noexcept nogil:
     return material(t, 1.0, 1.1, 0) + card_bonus(t)
 
-cdef double queue(const Turn *t, Stream *stream) noexcept nogil:
+cdef double queue(const Turn *t) noexcept nogil:
     return material(t, 2.0, 2.0, 0) + card_bonus(t)
 
-cdef double skunk_lover(const Turn *t, Stream *stream) noexcept nogil:
+cdef double skunk_lover(const Turn *t) noexcept nogil:
     return material(t, 2.0, 1.1, POINTS[SKUNK]) + card_bonus(t)
 
-cdef double noisy(const Turn *t, Stream *stream) noexcept nogil:
-    return heuristic(t, stream) + NOISE * next_normal(stream)
-
-cdef double online(const Turn *t, Stream *stream) noexcept nogil:
+cdef double online(const Turn *t) noexcept nogil:
     return material(t, 2.0, 1.1, 0) + reaction(t)
 
-cdef double outcome_heuristic(const Turn *t, Stream *stream) noexcept nogil:
+cdef double outcome_heuristic(const Turn *t) noexcept nogil:
     return outcome_score(t, &OUTCOME_WEIGHTS)
 
-cdef double distilled_outcome(const Turn *t, Stream *stream) noexcept nogil:
+cdef double distilled_outcome(const Turn *t) noexcept nogil:
     return outcome_score(t, &DISTILLED_WEIGHTS)
 
 
@@ -266,13 +261,15 @@ cdef double distilled_outcome(const Turn *t, Stream *stream) noexcept nogil:
 
 Opponent = namedtuple("Opponent", ["name", "scoring", "is_default"])
 cdef Score SCORES[MAX_OPPONENTS]
+cdef double NOISES[MAX_OPPONENTS]   # standard deviation of the Gaussian draw that is added to each score
 cdef list _rows = []
 
 
-cdef int add(str name, Score score, str scoring, bint is_default=True) except -1:
+cdef int add(str name, Score score, str scoring, double noise=0.0, bint is_default=True) except -1:
     """Adds a row. An opponent's number is its place here, and NULL in place of a score plays at random."""
     assert len(_rows) < MAX_OPPONENTS
     SCORES[len(_rows)] = score
+    NOISES[len(_rows)] = noise
     _rows.append(Opponent(name, scoring, is_default))
     return 0
 
@@ -282,7 +279,7 @@ add("aggressive", aggressive, "E + A, with 3.0 as the bar's weight in E")
 add("defensive", defensive, "E + A, with 1.0 as the bar's weight in E")
 add("queue", queue, "E + A, with 2.0 as the weight of the line's front in E")
 add("skunk", skunk_lover, "E + A, with a skunk's points doubled in E, whoever owns it and wherever it is")
-add("noisy", noisy, "E + A + a Gaussian draw of standard deviation 0.15, another for each action")
+add("noisy", heuristic, "E + A + a Gaussian draw of standard deviation 0.15, another for each action", noise=0.15)
 add("online", online, "E + R")
 add("outcome_heuristic", outcome_heuristic, "O, with the first row of its weights")
 add("distilled_outcome", distilled_outcome, "O, with the second row")
@@ -292,34 +289,85 @@ OPPONENTS = tuple([row.name for row in TABLE])
 DEFAULT_OPPONENTS = tuple([row.name for row in TABLE if row.is_default])
 
 
+cdef void score_actions(
+    int opponent, const BeastyState *s, const int16_t *actions, int count, double *scores
+) noexcept nogil:
+    """Fills an opponent's scores of these actions, without its noise. All are equal where it plays at random."""
+    cdef Score score = SCORES[opponent]
+    cdef BeastyState after
+    cdef Turn turn
+    cdef int k
+    for k in range(count):
+        scores[k] = 0.0
+        if score != NULL:
+            after = s[0]
+            resolve_turn(&after, actions[k])
+            turn = turn_of(s, &after, actions[k])
+            scores[k] = score(&turn)
+
+
+cdef double noise_of(int opponent) noexcept nogil:
+    """Returns the standard deviation of what an opponent adds to each score."""
+    return NOISES[opponent]
+
+
 cdef int opponent_action(int opponent, const BeastyState *s, Stream *stream) noexcept nogil:
     """Returns an opponent's action for the player to move. Ties are broken at random. -1: the game is over."""
     cdef int16_t actions[MAX_LEGAL]
     cdef double scores[MAX_LEGAL]
     cdef double best = -1e300
-    cdef Score score = SCORES[opponent]
-    cdef BeastyState after
-    cdef Turn turn
     cdef int count = legal_actions(s, actions), k, ties = 0
     if count == 0:
         return -1
     if count == 1:
         return actions[0]
-    if score == NULL:
-        return actions[next_below(stream, count)]
+    score_actions(opponent, s, actions, count, scores)
     for k in range(count):
-        after = s[0]
-        resolve_turn(&after, actions[k])
-        turn = turn_of(s, &after, actions[k])
-        scores[k] = score(&turn, stream)
+        if NOISES[opponent] > 0.0:
+            scores[k] += NOISES[opponent] * next_normal(stream)
         if scores[k] > best:
             best = scores[k]
     for k in range(count):
-        ties += fabs(scores[k] - best) <= TIE
+        ties += is_tied(scores[k], best)
     ties = next_below(stream, ties) if ties > 1 else 0
     for k in range(count):
-        if fabs(scores[k] - best) <= TIE:
+        if is_tied(scores[k], best):
             if ties == 0:
                 return actions[k]
             ties -= 1
     return actions[0]
+
+
+cdef void opponent_policy(int opponent, const BeastyState *s, float *probabilities) noexcept nogil:
+    """Fills the probability of each action id with which an opponent plays it. All are 0 when the game is over."""
+    cdef int16_t actions[MAX_LEGAL]
+    cdef double scores[MAX_LEGAL]
+    cdef double best = -1e300
+    cdef int count = legal_actions(s, actions), k, ties = 0
+    memset(probabilities, 0, NUM_ACTIONS * sizeof(float))
+    score_actions(opponent, s, actions, count, scores)
+    for k in range(count):
+        best = max(best, scores[k])
+    for k in range(count):
+        ties += is_tied(scores[k], best)
+    for k in range(count):
+        if NOISES[opponent] > 0.0:
+            probabilities[actions[k]] = <float>chance_to_win(scores, count, k, NOISES[opponent])
+        elif is_tied(scores[k], best):
+            probabilities[actions[k]] = <float>(1.0 / ties)
+
+
+cdef double chance_to_win(const double *scores, int count, int chosen, double noise) noexcept nogil:
+    """Returns how likely the chosen score is the highest once each has its own Gaussian draw added.
+
+    It is the integral over the chosen one's draw z of phi(z) times, for every other score, Phi(z + lead / noise).
+    """
+    cdef double total = 0.0, product
+    cdef int point, k
+    for point in range(POINTS_OF_NOISE):
+        product = weight_of_noise(point)
+        for k in range(count):
+            if k != chosen:
+                product *= below_noise(point, (scores[chosen] - scores[k]) / noise)
+        total += product
+    return total

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim_core import Action, GameBatch, State, search
+from sim_core import Action, GameBatch, State, get_game, search
 
 GAME = "connect_four"
 COLUMNS, ROWS = 7, 6
@@ -230,6 +230,9 @@ def test_tactical_wins_else_blocks_else_plays_anything() -> None:
         found = {int(ids[i]) for ids in chosen}
         assert found <= set(expected), str(state)
         assert len(found) == len(expected) or len(expected) > 2, "the stream chooses among all"
+        policy = get_game(GAME).opponent_policy("tactical", state.data)
+        share = np.float32(1 / len(expected))
+        np.testing.assert_array_equal(policy, [share * (column in expected) for column in range(7)], err_msg=str(state))
         kinds.add((bool(wins), bool(threats)))
     assert len(kinds) == 4
 

@@ -16,7 +16,7 @@ from lit_trainer.self_play.games import GeneratedGames
 from sim_core import Action, GameBatch, State, games, get_game, search, select_random_action, solve_endgame
 
 PLAYED = 30
-SOLVED = ("beasty_bar", "beasty_bar_animals", "connect_four")
+SOLVED = WITH_POLICY = ("beasty_bar", "beasty_bar_animals", "connect_four")
 """Games whose ends are solved. In others `is_solvable` may always return False."""
 
 
@@ -237,6 +237,20 @@ def test_opponents_choose_legal_actions(game: str) -> None:
         assert (batch.opponent_actions(name, 4, rows=some) == chosen[some]).all()
         assert (batch.take(some).opponent_actions(name, 4) == chosen[some]).all()
     assert (batch.packed() == GameBatch.from_states(positions(game)).packed()).all()
+
+
+def test_opponents_play_what_their_policy_says(game: str) -> None:
+    """Fails if a policy is no distribution over legal actions, or gives what is played no chance."""
+    batch = GameBatch.from_states(positions(game))
+    legal, over = batch.legal_mask(), batch.is_terminal
+    if game not in WITH_POLICY:
+        with pytest.raises(ValueError, match=f"^name: {game} does not say how likely"):
+            get_game(game).opponent_policy("random", positions(game)[0].data)
+        return
+    for name in get_game(game).opponents:
+        policy = np.stack([get_game(game).opponent_policy(name, state.data) for state in positions(game)])
+        assert np.abs(policy.sum(axis=1) - ~over).max() < 1e-5 and not policy[~legal].any() and (policy >= 0).all()
+        assert (policy[np.flatnonzero(~over), batch.opponent_actions(name, 4)[~over]] > 0).all(), name
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -73,7 +73,7 @@ def test_a_wrong_table_is_named(says: str, changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("size", [ctypes.sizeof(python_game.Game) - 8, ctypes.sizeof(python_game.Game) + 8])
 def test_another_layout_of_the_struct_is_refused_before_it_is_read(size: int) -> None:
-    refused(rf"^game: compiled for interface 1 with a struct of {size} bytes, expected 1 with ", size=size)
+    refused(rf"^game: compiled for interface 1 with a struct of {size} bytes, expected 2 with ", size=size, interface=1)
     refused(r"^game: compiled for interface 7 with .*; compile it again with this version's", interface=7)
 
 
@@ -85,6 +85,16 @@ def test_the_interface_has_a_number_for_its_fields() -> None:
     lines = [line.partition("#")[0].strip() for line in struct.splitlines()]
     fields = [re.findall(r"\(?\*?(\w+)\)?(?:\(.*\) noexcept nogil)?$", line)[0] for line in lines if line]
     assert (number, fields) == (python_game.INTERFACE, [name for name, *_ in python_game.Game._fields_])
+
+
+def filled(share: float) -> Any:
+    """Returns a policy that gives each action this share."""
+
+    def policy(opponent: int, state: int, probabilities: Any) -> None:
+        for k in range(MOST):
+            probabilities[k] = share
+
+    return policy
 
 
 def over(state: int) -> bool:
@@ -102,6 +112,8 @@ def over(state: int) -> bool:
         (r"^is_terminal: wrong at ply ", {"is_terminal": over}),
         (r"^outcome: \[1, 1\] for the players at the end", {"outcome": lambda state, player: 1}),
         (r"^opponent_action: 3 by random at ply 0, legal are \[0, 1, 2\]", {"opponent_action": lambda *_: 3}),
+        (r"^opponent_policy: \[2\.0, 2\.0, 2\.0\] for random, who plays", {"opponent_policy": filled(2.0)}),
+        (r"^opponent_policy: \[0\.0, 0\.0, 0\.0\] for random, who plays", {"opponent_policy": filled(0.0)}),
         (r"^parse: gives another position for '0 ", {"parse": lambda text: bytes(3)}),
     ],
 )
@@ -126,6 +138,14 @@ def test_a_game_that_is_as_it_should_be_is_played() -> None:
         "print(games(), sorted(set(batch.outcomes().tolist())), State.initial(1, game='nim'))"
     )
     assert found.stdout == "('beasty_bar', 'beasty_bar_animals', 'connect_four', 'nim') [-1, 1] 7 0 0\n", found.stderr
+
+
+def test_a_game_that_has_no_policy_says_so() -> None:
+    found = run(
+        "from support.python_game import register\nfrom sim_core import get_game\nregister()\n"
+        "get_game('nim').opponent_policy('random', get_game('nim').initial(1))"
+    )
+    assert "ValueError: name: nim does not say how likely the actions of its opponents are" in found.stderr
 
 
 def test_a_game_that_is_never_solved_keeps_the_contract(tmp_path: Path) -> None:

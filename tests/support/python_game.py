@@ -35,6 +35,7 @@ _FUNCTIONS: dict[str, Any] = {
     "solve": ctypes.CFUNCTYPE(_I, _P, _I, _I, ctypes.POINTER(ctypes.c_int16)),
     "solve_actions": ctypes.CFUNCTYPE(_I, _P, _P, _I, _P),
     "opponent_action": ctypes.CFUNCTYPE(_I, _I, _P, ctypes.POINTER(_U64)),
+    "opponent_policy": ctypes.CFUNCTYPE(None, _I, _P, ctypes.POINTER(ctypes.c_float)),
 }
 
 
@@ -128,7 +129,7 @@ TABLES: dict[str, Any] = {
     "parse": _parse,
     "format": lambda state: " ".join(map(str, state)),
 }
-INTERFACE = 1
+INTERFACE = 2
 _kept: list[Game] = []  # the engine keeps a pointer
 
 
