@@ -4,7 +4,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 import numpy as np
 
 from sim_core import _arguments
-from sim_core.tree_search.solved_roots cimport NO_MODEL, SolvedRoot, optimal_actions
+from sim_core.tree_search.solved_roots cimport NO_MODEL, SolvedRoot, has_exact_value, optimal_actions
 from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream, next_below
 
 cdef extern from *:
@@ -228,6 +228,30 @@ cdef class GameHandle:
         root = optimal_actions(self.game, self._view(state), NO_MODEL, actions, optimal)
         return int(root.value), tuple([actions[k] for k in range(root.count) if optimal[k]])
 
+    def best_responses(self, name, bytes state not None) -> tuple:
+        """Returns the value, for the player to move, of the best response to an opponent, and all actions that keep it.
+
+        Args:
+            name: Name of the built-in opponent on the other side.
+            state: Packed state in which nothing is hidden, as few turns before the end as the game's `response_plies`
+                says for this opponent.
+
+        Returns:
+            The value, -1 to 1: a mean over the opponent's draws. The ids of the best actions, in increasing order.
+
+        Raises:
+            ValueError: The game has no such opponent, or the best response cannot be computed in this position.
+        """
+        cdef int16_t actions[256]
+        cdef uint8_t optimal[256]
+        cdef SolvedRoot root
+        cdef int opponent = self.opponent_number(name)
+        self._check_solvable(state)
+        if not has_exact_value(self.game, self._view(state), opponent):
+            raise ValueError(f"state: too many turns before the end for the best response to {name}")
+        root = optimal_actions(self.game, self._view(state), opponent, actions, optimal)
+        return root.value, tuple([actions[k] for k in range(root.count) if optimal[k]])
+
     cdef int _check_solvable(self, bytes state) except -1:
         if self.is_terminal(state):
             raise ValueError("state: the game is over, there is nothing to solve")
@@ -323,6 +347,8 @@ cdef GameHandle register_as(
             raise ValueError(f"{field}: {value} given for {name}, expected 1 to {highest}")
     if (game.hidden_targets == NULL) != (game.hidden_size == 0) or game.hidden_size < 0:
         raise ValueError(f"hidden_size: {game.hidden_size} given for {name}, expected 0 where it has no `hidden_targets`")
+    if game.response_plies != NULL and game.opponent_policy == NULL:
+        raise ValueError(f"response_plies: given for {name}, expected NULL where the game has no `opponent_policy`")
     if name in _GAMES:
         raise ValueError(f"name: a game {name} is registered already")
     if len(actions) != game.num_actions:

@@ -4,7 +4,7 @@ from libc.string cimport memset
 
 from sim_core.beasty_bar.endgame cimport is_solvable, solve, solve_actions
 from sim_core.game cimport Game, register_game
-from sim_core.beasty_bar.opponents cimport opponent_action, opponent_policy
+from sim_core.beasty_bar.opponents cimport opponent_action, opponent_policy, plays_one_rule
 from sim_core.rng cimport Stream
 from sim_core.beasty_bar.rules cimport (
     BeastyState, MASK_POINTS, MAX_DECK, MAX_HAND, MAX_LEGAL, MAX_LINE, NUM_ACTIONS, NUM_PLIES, NUM_SPECIES,
@@ -147,6 +147,10 @@ cdef int opponent_action_(int opponent, const void *s, Stream *stream) noexcept 
 cdef void opponent_policy_(int opponent, const void *s, float *probabilities) noexcept nogil:
     opponent_policy(opponent, <const BeastyState *>s, probabilities)
 
+cdef int response_plies_(int opponent) noexcept nogil:
+    # all eight turns without a hidden card where the opponent's rule leaves nothing but ties to chance
+    return 8 if plays_one_rule(opponent) else 4
+
 
 cdef Game BEASTY_BAR
 BEASTY_BAR.name = b"beasty_bar"
@@ -177,6 +181,7 @@ BEASTY_BAR.solve = solve_
 BEASTY_BAR.solve_actions = solve_actions_
 BEASTY_BAR.opponent_action = opponent_action_
 BEASTY_BAR.opponent_policy = opponent_policy_
+BEASTY_BAR.response_plies = response_plies_
 
 cdef Game BEASTY_BAR_ANIMALS = BEASTY_BAR
 BEASTY_BAR_ANIMALS.name = b"beasty_bar_animals"
