@@ -140,7 +140,8 @@ cdef class GameRunner:
         self.opponent_seconds = np.zeros(self.slots)
         self.searched = np.zeros(self.slots, dtype=np.int64)
         self.record = GameRecord(
-            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame", keeps_keys=keys
+            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame", keeps_keys=keys,
+            condition_size=leaves.condition_size,
         )
         with self.trees.in_use:
             if settings.simulations:
@@ -256,6 +257,7 @@ cdef class GameRunner:
             self._play_solved(slot, NULL)
         else:
             self.phase[slot] = ROOT
+            self._tell(slot)
             self.trees.begin(
                 slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), self._model(slot, mover)
             )
@@ -266,6 +268,12 @@ cdef class GameRunner:
         if controller == LEARNER:
             return NO_MODEL
         return <int>self.builtin[controller - 1] if self.told else self.assumed     # -1 stands for NO_MODEL in both
+
+    cdef void _tell(self, Py_ssize_t slot) noexcept nogil:
+        """Writes what the network is told in the learner's tree: who plays the other side, where that is known."""
+        cdef int model = self._model(slot, self.game.to_move(&self.states[slot, 0])), k
+        for k in range(<int>self.leaves.condition_size):
+            self.leaves.condition[slot, k] = k == model
 
     cdef inline bint _is_solved(self, Py_ssize_t slot) noexcept nogil:
         """Returns whether the learner's position has an exact value, so that it needs no search."""
@@ -350,7 +358,8 @@ cdef class GameRunner:
         cdef Py_ssize_t number = self.numbers[slot]
         cdef Stream stream
         self.record.keep(
-            number, state, policy if is_target else NULL, value, self._model(slot, self.game.to_move(state)), NULL
+            number, state, policy if is_target else NULL, value, self._model(slot, self.game.to_move(state)),
+            &self.leaves.condition[slot, 0] if self.leaves.condition_size else NULL,
         )
         if action < 0:
             stream = self._stream(slot, self.learner_seed, PURPOSE_SAMPLE)

@@ -67,6 +67,11 @@ class Description:
         """Returns class and arguments, as configuration files write them."""
         return {"class_path": self.class_path, "init_args": dict(self.init_args)}
 
+    @property
+    def is_told(self) -> bool:
+        """Returns whether the network can be told something besides an observation."""
+        return bool(self.init_args.get("condition", "none") != "none")
+
     def entry(self, optimizer_configuration: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Returns what a checkpoint holds under `ENTRY`: this description in plain values, and who wrote it.
 
@@ -94,6 +99,8 @@ class Description:
         ours = wanted.init_args
         # an argument that was added since has its default: the network was built without it
         theirs = _defaults(type(network), ours) | dict(self.init_args)
+        if network.condition_size and not self.is_told:  # what it cannot be told yet starts at zero
+            theirs = {**theirs, "condition": ours.get("condition")}
         if heads_may_differ:
             theirs = {**theirs, "auxiliary": ours.get("auxiliary")}
         facts = [

@@ -17,6 +17,7 @@ import torch
 
 from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.condition import with_condition_layer
 from sim_core import games
 
 DATA = "SelfPlayDataModule"
@@ -179,13 +180,16 @@ class Checkpoint:
         """Gives a network the checkpoint's weights. Auxiliary heads that only one of the two has are left alone.
 
         Args:
-            network: A network of the checkpoint's class, arguments and game; its auxiliary heads may differ.
+            network: A network of the checkpoint's class, arguments and game; its auxiliary heads may differ, and it may
+                have a condition where the checkpoint has none.
 
         Raises:
             ValueError: The checkpoint is damaged, or of another network.
         """
         self.check_fits(network, heads_may_differ=True)
         own, weights = network.state_dict(), self.weights
+        if not self.description.is_told:
+            weights = with_condition_layer(weights, own)
         taken = {key: value for key, value in weights.items() if key in own or not key.startswith(_HEADS)}
         if any(key.startswith(_HEADS) for key in own) and not any(key.startswith(_HEADS) for key in weights):
             taken |= {key: value for key, value in own.items() if key.startswith(_HEADS)}

@@ -53,7 +53,8 @@ def export(ckpt_path: str, out: Path, test_json: Path | None = None, license: st
 def network_as_onnx(network: PolicyValueNetwork, metadata: Mapping[str, str]) -> bytes:
     """Returns the network as an ONNX graph in fp32.
 
-    The graph takes ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` [B, A] and ``value`` [B].
+    The graph takes ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` [B, A] and ``value`` [B]. If the
+    network can be told something, it takes ``condition`` float32 [B, condition_size] too.
 
     Args:
         network: A `ResidualMLP` or a `TransformerNetwork`. Auxiliary heads are left out.
@@ -90,13 +91,16 @@ def difference_from_torch(graph: bytes, network: PolicyValueNetwork) -> float:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{error}; {NEEDS}") from None
-    from lit_trainer.networks.onnx_graph import INPUT, LOGITS, VALUE
+    from lit_trainer.networks.onnx_graph import CONDITION, INPUT, LOGITS, VALUE
 
-    observations = sample_positions(network.game, POSITIONS, seed=1).observe()
+    inputs = {INPUT: sample_positions(network.game, POSITIONS, seed=1).observe()}
+    if network.condition_size:
+        shape = POSITIONS, network.condition_size
+        inputs[CONDITION] = np.random.default_rng(1).random(shape, dtype=np.float32)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    found = session.run((LOGITS, VALUE), {INPUT: observations})
+    found = session.run((LOGITS, VALUE), inputs)
     with torch.inference_mode():
-        expected = [part.numpy() for part in network(torch.from_numpy(observations))]
+        expected = [part.numpy() for part in network(*map(torch.from_numpy, inputs.values()))]
     largest = max(float(np.abs(ours - theirs).max()) for ours, theirs in zip(found, expected, strict=True))
     if not largest <= TOLERANCE:
         raise ValueError(

@@ -68,8 +68,8 @@ def think(player: NetworkPlayer, games: int, seed: int, game: str = "beasty_bar"
     batch = GameBatch(games, seed, game=game)
     rows: list[tuple[NDArray, ...]] = []  # type: ignore[type-arg]
     while not batch.is_terminal.all():
-        legal, observations = batch.legal_mask(), batch.observe()
-        values = np.array(player.evaluator(observations, legal)[1])
+        observations = batch.observe()
+        values = np.array(player.evaluate(batch)[1])
         found = player.act(batch)
         searched = values if found.values is None else found.values
         rows.append((batch.ply, observations[:, hand] > 0.5, animal[found.actions], values, searched, batch.to_move))

@@ -50,12 +50,16 @@ class PolicyValueNetwork(nn.Module):
     A subclass calls ``super().__init__(game, **its own arguments)`` and defines `forward`. The arguments are kept in
     `config`, from which a checkpoint's network is built again; they must be numbers, strings or booleans. A network
     that learns on the side sets `auxiliary_heads`, after all of its other layers, and defines `forward_auxiliary`.
-    A network with a faster way than `forward` for search defines `fast_forward`.
+    A network with a faster way than `forward` for search defines `fast_forward`. One that can be told more than its
+    observation sets `condition_size`, and its two forwards take a `condition` too.
 
     Args:
         game: Name of the game whose observations it reads and whose actions it rates.
         config: The subclass's own arguments.
     """
+
+    condition_size: int = 0
+    """Numbers that it can be told besides an observation, see lit_trainer/networks/condition.py. 0: none."""
 
     def __init__(self, game: str = "beasty_bar", **config: Any) -> None:
         super().__init__()
@@ -77,7 +81,8 @@ class PolicyValueNetwork(nn.Module):
     def fast_forward(self, dtype: torch.dtype) -> Forward | None:
         """Returns a faster way than `forward` for search. None, the default: there is none.
 
-        Evaluators ask again when the weights may have moved to another device or precision.
+        It takes rows [m, OBSERVATION_SIZE + condition_size]: each observation, then its condition. Evaluators ask again
+        when the weights may have moved to another device or precision.
 
         Args:
             dtype: Precision of weights and activations.

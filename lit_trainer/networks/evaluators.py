@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.condition import whole_rows
 from lit_trainer.networks.kernels import Forward
 
 Floats = NDArray[np.float32]
@@ -22,7 +23,11 @@ ONNX_PRECISIONS = ("fp32", "int8")
 
 
 class Evaluator(Protocol):
-    """Rates positions for searches."""
+    """Rates positions for searches.
+
+    An evaluator with an attribute ``condition_size`` above 0 gets that many further columns: what its network is told
+    besides an observation.
+    """
 
     def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Returns logits [m, A] and values [m] of observations [m, OBSERVATION_SIZE] and legal actions [m, A].
@@ -64,7 +69,7 @@ class _GpuThread(threading.local):
         self._logits, self._values = torch.empty(0, num_actions), torch.empty(0)
 
     def run(self, device: torch.device, host: Tensor, forward: Forward) -> tuple[Tensor, Tensor]:
-        """Returns `forward` of page-locked rows [m, OBSERVATION_SIZE]. Other threads run while this one waits."""
+        """Returns `forward` of page-locked rows. Other threads run while this one waits."""
         rows = len(host)
         if device != self._device:
             self._device = device
@@ -111,7 +116,9 @@ class TorchEvaluator:
         self.network = network
         self.precision = _one_of("precision", precision, PRECISIONS)
         self._modes: list[bool] = []
-        self._buffers = _Buffers(network.observation_size)
+        self.condition_size = network.condition_size
+        """Columns behind an observation, for what the network is told besides. Rows may come without them."""
+        self._buffers = _Buffers(network.observation_size + network.condition_size)
         self._gpu = _GpuThread(network.num_actions)
         self.refresh()
 
@@ -129,10 +136,11 @@ class TorchEvaluator:
         self._prepared = device, own
 
     def _any_network(self, device: torch.device, own: torch.dtype, autocast: bool) -> Forward:
-        network = self.network
+        network, size = self.network, self.network.observation_size
 
         def forward(x: Tensor) -> tuple[Tensor, Tensor]:
-            logits, values = network(x.to(own))
+            x = x.to(own)
+            logits, values = network(x[:, :size], x[:, size:]) if network.condition_size else network(x)
             return logits, values
 
         def lowered(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +163,7 @@ class TorchEvaluator:
         self.network.train(self._modes.pop())
 
     def observation_buffer(self, rows: int) -> Floats:
-        """Returns the calling thread's memory [rows, OBSERVATION_SIZE]. Observations written there need no copy.
+        """Returns the calling thread's memory [rows, OBSERVATION_SIZE + condition_size]. Rows there need no copy.
 
         Its contents are undefined at first. Another call of the same thread may return the same memory. It is
         page-locked if the network is on a GPU.
@@ -168,7 +176,7 @@ class TorchEvaluator:
         device, dtype = self._weight.device, self._weight.dtype
         if (device, dtype) != self._prepared:  # moved or converted since
             self._prepare(device, dtype)
-        inputs = torch.from_numpy(np.ascontiguousarray(observations, dtype=np.float32))
+        inputs = torch.from_numpy(whole_rows(self.network, observations))
         if device.type == "cpu":
             logits, values = self._forward(inputs)
         elif device.type == "cuda":
@@ -202,7 +210,9 @@ class OnnxEvaluator:
     def __init__(self, network: PolicyValueNetwork, precision: str = "int8") -> None:
         self.network = network
         self.precision = _one_of("precision", precision, ONNX_PRECISIONS)
-        self._buffers = _Buffers(network.observation_size)
+        self.condition_size = network.condition_size
+        """Columns behind an observation, for what the network is told besides. Rows may come without them."""
+        self._buffers = _Buffers(network.observation_size + network.condition_size)
         self.refresh()
 
     def refresh(self) -> None:
@@ -210,7 +220,7 @@ class OnnxEvaluator:
         try:
             import onnxruntime
 
-            from lit_trainer.networks.onnx_graph import INPUT, LOGITS, VALUE, residual_mlp_graph
+            from lit_trainer.networks.onnx_graph import CONDITION, INPUT, LOGITS, VALUE, residual_mlp_graph
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"{error}; OnnxEvaluator needs: pip install 'lit-alphazero[onnx]'") from error
         model = residual_mlp_graph(self.network, self.precision == "int8")
@@ -224,7 +234,14 @@ class OnnxEvaluator:
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # the calling thread does all the work
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run
-        self._run: Callable[[Floats], tuple[Floats, Floats]] = lambda inputs: run((LOGITS, VALUE), {INPUT: inputs})
+        size, told = self.network.observation_size, self.network.condition_size
+
+        def run_rows(rows: Floats) -> tuple[Floats, Floats]:
+            inputs = {INPUT: rows[:, :size], CONDITION: rows[:, size:]} if told else {INPUT: rows}
+            logits, values = run((LOGITS, VALUE), inputs)
+            return logits, values
+
+        self._run = run_rows
 
     def __reduce__(self) -> tuple[type[Self], tuple[PolicyValueNetwork, str]]:
         return type(self), (self.network, self.precision)
@@ -237,12 +254,12 @@ class OnnxEvaluator:
         pass
 
     def observation_buffer(self, rows: int) -> Floats:
-        """Returns the calling thread's memory [rows, OBSERVATION_SIZE] for observations."""
+        """Returns the calling thread's memory [rows, OBSERVATION_SIZE + condition_size] for observations."""
         buffer: Floats = self._buffers.observations(rows, False).numpy()
         return buffer
 
     def __call__(self, observations: Floats, legal_mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        inputs = np.ascontiguousarray(observations, dtype=np.float32)
+        inputs = whole_rows(self.network, observations)
         if not len(inputs):
             return np.empty((0, self.network.num_actions), np.float32), np.empty(0, np.float32)
         logits, values = self._run(inputs)

@@ -23,7 +23,7 @@ _LAYER_BYTES = 2**19
 _ROWS_FLOOR = 256
 
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Observations [m, OBSERVATION_SIZE] to logits [m, A] and values [m]."""
+"""Rows [m, OBSERVATION_SIZE + condition_size] to logits [m, A] and values [m]."""
 
 
 class Affine(NamedTuple):
@@ -81,7 +81,7 @@ def in_passes(x: Tensor, rows_at_once: int, run: Forward) -> tuple[Tensor, Tenso
     On an x86 CPU a row's result in fp32 does not depend on the other rows, to the last bit.
 
     Args:
-        x: Rows [m, OBSERVATION_SIZE].
+        x: Rows, the network's input.
         rows_at_once: The most rows per call of `run` on a CPU.
         run: Takes rows through all layers. Both results have a row per row of `x`.
     """

@@ -73,3 +73,17 @@ class Linear(nn.Linear):
             result: Tensor = _OneDnnLinear.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
             return result
         return _product(input, self.weight, self.bias)
+
+
+class ZeroLinear(Linear):
+    """Computes a linear layer without bias that starts at zero and draws no random numbers to start with.
+
+    A network with such a layer starts as the network without it, to the last bit.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Sets all weights to zero."""
+        nn.init.zeros_(self.weight)

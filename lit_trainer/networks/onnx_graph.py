@@ -17,8 +17,8 @@ from lit_trainer.networks.residual_mlp import ResidualMLP, computes_as_residual_
 
 Floats = NDArray[np.float32]
 _MICROSOFT = "com.microsoft"  # onnxruntime's own operators
-INPUT, LOGITS, VALUE = "observations", "logits", "value"
-"""Names of a graph's input and outputs."""
+INPUT, CONDITION, LOGITS, VALUE = "observations", "condition", "logits", "value"
+"""Names of a graph's inputs and outputs. Only networks that can be told something have the second input."""
 _BATCH = "batch"
 _IR_VERSION, _OPSET = 9, 17  # the oldest with LayerNormalization, so that old versions of onnxruntime read it, too
 
@@ -92,18 +92,23 @@ class Graph:
         scalar = self.linear(self.relu(self.linear(features, value_hidden)), value, int8=False)
         self.node("Reshape", [self.node("Tanh", [scalar]), self.integers(-1)], VALUE)
 
-    def serialized(self, name: str, observation_size: int, num_actions: int, metadata: Mapping[str, str]) -> bytes:
+    def serialized(self, name: str, network: PolicyValueNetwork, metadata: Mapping[str, str]) -> bytes:
         """Returns the model's bytes. `heads` must have added its outputs before."""
 
         def described(name: str, doc: str, *columns: int) -> Any:
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, [_BATCH, *columns], doc)
 
+        inputs = [described(INPUT, "what the player to move may know", network.observation_size)]
+        if network.condition_size:
+            told = "what the network is told of the opponent; zeros: unknown"
+            inputs.append(described(CONDITION, told, network.condition_size))
+        logits = "policy logits of all actions; those of illegal actions mean nothing"
         body = helper.make_graph(
             self.nodes,
             name,
-            [described(INPUT, "what the player to move may know", observation_size)],
+            inputs,
             [
-                described(LOGITS, "policy logits of all actions; those of illegal actions mean nothing", num_actions),
+                described(LOGITS, logits, network.num_actions),
                 described(VALUE, "expected outcome for the player to move: 1 a win, 0 a draw, -1 a loss"),
             ],
             self.constants,
@@ -121,13 +126,14 @@ def residual_mlp_graph(
 ) -> bytes | None:
     """Returns a `ResidualMLP` as a graph, None for a network that computes something else.
 
-    The graph takes ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` float32 [B, A] and ``value`` [B].
+    The graph takes ``observations`` float32 [B, OBSERVATION_SIZE] to ``logits`` float32 [B, A] and ``value`` [B]. If
+    the network can be told something, it takes ``condition`` float32 [B, condition_size] too.
 
     Args:
         network: The network. Its weights may be on any device and of any floating dtype.
         int8: Whether weights are in int8 with a scale per output (per channel), and activations in uint8 with a range
-            that every call finds over the whole batch (dynamic quantization). The last layer of the value stays in
-            fp32.
+            that every call finds over the whole batch (dynamic quantization). The last layer of the value and the
+            condition's stay in fp32.
         metadata: Kept in the model's ``metadata_props``. None: nothing.
     """
     if not (isinstance(network, ResidualMLP) and computes_as_residual_mlp(network)):
@@ -135,10 +141,11 @@ def residual_mlp_graph(
     weights = weights_of(network)
     graph = Graph(int8)
     x = graph.linear(INPUT, weights.stem)
+    if weights.condition is not None:
+        x = graph.node("Add", [x, graph.linear(CONDITION, weights.condition, int8=False)])
     for norm, inner, outer in weights.blocks:
         hidden = graph.relu(graph.linear(graph.norm(x, norm, weights.eps), inner))
         x = graph.node("Add", [x, graph.linear(hidden, outer)])
     features = graph.relu(graph.norm(x, weights.norm, weights.eps))
     graph.heads(features, weights.policy, weights.value_hidden, weights.value)
-    size = weights.stem.weight.shape[1], len(weights.policy.bias)
-    return graph.serialized("residual_mlp", *size, metadata or {})
+    return graph.serialized("residual_mlp", network, metadata or {})

@@ -30,7 +30,7 @@ def serialized_transformer(network: TransformerNetwork, metadata: Mapping[str, s
     features = _norm(graph, summary, network.norm)
     hidden, value = (_affine(cast(nn.Linear, network.value_head[k])) for k in (0, 2))
     graph.heads(features, _affine(network.policy_head), hidden, value)
-    return graph.serialized("transformer", network.observation_size, network.num_actions, metadata)
+    return graph.serialized("transformer", network, metadata)
 
 
 def _affine(layer: nn.Linear | nn.LayerNorm) -> Affine:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from lit_trainer.networks.base import _MAX_LAYERS, _MAX_WIDTH, Auxiliary, AuxiliaryHeads, PolicyValueNetwork, _heads_of
+from lit_trainer.networks.condition import condition_size
 from lit_trainer.networks.kernels import Affine, Forward, Kernels, in_passes, kernels_for, rows_at_once
-from lit_trainer.networks.linear import Linear
+from lit_trainer.networks.linear import Linear, ZeroLinear
 from lit_trainer.utils.checks import whole_number
 
 
@@ -39,29 +40,56 @@ class ResidualMLP(PolicyValueNetwork):
         width: Hidden units.
         blocks: Residual blocks of two layers each.
         auxiliary: Whether it has heads that learn the final margin and the opponent's hidden hand. Play ignores them.
+        condition: What it can be told besides its observation: "none", "opponent" (the probability of each built-in
+            opponent) or "belief" (these, and the probability of each card to be in the opponent's hand).
     """
 
-    def __init__(self, game: str = "beasty_bar", width: int = 256, blocks: int = 4, auxiliary: bool = False) -> None:
+    def __init__(
+        self,
+        game: str = "beasty_bar",
+        width: int = 256,
+        blocks: int = 4,
+        auxiliary: bool = False,
+        condition: Literal["none", "opponent", "belief"] = "none",
+    ) -> None:
         whole_number("width", width, 1, _MAX_WIDTH)
         whole_number("blocks", blocks, 0, _MAX_LAYERS)
-        super().__init__(game, width=width, blocks=blocks, auxiliary=auxiliary)
+        super().__init__(game, width=width, blocks=blocks, auxiliary=auxiliary, condition=condition)
+        self.condition_size = condition_size(game, condition)
         self.stem = Linear(self.observation_size, width)
+        self.condition_layer = ZeroLinear(self.condition_size, width) if self.condition_size else None
         self.blocks = nn.Sequential(*(_ResidualBlock(width) for _ in range(blocks)))
         self.norm = nn.LayerNorm(width)
         self.policy_head = Linear(width, self.num_actions)
         self.value_head = nn.Sequential(Linear(width, 64), nn.ReLU(), Linear(64, 1))
         self.auxiliary_heads = AuxiliaryHeads(game, width) if auxiliary else None
 
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns logits [B, A] and value [B] of observations [B, OBSERVATION_SIZE]."""
-        features = torch.relu(self.norm(self.blocks(self.stem(observations))))
+    def forward(self, observations: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Returns logits [B, A] and value [B].
+
+        Args:
+            observations: Observations [B, OBSERVATION_SIZE].
+            condition: What the network is told besides them [B, condition_size]. None: nothing, as rows of zeros.
+        """
+        features = self._features(observations, condition)
         return self.policy_head(features), torch.tanh(self.value_head(features)).squeeze(-1)
 
-    def forward_auxiliary(self, observations: Tensor) -> tuple[Tensor, Tensor, Auxiliary]:
+    def forward_auxiliary(
+        self, observations: Tensor, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Auxiliary]:
         """Returns logits and value, and what the auxiliary heads guess."""
-        features = torch.relu(self.norm(self.blocks(self.stem(observations))))
+        features = self._features(observations, condition)
         value = torch.tanh(self.value_head(features)).squeeze(-1)
         return self.policy_head(features), value, _heads_of(self)(features)
+
+    def _features(self, observations: Tensor, condition: Tensor | None) -> Tensor:
+        x = self.stem(observations)
+        if condition is not None:
+            if self.condition_layer is None:
+                raise ValueError("condition: given, expected None: make the network with condition: opponent or belief")
+            x = x + self.condition_layer(condition)
+        features: Tensor = torch.relu(self.norm(self.blocks(x)))
+        return features
 
     def fast_forward(self, dtype: torch.dtype) -> Forward | None:
         """Returns a forward pass by the fastest kernels, within 1e-5 of `forward` in fp32.
@@ -108,6 +136,7 @@ class Weights(NamedTuple):
     value_hidden: Affine
     value: Affine
     eps: float
+    condition: Affine | None
 
 
 def _stock_layers(network: ResidualMLP) -> dict[str, type[nn.Module]]:
@@ -120,6 +149,8 @@ def _stock_layers(network: ResidualMLP) -> dict[str, type[nn.Module]]:
         block = f"blocks.{k}"
         layers |= {block: _ResidualBlock, f"{block}.norm": nn.LayerNorm}
         layers |= {f"{block}.inner": Linear, f"{block}.outer": Linear}
+    if network.condition_size:
+        layers["condition_layer"] = ZeroLinear
     heads = network.auxiliary_heads
     if type(heads) is AuxiliaryHeads:  # unused in play
         layers |= {f"auxiliary_heads.{name}".rstrip("."): type(module) for name, module in heads.named_modules()}
@@ -138,7 +169,9 @@ def computes_as_residual_mlp(network: PolicyValueNetwork) -> bool:
     for module in network.modules():
         if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
             return False
-        if isinstance(module, nn.Linear | nn.LayerNorm) and (module.weight is None or module.bias is None):
+        if isinstance(module, nn.Linear | nn.LayerNorm) and (
+            module.weight is None or (module.bias is None) != (module is network.condition_layer)
+        ):
             return False
     return len({module.eps for module in network.modules() if isinstance(module, nn.LayerNorm)}) == 1
 
@@ -153,10 +186,12 @@ def weights_of(network: ResidualMLP, dtype: torch.dtype | None = None) -> Weight
 
     def affine(module: nn.Module) -> Affine:
         layer = cast(nn.Linear, module)  # a layer norm's parameters have the same names
-        pair = layer.weight.detach(), layer.bias.detach()
-        if dtype is not None and pair[0].dtype != dtype:
-            return Affine(pair[0].to(dtype), pair[1].to(dtype))
-        return Affine(layer.weight, layer.bias)
+        weight, bias = layer.weight, layer.bias
+        if bias is None:  # the kernels want one
+            bias = weight.new_zeros(len(weight))
+        if dtype is not None and weight.dtype != dtype:
+            return Affine(weight.detach().to(dtype), bias.detach().to(dtype))
+        return Affine(weight, bias)
 
     blocks = [cast(_ResidualBlock, block) for block in network.blocks]
     return Weights(
@@ -167,6 +202,7 @@ def weights_of(network: ResidualMLP, dtype: torch.dtype | None = None) -> Weight
         affine(network.value_head[0]),
         affine(network.value_head[2]),
         network.norm.eps,
+        affine(network.condition_layer) if network.condition_layer is not None else None,
     )
 
 
@@ -179,7 +215,11 @@ def rows_a_pass(weights: Weights) -> int:
 def _pass(x: Tensor, weights: Weights, kernels: Kernels) -> tuple[Tensor, Tensor]:
     linear, linear_relu, linear_add = kernels
     eps = weights.eps
-    x = linear(x, weights.stem)
+    if weights.condition is None:
+        x = linear(x, weights.stem)
+    else:  # two products: one over all columns would sum in another order
+        size = weights.stem.weight.shape[1]
+        x = linear_add(x[:, size:], linear(x[:, :size], weights.stem), weights.condition)
     shape = x.shape[1:]
     for norm, inner, outer in weights.blocks:
         x = linear_add(linear_relu(torch.layer_norm(x, shape, *norm, eps), inner), x, outer)

@@ -83,7 +83,7 @@ def _network_choice(player: NetworkPlayer) -> _Choose:
     def choose(batch: GameBatch) -> tuple[int, NDArray[np.float32], float]:
         if player.simulations == 0:
             policy = player.policy(batch)[0]
-            return int(policy.argmax()), policy, float(player.evaluator(batch.observe(), batch.legal_mask())[1][0])
+            return int(policy.argmax()), policy, float(player.evaluate(batch)[1][0])
         found = player.search(batch)
         return int(found.actions[0]), found.policy[0], float(found.value[0])
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_trainer.networks.condition import with_condition
 from lit_trainer.networks.evaluators import Evaluator, Floats
 from lit_trainer.players.protocols import Ids, Moves
 from sim_core import GameBatch, Searcher, SearchResult, SearchSettings
@@ -80,14 +81,36 @@ class NetworkPlayer:
             self.settings = dataclasses.replace(self.settings, gumbel_scale=temperature)
         self._idle: list[Searcher] = []
 
-    def policy(self, batch: GameBatch) -> Floats:
-        """Returns the network's policy over legal actions, float32 [m, A].
+    @property
+    def condition_size(self) -> int:
+        """Returns how many numbers the network is told besides an observation."""
+        return getattr(self.evaluator, "condition_size", 0)
+
+    def evaluate(self, batch: GameBatch, conditions: Floats | None = None) -> tuple[Floats, Floats]:
+        """Returns the network's logits [m, A] and values [m].
+
+        Args:
+            batch: Positions.
+            conditions: What the network is told besides their observations [m, condition_size]. None: nothing.
 
         Raises:
-            ValueError: The network returned NaN or infinity for a legal action.
+            ValueError: The conditions have another shape.
+        """
+        rows = with_condition(batch.observe(), self.condition_size, conditions)
+        return self.evaluator(rows, batch.legal_mask())
+
+    def policy(self, batch: GameBatch, conditions: Floats | None = None) -> Floats:
+        """Returns the network's policy over legal actions, float32 [m, A].
+
+        Args:
+            batch: Positions.
+            conditions: See `evaluate`.
+
+        Raises:
+            ValueError: The network returned NaN or infinity for a legal action, or the conditions have another shape.
         """
         legal = batch.legal_mask()
-        logits, _ = self.evaluator(batch.observe(), legal)
+        logits, _ = self.evaluate(batch, conditions)
         if not np.isfinite(np.where(legal, logits, 0.0)).all():
             raise ValueError("evaluate: returned NaN or infinity for a legal action; have the weights diverged?")
         logits = np.where(legal, logits, -np.inf)
@@ -95,15 +118,29 @@ class NetworkPlayer:
         policy: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
         return policy
 
-    def search(self, batch: GameBatch) -> SearchResult:
-        """Searches the batch, in trees whose memory is kept from one call to the next."""
+    def search(self, batch: GameBatch, conditions: Floats | None = None) -> SearchResult:
+        """Searches the batch, in trees whose memory is kept from one call to the next.
+
+        Args:
+            batch: Positions.
+            conditions: See `evaluate`. They hold for all of a position's tree.
+        """
         try:
             searcher = self._idle.pop()  # so that no two threads have the same
         except IndexError:
             searcher = None
         if searcher is None or searcher.slots < len(batch) or searcher.game != batch.handle.name:
-            searcher = Searcher(len(batch), self.simulations, game=batch.handle.name)
-        found = searcher.search(batch, self.evaluator, seed=self.seed, threads=self.threads, settings=self.settings)
+            searcher = Searcher(
+                len(batch), self.simulations, game=batch.handle.name, condition_size=self.condition_size
+            )
+        found = searcher.search(
+            batch,
+            self.evaluator,
+            seed=self.seed,
+            threads=self.threads,
+            settings=self.settings,
+            conditions=conditions,
+        )
         self._idle.append(searcher)  # not after an error, when another thread may still write into its trees
         return found
 

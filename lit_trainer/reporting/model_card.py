@@ -49,6 +49,8 @@ def model_card(exported: Exported, measured: Mapping[str, Any] | None, license: 
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "inputs": network.observation_size,
         "actions": network.num_actions,
+        "told": _TOLD.format(size=network.condition_size) if network.condition_size else "",
+        "zeros": _ZEROS.format(size=network.condition_size) if network.condition_size else "",
         "auxiliary": "" if network.auxiliary_heads is None else _AUXILIARY,
         "training": markdown_table(_FACTS, _training(exported)),
         "strength": _UNMEASURED if measured is None else _strength(measured),
@@ -90,6 +92,9 @@ def _of_match(column: Column[MatchRow]) -> Column[tuple[str, MatchRow]]:
     return Column(column.title, lambda row: column.text(row[1]))
 
 
+_TOLD = """
+| `condition` | float32 [B, {size}] | what it is told of the opponent (docs/export.md); zeros: unknown |"""
+_ZEROS = ', "condition": np.zeros((8, {size}), np.float32)'
 _AUXILIARY = " It also has auxiliary heads for training. They are not used in play, and the ONNX file leaves them out."
 
 _UNMEASURED = """Unmeasured: no `test.json` was given. `lit-trainer test` measures the checkpoint, and
@@ -125,7 +130,7 @@ with {arguments}: {parameters:,} parameters.{auxiliary}
 
 | of `model.onnx` | type | meaning |
 |---|---|---|
-| `observations` | float32 [B, {inputs}] | what the player to move may know, from `sim_core`'s `GameBatch.observe` |
+| `observations` | float32 [B, {inputs}] | what the player to move knows, from `sim_core`'s `GameBatch.observe` |{told}
 | `logits` | float32 [B, {actions}] | one for each action, in the order of the game's table; ignore illegal ones |
 | `value` | float32 [B] | expected outcome for the player to move |
 
@@ -170,7 +175,7 @@ from sim_core import GameBatch
 
 session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
 games = GameBatch(8, seed=1, game="{game}")
-logits, value = session.run(["logits", "value"], {{"observations": games.observe()}})
+logits, value = session.run(["logits", "value"], {{"observations": games.observe(){zeros}}})
 actions = np.where(games.legal_mask(), logits, -np.inf).argmax(axis=1)
 ```
 

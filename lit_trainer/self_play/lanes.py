@@ -103,20 +103,24 @@ class LaneMemory:
         self._shape: tuple[Any, ...] = ()
         self._lanes: list[LeafBatch] = []
 
-    def lanes(self, game: str, slots: int, simulations: int) -> list[LeafBatch]:
+    def lanes(self, game: str, slots: int, simulations: int, condition_size: int = 0) -> list[LeafBatch]:
         """Returns the lanes' trees and buffers. They are those of the last call where nothing has changed.
 
         Args:
             game: Name of the game.
             slots: Games that are played side by side, in all lanes together.
             simulations: Most simulations per move.
+            condition_size: Numbers that the learner's network is told besides an observation.
         """
-        shape = (game, slots, max(simulations, 1))
+        shape = (game, slots, max(simulations, 1), condition_size)
         if shape != self._shape:
             count = LANES if slots >= _LEAST_SLOTS else 1
             bounds = [slots * lane // count for lane in range(count + 1)]
             # each lane has its own memory, because an evaluator's `observation_buffer` is one for each thread
-            self._lanes = [LeafBatch(Trees(game, high - low, shape[2])) for low, high in pairwise(bounds)]
+            self._lanes = [
+                LeafBatch(Trees(game, high - low, shape[2]), condition_size=condition_size)
+                for low, high in pairwise(bounds)
+            ]
             self._shape = shape
         for leaves in self._lanes:
             leaves.seconds.update(dict.fromkeys(leaves.seconds, 0.0))
@@ -178,7 +182,7 @@ def play_schedule(
     settings = settings or runner_settings(learner)
     threads = learner.threads if learner else 1
     slots = max(1, min(parallel_games, len(schedule)))
-    memories = memory.lanes(game, slots, settings.simulations)
+    memories = memory.lanes(game, slots, settings.simulations, learner.condition_size if learner else 0)
     builtin = [(p.name, p.seed) if isinstance(p, BuiltinPlayer) else (None, 0) for p in opponents]
     outside = {k: p for k, p in enumerate(opponents) if not isinstance(p, BuiltinPlayer)}
     # one lock for each player, because a player may stand among the opponents twice

@@ -11,7 +11,9 @@ cdef class LeafBatch:
     cdef readonly Py_ssize_t slots
     cdef uint8_t[::1] waiting       # [slots], whether a slot's leaf waits for its evaluation
     cdef int32_t[::1] row           # [slots], the leaf's row in the network's batch
-    cdef float[:, ::1] observations # IN of the evaluator
+    cdef readonly Py_ssize_t condition_size
+    cdef float[:, ::1] condition       # [slots, condition_size], what the network is told in a slot, zeros at first
+    cdef float[:, ::1] observations # IN of the evaluator: an observation, then its slot's condition
     cdef uint8_t[:, ::1] masks      # IN of the evaluator
     cdef const float[:, ::1] logits # OUT of the evaluator
     cdef const float[::1] values    # OUT of the evaluator

@@ -10,8 +10,9 @@ class LeafBatch:
 
     Args:
         trees: Trees of the slots.
-        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
-            array.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE + condition_size], e.g. in page-locked
+            memory. None: a new array.
+        condition_size: Numbers that follow each observation: what the network is told besides.
 
     Raises:
         ValueError: `observations` is no such array.
@@ -23,7 +24,11 @@ class LeafBatch:
     """Most leaves of one call."""
     seconds: dict[str, float]
     """Seconds spent in: forward (the network), tree, encoding."""
-    def __init__(self, trees: Trees, observations: NDArray[np.float32] | None = None) -> None: ...
+    condition_size: int
+    """Numbers that follow each observation."""
+    def __init__(
+        self, trees: Trees, observations: NDArray[np.float32] | None = None, *, condition_size: int = 0
+    ) -> None: ...
     def encode(self, rows: int, threads: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Encodes the gathered leaves.
 
@@ -32,8 +37,8 @@ class LeafBatch:
             threads: Threads to encode with.
 
         Returns:
-            Observations, float32 [rows, OBSERVATION_SIZE], and legal actions, bool [rows, A]. The next call writes into
-            the same memory.
+            Observations and conditions, float32 [rows, OBSERVATION_SIZE + condition_size], and legal actions, bool
+            [rows, A]. The next call writes into the same memory.
 
         Raises:
             RuntimeError: Another thread uses the trees now.

@@ -1,5 +1,6 @@
 """Gathers the leaves of many games for one network call: rows, observations, and the checked answer."""
 from libc.stdint cimport int16_t
+from libc.string cimport memcpy
 
 import time
 
@@ -8,26 +9,30 @@ import numpy as np
 from sim_core import _arguments, _threads
 from sim_core.tree_search.trees cimport Trees
 
+MAX_CONDITION_SIZE = 65_536
 
 cdef class LeafBatch:
     """Gathers waiting leaves into rows, encodes them, and asks the evaluator once for all.
 
     Args:
         trees: Trees of the slots.
-        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
-            array.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE + condition_size], e.g. in page-locked
+            memory. None: a new array.
+        condition_size: Numbers that follow each observation: what the network is told besides.
 
     Raises:
         ValueError: `observations` is no such array.
     """
 
-    def __cinit__(self, Trees trees not None, observations=None):
+    def __cinit__(self, Trees trees not None, observations=None, *, condition_size=0):
         self.trees = trees
         self.game = trees.game
         self.slots = trees.slots
         self.waiting = np.zeros(self.slots, dtype=np.uint8)
         self.row = np.zeros(self.slots, dtype=np.int32)
-        shape = (self.slots, self.game.observation_size)
+        self.condition_size = _arguments.integer("condition_size", condition_size, 0, MAX_CONDITION_SIZE)
+        self.condition = np.zeros((self.slots, self.condition_size), dtype=np.float32)
+        shape = (self.slots, self.game.observation_size + self.condition_size)
         self.observations = _arguments.output("observations", observations, shape, np.float32)
         self.masks = np.zeros((self.slots, self.game.num_actions), dtype=np.uint8)
         self.seconds = {"forward": 0.0, "tree": 0.0, "encoding": 0.0}
@@ -61,6 +66,11 @@ cdef class LeafBatch:
                     continue
                 row = self.row[slot]
                 self.game.observe(self.trees.leaf_at(slot), &self.observations[row, 0])
+                if self.condition_size:
+                    memcpy(
+                        &self.observations[row, self.game.observation_size], &self.condition[slot, 0],
+                        self.condition_size * sizeof(float),
+                    )
                 for k in range(self.game.num_actions):
                     self.masks[row, k] = False
                 actions = self.trees.leaf_actions_at(slot)
@@ -75,8 +85,8 @@ cdef class LeafBatch:
             threads: Threads to encode with.
 
         Returns:
-            Observations, float32 [rows, OBSERVATION_SIZE], and legal actions, bool [rows, A]. The next call writes into
-            the same memory.
+            Observations and conditions, float32 [rows, OBSERVATION_SIZE + condition_size], and legal actions, bool
+            [rows, A]. The next call writes into the same memory.
 
         Raises:
             RuntimeError: Another thread uses the trees now.

@@ -36,8 +36,9 @@ class Searcher:
         slots: Most games of a batch.
         simulations: Most simulations per game, 1 to 1,000,000.
         game: Name of the game.
-        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
-            array.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE + condition_size], e.g. in page-locked
+            memory. None: a new array.
+        condition_size: Numbers that follow each observation: what the network is told besides.
 
     Raises:
         ValueError: Names the argument, the value and what would be right.
@@ -52,6 +53,7 @@ class Searcher:
         *,
         game: str = "beasty_bar",
         observations: NDArray[np.float32] | None = None,
+        condition_size: int = 0,
     ) -> None: ...
     @property
     def game(self) -> str:
@@ -75,6 +77,7 @@ class Searcher:
         threads: int = 1,
         settings: SearchSettings | None = None,
         opponents: str | Sequence[str | None] | None = None,
+        conditions: NDArray[np.float32] | None = None,
     ) -> SearchResult:
         """Searches a batch as the function `search` does.
 
@@ -86,6 +89,7 @@ class Searcher:
             threads: Threads for the work in the trees.
             settings: `SearchSettings`. None: the defaults.
             opponents: Who plays the other side of each game; see `search`.
+            conditions: What the network is told in each game's tree; see `search`.
 
         Returns:
             `SearchResult`.
@@ -115,6 +119,7 @@ def search(
     threads: int = 1,
     settings: SearchSettings | None = None,
     opponents: str | Sequence[str | None] | None = None,
+    conditions: NDArray[np.float32] | None = None,
     **changes: Any,
 ) -> SearchResult:
     """Searches every game of the batch from its mover's view.
@@ -122,7 +127,8 @@ def search(
     Args:
         batch: Games to search, n games at any ply. None is changed.
         evaluate: Called with observations float32 [m, OBSERVATION_SIZE] and legal_mask bool [m, A]. Returns logits
-            [m, A] and values [m] for the players to move. The next call reuses its arguments' memory.
+            [m, A] and values [m] for the players to move. The next call reuses its arguments' memory. If it has a
+            ``condition_size`` above 0, each observation is followed by that many numbers.
         simulations: Simulations per game, 1 to 1,000,000.
         seed: Random seed of determinizations and root noise. A game's stream is (seed, its stream number, its ply).
         threads: Threads for the work in the trees. The result does not depend on it.
@@ -130,6 +136,8 @@ def search(
         opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
             tree it plays by its rule, and where nothing is hidden its best response is found exactly. None: the other
             side is expected to play as the searcher would.
+        conditions: What the network is told besides the observations of each game's tree, float32
+            [n, condition_size]. None: zeros, nothing is known.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Returns:

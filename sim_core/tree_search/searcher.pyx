@@ -39,8 +39,9 @@ cdef class Searcher:
         slots: Most games of a batch.
         simulations: Most simulations per game, 1 to 1,000,000.
         game: Name of the game.
-        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE], e.g. in page-locked memory. None: a new
-            array.
+        observations: Array to encode into, float32 [slots, OBSERVATION_SIZE + condition_size], e.g. in page-locked
+            memory. None: a new array.
+        condition_size: Numbers that follow each observation: what the network is told besides.
 
     Raises:
         ValueError: Names the argument, the value and what would be right.
@@ -54,10 +55,10 @@ cdef class Searcher:
     cdef int64_t[::1] actions
     cdef int32_t[::1] models        # [n]
 
-    def __cinit__(self, slots, simulations, *, game="beasty_bar", observations=None):
+    def __cinit__(self, slots, simulations, *, game="beasty_bar", observations=None, condition_size=0):
         self.trees = Trees(game, slots, simulations)
         self.trees.in_use = InUse("searcher")
-        self.leaves = LeafBatch(self.trees, observations)
+        self.leaves = LeafBatch(self.trees, observations, condition_size=condition_size)
 
     @property
     def game(self) -> str:
@@ -80,7 +81,8 @@ cdef class Searcher:
         return self.trees.nbytes
 
     def search(
-        self, GameBatch batch not None, evaluate, simulations=None, *, seed=0, threads=1, settings=None, opponents=None
+        self, GameBatch batch not None, evaluate, simulations=None, *, seed=0, threads=1, settings=None,
+        opponents=None, conditions=None,
     ):
         """Searches a batch as the function `search` does.
 
@@ -92,6 +94,7 @@ cdef class Searcher:
             threads: Threads for the work in the trees.
             settings: `SearchSettings`. None: the defaults.
             opponents: Who plays the other side of each game; see `search`.
+            conditions: What the network is told in each game's tree; see `search`.
 
         Returns:
             `SearchResult`.
@@ -109,16 +112,23 @@ cdef class Searcher:
         if batch.handle is not self.trees.handle:
             raise ValueError(f"batch: games of {batch.handle.name} given, expected {self.trees.handle.name}")
         models = opponent_numbers(batch, opponents)
+        if settings.determinizations and opponents is not None:
+            raise ValueError(
+                f"determinizations: {settings.determinizations} given, expected 0 where opponents are told: "
+                "they need one tree"
+            )
+        told = np.zeros((batch.n, self.leaves.condition_size), np.float32)
+        if conditions is not None:
+            given = _arguments.array("conditions", conditions)
+            if given.shape != told.shape:
+                raise ValueError(f"conditions: shape {given.shape} given, expected {told.shape}")
+            told[:] = given
         if settings.determinizations:
-            if opponents is not None:
-                raise ValueError(
-                    f"determinizations: {settings.determinizations} given, expected 0 where opponents are told: "
-                    "they need one tree"
-                )
-            return self._determinized(batch, evaluate, number, seed, threads, settings)
+            return self._determinized(batch, evaluate, number, seed, threads, settings, told)
         if batch.n > self.trees.slots:
             raise ValueError(f"batch: {batch.n} games given, expected at most {self.trees.slots}")
         with self.trees.in_use:
+            np.asarray(self.leaves.condition)[:batch.n] = told
             return self._search(batch, evaluate, number, key, threads, settings, models)
 
     cdef _search(self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings, models):
@@ -194,7 +204,7 @@ cdef class Searcher:
                     bad += self.actions[i] < 0
         return bad
 
-    def _determinized(self, GameBatch batch, evaluate, int simulations, seed, threads, settings):
+    def _determinized(self, GameBatch batch, evaluate, int simulations, seed, threads, settings, conditions):
         """Searches each game in several trees. In each the hidden cards are drawn once and then held fixed."""
         cdef int copies = min(settings.determinizations, simulations)
         cdef Py_ssize_t i
@@ -212,7 +222,9 @@ cdef class Searcher:
         shares = np.full(copies, simulations // copies)
         shares[:simulations % copies] += 1
         # its trees have another shape, and their roots are held fixed in place of being determinized
-        cdef Searcher each = Searcher(repeated.n, shares[0], game=batch.handle.name)
+        cdef Searcher each = Searcher(
+            repeated.n, shares[0], game=batch.handle.name, condition_size=self.leaves.condition_size
+        )
         each.trees.fixed = True
         settings = dataclasses.replace(settings, determinizations=0)
         shape = (repeated.n, batch.game.num_actions)
@@ -222,7 +234,10 @@ cdef class Searcher:
         )
         for share in np.unique(shares):
             rows = np.flatnonzero(np.tile(shares, batch.n) == share)
-            part = each.search(repeated.take(rows), evaluate, share, seed=seed, threads=threads, settings=settings)
+            part = each.search(
+                repeated.take(rows), evaluate, share, seed=seed, threads=threads, settings=settings,
+                conditions=conditions[rows // copies],
+            )
             for whole, filled in zip(found, part):
                 whole[rows] = filled
         counts = found.visit_counts.reshape(batch.n, copies, batch.game.num_actions).sum(axis=1, dtype=np.int32)
@@ -262,14 +277,16 @@ def opponent_numbers(GameBatch batch not None, opponents):
 
 
 def search(
-    GameBatch batch not None, evaluate, simulations, *, seed=0, threads=1, settings=None, opponents=None, **changes
+    GameBatch batch not None, evaluate, simulations, *, seed=0, threads=1, settings=None, opponents=None,
+    conditions=None, **changes,
 ):
     """Searches every game of the batch from its mover's view.
 
     Args:
         batch: Games to search, n games at any ply. None is changed.
         evaluate: Called with observations float32 [m, OBSERVATION_SIZE] and legal_mask bool [m, A]. Returns logits
-            [m, A] and values [m] for the players to move. The next call reuses its arguments' memory.
+            [m, A] and values [m] for the players to move. The next call reuses its arguments' memory. If it has a
+            ``condition_size`` above 0, each observation is followed by that many numbers.
         simulations: Simulations per game, 1 to 1,000,000.
         seed: Random seed of determinizations and root noise. A game's stream is (seed, its stream number, its ply).
         threads: Threads for the work in the trees. The result does not depend on it.
@@ -277,6 +294,8 @@ def search(
         opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
             tree it plays by its rule, and where nothing is hidden its best response is found exactly. None: the other
             side is expected to play as the searcher would.
+        conditions: What the network is told besides the observations of each game's tree, float32
+            [n, condition_size]. None: zeros, nothing is known.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Returns:
@@ -287,5 +306,8 @@ def search(
             large to be added up.
     """
     settings = dataclasses.replace(SearchSettings() if settings is None else settings, **changes)
-    searcher = Searcher(batch.n, simulations, game=batch.handle.name)
-    return searcher.search(batch, evaluate, seed=seed, threads=threads, settings=settings, opponents=opponents)
+    size = getattr(evaluate, "condition_size", 0)
+    searcher = Searcher(batch.n, simulations, game=batch.handle.name, condition_size=size)
+    return searcher.search(
+        batch, evaluate, seed=seed, threads=threads, settings=settings, opponents=opponents, conditions=conditions
+    )

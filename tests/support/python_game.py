@@ -36,6 +36,7 @@ _FUNCTIONS: dict[str, Any] = {
     "solve_actions": ctypes.CFUNCTYPE(_I, _P, _P, _I, _P),
     "opponent_action": ctypes.CFUNCTYPE(_I, _I, _P, ctypes.POINTER(_U64)),
     "opponent_policy": ctypes.CFUNCTYPE(None, _I, _P, ctypes.POINTER(ctypes.c_float)),
+    "response_plies": ctypes.CFUNCTYPE(_I, _I),
 }
 
 

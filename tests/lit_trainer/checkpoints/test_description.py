@@ -12,7 +12,7 @@ def test_a_description_is_read_as_it_was_written() -> None:
     said = Description.of(ResidualMLP(width=8, blocks=1))
     assert Description.parse(said.entry(), "file") == said
     assert said.network_class() is ResidualMLP
-    assert said.init_args == {"game": "beasty_bar", "width": 8, "blocks": 1, "auxiliary": False}
+    assert said.init_args == {"game": "beasty_bar", "width": 8, "blocks": 1, "auxiliary": False, "condition": "none"}
 
 
 def test_differences_name_both_values() -> None:

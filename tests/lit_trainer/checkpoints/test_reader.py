@@ -320,3 +320,29 @@ def test_windows_of_several_processes_come_in_their_order() -> None:
     state["replay_of_rank"] = {1: "of 1", "two": "of 2"}
     with pytest.raises(ValueError, match=r"^ckpt_path: many\.ckpt cannot be taken: replay_of_rank: 'two' found"):
         _ = found.windows
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_a_network_that_can_be_told_takes_the_weights_of_one_that_cannot(
+    checkpoint_path: Path, auxiliary: bool
+) -> None:
+    """Fails if what it is told, of which it has learned nothing yet, changes what it computes."""
+    checkpoint = Checkpoint.read(checkpoint_path)
+    network = ResidualMLP(width=24, blocks=1, auxiliary=auxiliary, condition="belief")
+    assert network.condition_layer is not None
+    torch.nn.init.ones_(network.condition_layer.weight)
+    checkpoint.load_into(network)
+    x = torch.rand(9, network.observation_size)
+    for found, expected in zip(network(x, torch.rand(9, 22)), checkpoint.network(x), strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_a_network_that_cannot_be_told_refuses_the_weights_of_one_that_can() -> None:
+    """Fails if the condition that a network has learned is dropped in silence."""
+    told = ResidualMLP(width=24, blocks=1, condition="opponent")
+    saved = {"state_dict": {f"network.{name}": weight for name, weight in told.state_dict().items()}}
+    checkpoint = Checkpoint(saved | {ENTRY: Description.of(told).entry()}, "'told.ckpt'")
+    for other in ("none", "belief"):
+        with pytest.raises(ValueError, match=rf"network condition: the checkpoint has 'opponent', this run '{other}'"):
+            checkpoint.load_into(ResidualMLP(width=24, blocks=1, condition=other))  # type: ignore[arg-type]
+    assert torch.equal(checkpoint.network.state_dict()["stem.weight"], told.state_dict()["stem.weight"])

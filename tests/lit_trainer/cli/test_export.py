@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -38,15 +39,15 @@ def positions(game: str = "beasty_bar") -> np.ndarray:
     return np.concatenate(observations)
 
 
-def by_torch(network: PolicyValueNetwork, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def by_torch(network: PolicyValueNetwork, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with torch.no_grad():
-        logits, value = network.eval()(torch.from_numpy(observations))
+        logits, value = network.eval()(*map(torch.from_numpy, inputs))
     return logits.numpy(), value.numpy()
 
 
-def by_onnx(graph: bytes, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def by_onnx(graph: bytes, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    logits, value = session.run(["logits", "value"], {"observations": observations})
+    logits, value = session.run(["logits", "value"], dict(zip(("observations", "condition"), inputs, strict=False)))
     return logits, value
 
 
@@ -100,6 +101,23 @@ def test_every_network_of_the_library(network: PolicyValueNetwork, tmp_path: Pat
     loaded = load_network(tmp_path / "a.safetensors")
     assert loaded.config == network.config and not loaded.training
     np.testing.assert_array_equal(by_torch(loaded, observations)[0], expected[0])
+
+
+@pytest.mark.parametrize("kind", ["opponent", "belief"])
+def test_a_condition_is_the_graphs_second_input(kind: Literal["opponent", "belief"]) -> None:
+    """Fails if the graph leaves the condition out, or adds it elsewhere than the network does."""
+    network = drawn(ResidualMLP(width=16, blocks=1, condition=kind))
+    graph = network_as_onnx(network, metadata_of(network, 3))
+    onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
+    assert difference_from_torch(graph, network) < 1e-4
+    observations = positions()
+    condition = np.random.default_rng(2).random((len(observations), network.condition_size), dtype=np.float32)
+    for told in (condition, np.zeros_like(condition)):
+        for found, wanted in zip(
+            by_onnx(graph, observations, told), by_torch(network, observations, told), strict=True
+        ):
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    assert np.abs(by_onnx(graph, observations, condition)[0] - by_torch(network, observations)[0]).max() > 0.01
 
 
 def test_the_graph_says_what_it_takes_and_gives(exported: Path) -> None:
@@ -210,9 +228,22 @@ assert not {"torch", "lightning", "lit_trainer", "onnx"} & set(sys.modules)
 """
 
 
-def test_the_example_plays_with_onnxruntime_and_the_engine_alone(exported: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def conditioned(tmp_path: Path) -> Path:
+    """Returns the shipped player's graph, made a network that can be told who it plays and has not learned to mind."""
+    network = ResidualMLP(condition="opponent")
+    Checkpoint.read(SHIPPED).load_into(network)
+    (tmp_path / "model.onnx").write_bytes(network_as_onnx(network, metadata_of(network, 600)))
+    return tmp_path
+
+
+@pytest.mark.parametrize("folder", ["exported", "conditioned"])
+def test_the_example_plays_with_onnxruntime_and_the_engine_alone(
+    folder: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    model = request.getfixturevalue(folder) / "model.onnx"
     done = subprocess.run(
-        [sys.executable, "-c", STRANGER, ROOT / "docs/examples/play_onnx.py", exported / "model.onnx"],
+        [sys.executable, "-c", STRANGER, ROOT / "docs/examples/play_onnx.py", model],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
