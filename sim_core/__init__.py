@@ -9,6 +9,7 @@ from sim_core.batch import GameBatch, c_state_to_python, select_random_action
 from sim_core.beasty_bar.game import OBSERVATION_LAYOUT
 from sim_core.beasty_bar.opponents import DEFAULT_OPPONENTS, OPPONENTS
 from sim_core.beasty_bar.rules import ACTIONS, SPECIES
+from sim_core.beliefs import Belief, Beliefs
 from sim_core.game import games, get_game
 from sim_core.game_record import GameRecord
 from sim_core.runner import GameRunner
@@ -30,6 +31,8 @@ __all__ = [
     "OPPONENTS",
     "SPECIES",
     "Action",
+    "Belief",
+    "Beliefs",
     "GameBatch",
     "GameRecord",
     "GameRunner",

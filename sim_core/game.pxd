@@ -11,6 +11,10 @@ cdef enum:
     GAME_INTERFACE = 2          # raised whenever a field of `Game` is added, moved, or means something else
 
 
+cdef enum:
+    MAX_HANDS = 1024            # that any game may have
+
+
 cdef struct Game:
     const char *name
     int version             # raised whenever the rules or the meaning of an action id change
@@ -49,6 +53,21 @@ cdef struct Game:
     # How likely `opponent_action` is to return each of the `num_actions` ids; all are 0 when the game is over. NULL: the
     # game does not say.
     void (*opponent_policy)(int opponent, const void *state, float *probabilities) noexcept nogil
+    # What `Beliefs` ask about the other player's hand, all or none of these. A hand is a set of at most 64 bits: bit k
+    # is question k of `hidden_targets`. It changes only in its owner's turn. Nothing is read from a state but what both
+    # players see, the action that is asked about, and which cards a player has not played yet.
+    int max_hands           # the most hands that `hidden_hands` fills, at most 1,024
+    # The hands that `player` may hold, in increasing order; returns how many.
+    int (*hidden_hands)(const void *state, int player, uint64_t *hands) noexcept nogil
+    # How likely the opponent plays this action if it is to move with each of these hands.
+    void (*hand_likelihoods)(
+        int opponent, const void *state, int action, const uint64_t *hands, int count, double *likelihoods
+    ) noexcept nogil
+    # The equally likely hands of the player to move after this turn with this hand; returns how many, 0 where the hand
+    # cannot play the action.
+    int (*next_hands)(const void *state, int action, uint64_t hand, uint64_t *hands) noexcept nogil
+    # Gives `player` this hand, and draws everything else that is hidden from the other one anew.
+    void (*deal_hand)(void *state, int player, uint64_t hand, Stream *stream) noexcept nogil
     # The most turns before the end from which the best response to an opponent is quickly computed, where nothing is
     # hidden: every reply is tried whose probability is above 0. NULL: never; searches then play on to the end.
     int (*response_plies)(int opponent) noexcept nogil
@@ -69,6 +88,7 @@ cdef class GameHandle:
     cdef const uint8_t *_view(self, bytes state) except NULL
     cdef int _check_solvable(self, bytes state) except -1
     cdef int opponent_number(self, name) except -1
+    cdef int check_hands(self) except -1
 
 
 cdef GameHandle register_as(

@@ -76,6 +76,41 @@ class GameHandle:
             ValueError: The game has no such opponent or does not say how likely its actions are, or the bytes are no
                 position.
         """
+    def hidden_hands(self, state: bytes, player: int) -> NDArray[np.uint64]:
+        """Returns the hands that a player may hold for all that the other knows, uint64 [k] in increasing order.
+
+        A hand is a set: its bit i is question i of `hidden_targets`.
+
+        Args:
+            state: Packed state.
+            player: Player who holds the hand, 0 or 1.
+
+        Raises:
+            ValueError: The game has no hidden hands, or the bytes are no position.
+        """
+    def hand_likelihoods(self, name: str, state: bytes, action: int) -> NDArray[np.float64]:
+        """Returns how likely an opponent plays an action with each hand that the player to move may hold, float64 [k].
+
+        Args:
+            name: Name of the built-in opponent that is to move.
+            state: Packed state. Which of the mover's cards are in its hand makes no difference.
+            action: Id of the action.
+
+        Raises:
+            ValueError: The game has no hidden hands or no such opponent or action, or the bytes are no position.
+        """
+    def deal_hand(self, state: bytes, player: int, hand: int, seed: int) -> bytes:
+        """Returns the state with this hand given to a player, and all else that the other cannot see drawn anew.
+
+        Args:
+            state: Packed state.
+            player: Player who gets the hand, 0 or 1.
+            hand: One of `hidden_hands`.
+            seed: Random seed.
+
+        Raises:
+            ValueError: The game has no hidden hands, the player cannot hold this one, or the bytes are no position.
+        """
     def is_solvable(self, state: bytes) -> bool:
         """Returns whether `solve` can solve the position."""
     def solve(self, state: bytes, alpha: int = -1, beta: int = 1) -> tuple[int, int]:

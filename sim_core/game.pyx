@@ -4,6 +4,8 @@ from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 import numpy as np
 
 from sim_core import _arguments
+from sim_core.tree_search.solved_roots cimport SolvedRoot, optimal_actions
+from sim_core.rng cimport PURPOSE_BELIEF, PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream
 from sim_core.tree_search.solved_roots cimport NO_MODEL, SolvedRoot, has_exact_value, optimal_actions
 from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream, next_below
 
@@ -202,6 +204,73 @@ cdef class GameHandle:
         self.game.opponent_policy(opponent, self._view(state), &view[0])
         return out
 
+    cdef int check_hands(self) except -1:
+        """Raises ValueError where the game has no hidden hands."""
+        if self.game.max_hands == 0:
+            raise ValueError(f"game: {self.name} does not tell what hands a player may hold (docs/adding_a_game.md)")
+        return 0
+
+    def hidden_hands(self, bytes state not None, player):
+        """Returns the hands that a player may hold for all that the other knows, uint64 [k] in increasing order.
+
+        A hand is a set: its bit i is question i of `hidden_targets`.
+
+        Args:
+            state: Packed state.
+            player: Player who holds the hand, 0 or 1.
+
+        Raises:
+            ValueError: The game has no hidden hands, or the bytes are no position.
+        """
+        cdef int whose = _arguments.integer("player", player, 0, 1, "0 or 1")
+        cdef uint64_t hands[MAX_HANDS]
+        cdef const uint8_t *view = self._view(state)
+        self.check_hands()
+        cdef int count = self.game.hidden_hands(view, whose, hands), k
+        return np.array([hands[k] for k in range(count)], dtype=np.uint64)
+
+    def hand_likelihoods(self, name, bytes state not None, action):
+        """Returns how likely an opponent plays an action with each hand that the player to move may hold, float64 [k].
+
+        Args:
+            name: Name of the built-in opponent that is to move.
+            state: Packed state. Which of the mover's cards are in its hand makes no difference.
+            action: Id of the action.
+
+        Raises:
+            ValueError: The game has no hidden hands or no such opponent or action, or the bytes are no position.
+        """
+        cdef int opponent = self.opponent_number(name)
+        cdef int number = _arguments.integer("action", action, 0, self.game.num_actions - 1)
+        hands = self.hidden_hands(state, self.to_move(state))
+        out = np.empty(len(hands))
+        cdef const uint64_t[::1] of = hands
+        cdef double[::1] view = out
+        self.game.hand_likelihoods(opponent, self._view(state), number, &of[0], <int>len(hands), &view[0])
+        return out
+
+    def deal_hand(self, bytes state not None, player, hand, seed) -> bytes:
+        """Returns the state with this hand given to a player, and all else that the other cannot see drawn anew.
+
+        Args:
+            state: Packed state.
+            player: Player who gets the hand, 0 or 1.
+            hand: One of `hidden_hands`.
+            seed: Random seed.
+
+        Raises:
+            ValueError: The game has no hidden hands, the player cannot hold this one, or the bytes are no position.
+        """
+        cdef int whose = _arguments.integer("player", player, 0, 1, "0 or 1")
+        cdef Stream stream = make_stream(_arguments.seed(seed), PURPOSE_BELIEF, 0, 0)
+        cdef uint64_t given = _arguments.integer("hand", hand, 0, 2**64 - 1)
+        if given not in self.hidden_hands(state, whose):
+            raise ValueError(f"hand: {given:#x} given, which player {whose} cannot hold here")
+        out = bytearray(state)
+        cdef uint8_t[::1] view = out
+        self.game.deal_hand(&view[0], whose, given, &stream)
+        return bytes(out)
+
     def is_solvable(self, bytes state not None) -> bool:
         """Returns whether `solve` can solve the position."""
         return bool(self.game.is_solvable(self._view(state)))
@@ -261,56 +330,10 @@ cdef class GameHandle:
 
 
 cdef int rehearse(GameHandle handle, int games) except -1:
-    """Plays games, every other one by a built-in opponent. Raises ValueError for what breaks the game's contract."""
-    cdef const Game *game = handle.game
-    cdef uint64_t room[128]     # aligned for any state's fields
-    cdef uint8_t *state = <uint8_t *>room
-    cdef int16_t actions[256]
-    cdef Stream stream
-    cdef float policy[256]
-    cdef int number, ply, count, k, action
-    for number in range(games):
-        stream = make_stream(number, PURPOSE_DEAL, 0, 0)
-        game.initial(state, &stream, number % 2)
-        _expect(handle, "initial", game.to_move(state) == number % 2, "player `first_player` is not to move")
-        ply = 0
-        while True:
-            _expect(handle, "is_valid", game.is_valid(state), f"a position of ply {ply} is refused")
-            _expect(handle, "ply", game.ply(state) == ply, f"{game.ply(state)} after {ply} turns")
-            _expect(handle, "to_move", game.to_move(state) in (0, 1), f"{game.to_move(state)} at ply {ply}")
-            count = game.legal_actions(state, actions)
-            _expect(handle, "max_legal", 0 <= count <= game.max_legal, f"{game.max_legal}, but {count} at ply {ply}")
-            ids = [actions[k] for k in range(count)]
-            known = ids == sorted(set(ids)) and all([0 <= k < game.num_actions for k in ids])
-            _expect(handle, "legal_actions", known, f"{ids} at ply {ply}, expected ids in increasing order")
-            _expect(handle, "is_terminal", bool(game.is_terminal(state)) == (count == 0), f"wrong at ply {ply}")
-            if count == 0:
-                break
-            _expect(handle, "max_plies", ply < game.max_plies, f"{game.max_plies}, but a game goes on")
-            action = actions[next_below(&stream, count)]
-            if number % 2:
-                action = game.opponent_action(number // 2 % len(handle.opponents), state, &stream)
-                name = handle.opponents[number // 2 % len(handle.opponents)]
-                _expect(handle, "opponent_action", action in ids, f"{action} by {name} at ply {ply}, legal are {ids}")
-                if game.opponent_policy != NULL:
-                    game.opponent_policy(number // 2 % len(handle.opponents), state, policy)
-                    shares = [policy[k] for k in range(game.num_actions)]
-                    known = min(shares) >= 0 and abs(sum(shares) - 1) < 1e-4 and shares[action] > 0
-                    known = known and all([shares[k] == 0 or k in ids for k in range(game.num_actions)])
-                    _expect(handle, "opponent_policy", known, f"{shares} for {name}, who plays {action} of {ids}")
-            game.step(state, action)
-            ply += 1
-        results = [game.outcome(state, 0), game.outcome(state, 1)]
-        _expect(handle, "outcome", results in ([1, -1], [0, 0], [-1, 1]), f"{results} for the players at the end")
-        packed = <bytes>(<char *>state)[: game.state_size]
-        text = handle.format(packed)
-        _expect(handle, "parse", handle.parse(text) == packed, f"gives another position for {text!r}")
+    from sim_core import rehearsal  # needs this module, so only once it is complete
+
+    rehearsal.rehearse(handle, games)
     return 0
-
-
-def _expect(GameHandle handle, field, bint holds, found):
-    if not holds:
-        raise ValueError(f"{field}: {found} ({handle.name}; docs/adding_a_game.md)")
 
 
 cdef GameHandle register_as(
@@ -347,6 +370,18 @@ cdef GameHandle register_as(
             raise ValueError(f"{field}: {value} given for {name}, expected 1 to {highest}")
     if (game.hidden_targets == NULL) != (game.hidden_size == 0) or game.hidden_size < 0:
         raise ValueError(f"hidden_size: {game.hidden_size} given for {name}, expected 0 where it has no `hidden_targets`")
+    given = [
+        field for field, found in (
+            ("max_hands", game.max_hands != 0), ("hidden_hands", game.hidden_hands != NULL),
+            ("hand_likelihoods", game.hand_likelihoods != NULL), ("next_hands", game.next_hands != NULL),
+            ("deal_hand", game.deal_hand != NULL),
+        ) if found
+    ]
+    if given and len(given) < 5:
+        raise ValueError(f"{given[0]}: given for {name} without all the others that beliefs about hands need")
+    if given and not (0 < game.max_hands <= MAX_HANDS and 0 < game.hidden_size <= 64):
+        raise ValueError(f"max_hands: {game.max_hands} given for {name} with a hidden_size of {game.hidden_size}, "
+                         f"expected 1 to {MAX_HANDS} and 1 to 64")
     if game.response_plies != NULL and game.opponent_policy == NULL:
         raise ValueError(f"response_plies: given for {name}, expected NULL where the game has no `opponent_policy`")
     if name in _GAMES:

@@ -17,6 +17,7 @@ cdef enum:
     PURPOSE_SAMPLE = 5
     PURPOSE_ISMCTS = 6
     PURPOSE_OPENING = 7
+    PURPOSE_BELIEF = 8
 
 
 cdef struct Stream:

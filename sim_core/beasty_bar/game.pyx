@@ -3,6 +3,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memset
 
 from sim_core.beasty_bar.endgame cimport is_solvable, solve, solve_actions
+from sim_core.beasty_bar.hands cimport MAX_HANDS, deal_hand, hand_likelihoods, hidden_hands, next_hands
 from sim_core.game cimport Game, register_game
 from sim_core.beasty_bar.opponents cimport opponent_action, opponent_policy, plays_one_rule
 from sim_core.rng cimport Stream
@@ -147,6 +148,20 @@ cdef int opponent_action_(int opponent, const void *s, Stream *stream) noexcept 
 cdef void opponent_policy_(int opponent, const void *s, float *probabilities) noexcept nogil:
     opponent_policy(opponent, <const BeastyState *>s, probabilities)
 
+cdef int hidden_hands_(const void *s, int player, uint64_t *hands) noexcept nogil:
+    return hidden_hands(<const BeastyState *>s, player, hands)
+
+cdef void hand_likelihoods_(
+    int opponent, const void *s, int action, const uint64_t *hands, int count, double *likelihoods
+) noexcept nogil:
+    hand_likelihoods(opponent, <const BeastyState *>s, action, hands, count, likelihoods)
+
+cdef int next_hands_(const void *s, int action, uint64_t hand, uint64_t *hands) noexcept nogil:
+    return next_hands(<const BeastyState *>s, action, hand, hands)
+
+cdef void deal_hand_(void *s, int player, uint64_t hand, Stream *stream) noexcept nogil:
+    deal_hand(<BeastyState *>s, player, hand, stream)
+
 cdef int response_plies_(int opponent) noexcept nogil:
     # all eight turns without a hidden card where the opponent's rule leaves nothing but ties to chance
     return 8 if plays_one_rule(opponent) else 4
@@ -181,6 +196,11 @@ BEASTY_BAR.solve = solve_
 BEASTY_BAR.solve_actions = solve_actions_
 BEASTY_BAR.opponent_action = opponent_action_
 BEASTY_BAR.opponent_policy = opponent_policy_
+BEASTY_BAR.max_hands = MAX_HANDS
+BEASTY_BAR.hidden_hands = hidden_hands_
+BEASTY_BAR.hand_likelihoods = hand_likelihoods_
+BEASTY_BAR.next_hands = next_hands_
+BEASTY_BAR.deal_hand = deal_hand_
 BEASTY_BAR.response_plies = response_plies_
 
 cdef Game BEASTY_BAR_ANIMALS = BEASTY_BAR

@@ -80,4 +80,6 @@ cdef void end_turn(BeastyState *s) noexcept nogil
 cdef bint is_terminal(const BeastyState *s) noexcept nogil
 cdef int outcome(const BeastyState *s, int player, int scoring) noexcept nogil
 cdef void scores(const BeastyState *s, int scoring, int32_t *out) noexcept nogil
+cdef int shuffled(int cards, Stream *stream, uint8_t *out) noexcept nogil
+cdef int deck_cards(const BeastyState *s, int player) noexcept nogil
 cdef void determinize(BeastyState *s, Stream *stream) noexcept nogil

@@ -170,7 +170,7 @@ cdef void scores(const BeastyState *s, int scoring, int32_t *out) noexcept nogil
         out[player] = MASK_POINTS[s.bar[player]] if scoring == SCORING_POINTS else MASK_COUNT[s.bar[player]]
 
 
-cdef inline int shuffled(int cards, Stream *stream, uint8_t *out) noexcept nogil:
+cdef int shuffled(int cards, Stream *stream, uint8_t *out) noexcept nogil:
     """Fills `out` with the set's species in random order. Returns their number.
 
     The shuffle starts from the sorted set, so that its result does not depend on where the hidden cards really are.
@@ -205,7 +205,8 @@ cdef void deal(BeastyState *s, Stream *stream, int first_player, int scoring) no
     s.scoring = <uint8_t>scoring
 
 
-cdef inline int deck_cards(const BeastyState *s, int player) noexcept nogil:
+cdef int deck_cards(const BeastyState *s, int player) noexcept nogil:
+    """Returns the set of the species in a player's deck."""
     cdef int cards = 0, k
     for k in range(s.deck_size[player]):
         cards |= 1 << s.deck[player][k]

@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 from support import python_game
-from support.python_game import FUNCTIONS, MOST, NUMBERS, register
-
-from sim_core import games
+from support.python_game import FUNCTIONS, HANDS, NUMBERS, refused
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,13 +23,6 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path}
     )
-
-
-def refused(says: str, **changes: Any) -> None:
-    before = games()
-    with pytest.raises(ValueError, match=says):
-        register(**changes)
-    assert games() == before
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -62,6 +53,13 @@ def test_a_number_out_of_range_is_named(name: str, value: int) -> None:
         (r"^opponents: .* none twice", {"opponents": ("random", "random")}),
         (r"^observation_layout: sizes do not sum to 2 for nim", {"observation_layout": (("stones", 1),)}),
         (r"^hidden_size: 4 given for nim", {"hidden_size": 4}),
+        (r"^max_hands: given for nim without all the others that beliefs about hands need", {"max_hands": 3}),
+        (r"^next_hands: given for nim without all the others", {"next_hands": lambda *_: 0}),
+        (
+            r"^max_hands: 1025 given for nim with a hidden_size of 2, expected 1 to 1024 and 1 to 64$",
+            HANDS | {"max_hands": 1025},
+        ),
+        (r"^max_hands: 2 given for nim with a hidden_size of 65, expected", HANDS | {"hidden_size": 65}),
         (r"^parse: None given for nim, expected a function", {"parse": None}),
         (r"^format: 'text' given for nim, expected a function", {"format": "text"}),
         (r"^name: a game connect_four is registered already", {"name": "connect_four"}),
@@ -82,53 +80,10 @@ def test_the_interface_has_a_number_for_its_fields() -> None:
     text = (ROOT / "sim_core" / "game.pxd").read_text()
     number = int(re.findall(r"GAME_INTERFACE = (\d+)", text)[0])
     struct = text.split("cdef struct Game:\n")[1].split("\n\n\n")[0]
+    struct = re.sub(r"\(\n +(.*)\n +\)", r"(\1)", struct)  # arguments in a line of their own
     lines = [line.partition("#")[0].strip() for line in struct.splitlines()]
     fields = [re.findall(r"\(?\*?(\w+)\)?(?:\(.*\) noexcept nogil)?$", line)[0] for line in lines if line]
     assert (number, fields) == (python_game.INTERFACE, [name for name, *_ in python_game.Game._fields_])
-
-
-def filled(share: float) -> Any:
-    """Returns a policy that gives each action this share."""
-
-    def policy(opponent: int, state: int, probabilities: Any) -> None:
-        for k in range(MOST):
-            probabilities[k] = share
-
-    return policy
-
-
-def over(state: int) -> bool:
-    return python_game._at(state).ply >= 2
-
-
-@pytest.mark.parametrize(
-    ("says", "changes"),
-    [
-        (r"^max_legal: 2, but 3 at ply 0 \(nim; docs/adding_a_game\.md\)$", {"max_legal": 2}),
-        (r"^max_plies: 2, but a game goes on", {"max_plies": 2}),
-        (r"^is_valid: a position of ply 0 is refused", {"is_valid": lambda state: False}),
-        (r"^initial: player `first_player` is not to move", {"to_move": lambda state: 0}),
-        (r"^ply: 0 after 1 turns", {"ply": lambda state: 0}),
-        (r"^is_terminal: wrong at ply ", {"is_terminal": over}),
-        (r"^outcome: \[1, 1\] for the players at the end", {"outcome": lambda state, player: 1}),
-        (r"^opponent_action: 3 by random at ply 0, legal are \[0, 1, 2\]", {"opponent_action": lambda *_: 3}),
-        (r"^opponent_policy: \[2\.0, 2\.0, 2\.0\] for random, who plays", {"opponent_policy": filled(2.0)}),
-        (r"^opponent_policy: \[0\.0, 0\.0, 0\.0\] for random, who plays", {"opponent_policy": filled(0.0)}),
-        (r"^parse: gives another position for '0 ", {"parse": lambda text: bytes(3)}),
-    ],
-)
-def test_games_that_break_the_contract_are_refused(says: str, changes: dict[str, Any]) -> None:
-    refused(says, **changes)
-
-
-@pytest.mark.parametrize("ids", [[2, 1, 0], [0, 1, 1], [0, 1, MOST]], ids=str)
-def test_legal_actions_in_another_order_are_refused(ids: list[int]) -> None:
-    def legal(state: int, actions: Any) -> int:
-        for k, number in enumerate(ids):
-            actions[k] = number
-        return len(ids)
-
-    refused(r"^legal_actions: \[.*\] at ply 0, expected ids in increasing order", legal_actions=legal)
 
 
 def test_a_game_that_is_as_it_should_be_is_played() -> None:
@@ -146,6 +101,15 @@ def test_a_game_that_has_no_policy_says_so() -> None:
         "get_game('nim').opponent_policy('random', get_game('nim').initial(1))"
     )
     assert "ValueError: name: nim does not say how likely the actions of its opponents are" in found.stderr
+
+
+def test_a_game_with_hidden_hands_can_be_believed_in() -> None:
+    found = run(
+        "from support.python_game import HANDS, register\nfrom sim_core import Belief, get_game\n"
+        "register(**HANDS)\ndeal = get_game('nim').initial(1, 1)\nbelief = Belief('nim', deal, 0, 'random')\n"
+        "belief.observe(deal, 0)\nprint(belief.card_probabilities(), belief.entropy(), belief.is_lost)"
+    )
+    assert found.stdout == "[0.5 0.5] 1.0 False\n", found.stderr
 
 
 def test_a_game_that_is_never_solved_keeps_the_contract(tmp_path: Path) -> None:

@@ -9,7 +9,10 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from sim_core import game as engine
+from sim_core import games
 
 STONES, MOST = 7, 3
 _P, _I, _U64, _D = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_double
@@ -36,6 +39,11 @@ _FUNCTIONS: dict[str, Any] = {
     "solve_actions": ctypes.CFUNCTYPE(_I, _P, _P, _I, _P),
     "opponent_action": ctypes.CFUNCTYPE(_I, _I, _P, ctypes.POINTER(_U64)),
     "opponent_policy": ctypes.CFUNCTYPE(None, _I, _P, ctypes.POINTER(ctypes.c_float)),
+    "max_hands": _I,
+    "hidden_hands": ctypes.CFUNCTYPE(_I, _P, _I, ctypes.POINTER(_U64)),
+    "hand_likelihoods": ctypes.CFUNCTYPE(None, _I, _P, _I, ctypes.POINTER(_U64), _I, ctypes.POINTER(_D)),
+    "next_hands": ctypes.CFUNCTYPE(_I, _P, _I, _U64, ctypes.POINTER(_U64)),
+    "deal_hand": ctypes.CFUNCTYPE(None, _P, _I, _U64, _P),
     "response_plies": ctypes.CFUNCTYPE(_I, _I),
 }
 
@@ -123,6 +131,35 @@ NUMBERS = {
     "version": 1, "state_size": 3, "num_actions": MOST, "max_legal": MOST, "max_plies": STONES, "observation_size": 2,
     "observation_version": 1,
 }  # fmt: skip
+
+
+def fill_hands(*found: int) -> Callable[..., int]:
+    """Returns a function that fills these hands, whatever it is asked."""
+
+    def fill(*arguments: Any) -> int:
+        for k, hand in enumerate(found):
+            arguments[-1][k] = hand
+        return len(found)
+
+    return fill
+
+
+def fill_likelihoods(likelihood: float) -> Callable[..., None]:
+    """Returns a function that finds the action this likely with every hand."""
+
+    def fill(opponent: int, state: int, action: int, hands: Any, count: int, likelihoods: Any) -> None:
+        for k in range(count):
+            likelihoods[k] = likelihood
+
+    return fill
+
+
+HANDS: dict[str, Any] = {
+    "max_hands": 2, "hidden_size": 2, "hidden_targets": lambda state, answers: None, "hidden_hands": fill_hands(1, 2),
+    "hand_likelihoods": fill_likelihoods(0.5), "next_hands": fill_hands(1, 2), "deal_hand": lambda *_: None,
+}  # fmt: skip
+"""What makes nim a game in which each player holds one of two cards, which decides nothing."""
+
 TABLES: dict[str, Any] = {
     "actions": ("one", "two", "three"),
     "opponents": ("random",),
@@ -151,3 +188,11 @@ def register(name: str = "nim", interface: int = INTERFACE, size: int = ctypes.s
     kind = ctypes.PYFUNCTYPE(ctypes.py_object, _I, ctypes.c_size_t, _P, *[ctypes.py_object] * 5)
     tables = [changes.get(key, value) for key, value in TABLES.items()]
     return kind(at)(interface, size, ctypes.addressof(game), *tables)
+
+
+def refused(says: str, **changes: Any) -> None:
+    """Asserts that registering the game with these changes is refused in these words."""
+    before = games()
+    with pytest.raises(ValueError, match=says):
+        register(**changes)
+    assert games() == before

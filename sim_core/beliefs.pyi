@@ -1,0 +1,90 @@
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_core.game import GameHandle
+
+class Beliefs:
+    """Holds a player's beliefs about the hand of the other player, in each of up to `slots` games.
+
+    Games begin, observe and draw through the functions of C (beliefs.pxd). Slots share nothing that is written. `Belief`
+    does the same for a single game.
+
+    Args:
+        game: Name of the game.
+        slots: Most games at once, up to 100,000,000.
+        types: Most opponents that a slot tells apart, 1 to 64.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
+    """
+
+    handle: GameHandle
+    """The game."""
+    slots: int
+    """Most games at once."""
+    types: int
+    """Most opponents that a slot tells apart."""
+
+    def __init__(self, game: str, slots: int, types: int = 1) -> None: ...
+
+class Belief:
+    """Holds what a player believes about the hand of the other player, given who that may be.
+
+    Args:
+        game: Name of the game.
+        state: Packed state to begin from, usually the deal. All hands are as likely there.
+        observer: The player who believes, 0 or 1.
+        opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
+        slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
+            hand that can play what was played is ever ruled out.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
+    """
+
+    def __init__(
+        self, game: str, state: bytes, observer: int, opponents: str | Iterable[str], slip: float = 0.0
+    ) -> None: ...
+    def observe(self, state: bytes, action: int) -> None:
+        """Updates the beliefs by an action. Every turn of the game is to be told, in order; own turns change nothing.
+
+        Args:
+            state: Packed state before the action. Nothing is read from it that the observer cannot see.
+            action: Id of the action.
+
+        Raises:
+            ValueError: The position does not follow from the turns observed so far, or no hand that the other player
+                may hold can play the action.
+        """
+    def draw(self, state: bytes, seed: int) -> tuple[bytes, str | None]:
+        """Draws what is hidden in a position of the game from what is believed.
+
+        Args:
+            state: Packed state. Nothing is read from it that the observer cannot see.
+            seed: Random seed.
+
+        Returns:
+            The packed state with the other player's hand and both decks drawn anew, and the name of the opponent that
+            was drawn with the hand. None: the beliefs are lost.
+
+        Raises:
+            ValueError: The position does not follow from the turns observed so far.
+        """
+    def hands(self) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
+        """Returns the hands that the other player may hold, and how likely each is.
+
+        Returns:
+            Sets of cards, uint64 [k] in increasing order, in which bit i is card i of `hidden_targets`, and their
+            probabilities, float64 [k].
+        """
+    def card_probabilities(self) -> NDArray[np.float32]:
+        """Returns how likely each card is in the other player's hand, float32 [hidden_size]."""
+    def opponent_probabilities(self) -> dict[str, float]:
+        """Returns how likely the other player is each of the opponents, by name."""
+    def entropy(self) -> float:
+        """Returns how much is not known of the hand, in bits."""
+    @property
+    def is_lost(self) -> bool:
+        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform from there on."""

@@ -1,0 +1,357 @@
+"""What a player believes about the hidden hand of the other player, by Bayes' rule over what that player did.
+
+The posterior over hands is exact, because a hand has few values, and a deck is in random order whatever the hand is.
+Each action of the other player multiplies a hand's weight by how likely the opponent plays it with this hand. Then the
+card leaves the hand, and each card of the deck is as likely to be drawn. Where the opponent is one of several, weights are
+those of hand and opponent together.
+"""
+from libc.math cimport log2
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from sim_core import _arguments
+from sim_core.game cimport GameHandle, MAX_HANDS
+from sim_core.game import get_game
+from sim_core.rng cimport PURPOSE_BELIEF, Stream, make_stream, next_double
+
+
+cdef inline int place_of(const uint64_t *hands, int count, uint64_t hand) noexcept nogil:
+    """Returns where a hand is among hands in increasing order."""
+    cdef int low = 0, middle
+    while count > 1:
+        middle = count // 2
+        if hands[low + middle] <= hand:
+            low += middle
+        count -= middle
+    return low
+
+
+cdef class Beliefs:
+    """Holds a player's beliefs about the hand of the other player, in each of up to `slots` games.
+
+    Games begin, observe and draw through the functions of C (beliefs.pxd). Slots share nothing that is written. `Belief`
+    does the same for a single game.
+
+    Args:
+        game: Name of the game.
+        slots: Most games at once, up to 100,000,000.
+        types: Most opponents that a slot tells apart, 1 to 64.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
+    """
+
+    def __cinit__(self, game, slots, types=1):
+        cdef GameHandle handle = get_game(game)
+        self.slots = _arguments.integer("slots", slots, 0, 100_000_000)
+        self.types = _arguments.integer("types", types, 1, 64)
+        handle.check_hands()
+        self.handle = handle
+        self.game = handle.game
+        self.uniform = handle.opponents.index("random")
+        self.in_use = InUse("beliefs")
+        most = self.game.max_hands
+        held = np.zeros(self.slots, dtype=np.dtype([
+            ("observer", np.intc), ("count", np.intc), ("opponents", np.intc), ("side", np.intc), ("slip", np.double),
+            ("lost", np.intc),
+        ], align=True))
+        held["observer"] = -1
+        self.held = held
+        self.opponents = np.zeros((self.slots, self.types), dtype=np.int32)
+        self.hands = np.zeros((self.slots, 2, most), dtype=np.uint64)
+        self.weights = np.zeros((self.slots, 2, most * self.types))
+
+    cdef void begin(self, Py_ssize_t slot, const void *state, int observer, int opponent) noexcept nogil:
+        """Begins a game, from the deal or any position: all hands are as likely. The opponent is known."""
+        cdef int32_t number = opponent
+        self.begin_among(slot, state, observer, &number, 1, 0.0)
+
+    cdef void begin_among(
+        self, Py_ssize_t slot, const void *state, int observer, const int32_t *opponents, int count, double slip
+    ) noexcept nogil:
+        """Begins a game against one of several opponents, each as likely as the others.
+
+        Each is taken to play at random in a share `slip` of its turns. Above 0 no opponent is ever ruled out for ever.
+        """
+        cdef Held *held = &self.held[slot]
+        cdef int k
+        held.observer = observer
+        held.opponents = count
+        held.side = 0
+        held.slip = slip
+        held.lost = False
+        for k in range(count):
+            self.opponents[slot, k] = opponents[k]
+        held.count = self.game.hidden_hands(state, 1 - observer, &self.hands[slot, 0, 0])
+        self._forget(slot)
+
+    cdef void _forget(self, Py_ssize_t slot) noexcept nogil:
+        """Makes all hands and opponents as likely."""
+        cdef int k, entries = self.held[slot].count * self.held[slot].opponents
+        for k in range(entries):
+            self.weights[slot, self.held[slot].side, k] = 1.0 / entries
+
+    cdef void observe(self, Py_ssize_t slot, const void *before, int action) noexcept nogil:
+        """Updates a slot by an action of either player. Those of the observer change nothing.
+
+        Nothing is read from the position before it but what both players see and which cards are not played yet.
+        """
+        if self.game.to_move(before) == self.held[slot].observer:
+            return
+        if not self.held[slot].lost:
+            self._weigh(slot, before, action)
+        self._move(slot, before, action)
+
+    cdef void _weigh(self, Py_ssize_t slot, const void *before, int action) noexcept nogil:
+        """Updates each weight by how likely the action is, and makes their sum 1. A sum of 0 is a lost game."""
+        cdef Held *held = &self.held[slot]
+        cdef const uint64_t *hands = &self.hands[slot, held.side, 0]
+        cdef double *weights = &self.weights[slot, held.side, 0]
+        cdef double likelihoods[MAX_HANDS]
+        cdef double slips[MAX_HANDS]
+        cdef double total = 0.0
+        cdef int k, j
+        memset(slips, 0, sizeof(slips))
+        if held.slip > 0.0:
+            self.game.hand_likelihoods(self.uniform, before, action, hands, held.count, slips)
+        for j in range(held.opponents):
+            self.game.hand_likelihoods(self.opponents[slot, j], before, action, hands, held.count, likelihoods)
+            for k in range(held.count):
+                weights[k * held.opponents + j] *= (1.0 - held.slip) * likelihoods[k] + held.slip * slips[k]
+                total += weights[k * held.opponents + j]
+        if total > 0.0:
+            for k in range(held.count * held.opponents):
+                weights[k] /= total
+        else:
+            held.lost = True
+
+    cdef void _move(self, Py_ssize_t slot, const void *before, int action) noexcept nogil:
+        """Takes the card from each hand, and draws another."""
+        cdef Held *held = &self.held[slot]
+        cdef int side = held.side, count = held.count, mover = 1 - held.observer, n, k, j, to, draw
+        cdef const uint64_t *hands = &self.hands[slot, side, 0]
+        cdef const double *weights = &self.weights[slot, side, 0]
+        cdef uint64_t *new_hands = &self.hands[slot, 1 - side, 0]
+        cdef double *new_weights = &self.weights[slot, 1 - side, 0]
+        cdef uint64_t reached[MAX_HANDS]
+        cdef uint64_t room[128]     # aligned for any state's fields
+        cdef Stream stream = make_stream(0, PURPOSE_BELIEF, 0, 0)
+        cdef int opponents = held.opponents, at = -1
+        cdef double weight
+        for k in range(count):
+            if self.game.next_hands(before, action, hands[k], reached):
+                at = k
+                break
+        if at < 0:
+            held.lost = True    # an action that no hand allows
+            return
+        # the hands afterwards, with one that can play the action: the true one is not asked
+        memcpy(room, before, self.game.state_size)
+        self.game.deal_hand(room, mover, hands[at], &stream)
+        self.game.step(room, action)
+        held.count = self.game.hidden_hands(room, mover, new_hands)
+        held.side = 1 - side
+        if held.lost:
+            self._forget(slot)
+            return
+        memset(new_weights, 0, held.count * opponents * sizeof(double))
+        for k in range(at, count):
+            weight = 0.0
+            for j in range(opponents):
+                weight += weights[k * opponents + j]
+            if weight == 0.0:
+                continue
+            n = self.game.next_hands(before, action, hands[k], reached)
+            for draw in range(n):
+                to = place_of(new_hands, held.count, reached[draw])
+                for j in range(opponents):
+                    new_weights[to * opponents + j] += weights[k * opponents + j] / n
+
+    cdef int draw(self, Py_ssize_t slot, void *state, Stream *stream) noexcept nogil:
+        """Replaces what is hidden from the observer in `state` by a draw from its beliefs.
+
+        Returns the number of the opponent that was drawn with the hand, -1 where the game is lost.
+        """
+        cdef Held *held = &self.held[slot]
+        cdef const double *weights = &self.weights[slot, held.side, 0]
+        cdef double left = next_double(stream)
+        cdef int k, drawn = 0
+        for k in range(held.count * held.opponents):
+            if weights[k] > 0.0:
+                drawn = k
+                left -= weights[k]
+                if left < 0.0:
+                    break
+        self.game.deal_hand(state, 1 - held.observer, self.hands[slot, held.side, drawn // held.opponents], stream)
+        return -1 if held.lost else self.opponents[slot, drawn % held.opponents]
+
+    cdef double _hand_weight(self, Py_ssize_t slot, int hand) noexcept nogil:
+        """Returns how likely a hand is, whoever the opponent is."""
+        cdef Held *held = &self.held[slot]
+        cdef double total = 0.0
+        cdef int k
+        for k in range(hand * held.opponents, (hand + 1) * held.opponents):
+            total += self.weights[slot, held.side, k]
+        return total
+
+    cdef void hand_probabilities(self, Py_ssize_t slot, float *probabilities) noexcept nogil:
+        """Fills, for each of the game's `hidden_size` cards, how likely it is in the other player's hand."""
+        cdef double totals[64]
+        cdef double weight
+        cdef uint64_t hand
+        cdef int k, card
+        memset(totals, 0, sizeof(totals))
+        for k in range(self.held[slot].count):
+            weight = self._hand_weight(slot, k)
+            hand = self.hands[slot, self.held[slot].side, k]
+            for card in range(self.game.hidden_size):
+                if hand >> card & 1:
+                    totals[card] += weight
+        for card in range(self.game.hidden_size):
+            probabilities[card] = <float>totals[card]
+
+    cdef void opponent_probabilities(self, Py_ssize_t slot, float *probabilities) noexcept nogil:
+        """Fills how likely the other player is each of the slot's opponents, in their order."""
+        cdef Held *held = &self.held[slot]
+        cdef double total
+        cdef int j, k
+        for j in range(held.opponents):
+            total = 0.0
+            for k in range(held.count):
+                total += self.weights[slot, held.side, k * held.opponents + j]
+            probabilities[j] = <float>total
+
+    cdef double entropy(self, Py_ssize_t slot) noexcept nogil:
+        """Returns how much is not known of the hand, in bits."""
+        cdef double total = 0.0, weight
+        cdef int k
+        for k in range(self.held[slot].count):
+            weight = self._hand_weight(slot, k)
+            if weight > 0.0:
+                total -= weight * log2(weight)
+        return max(total, 0.0)
+
+    cdef bint is_lost(self, Py_ssize_t slot) noexcept nogil:
+        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform from there on."""
+        return self.held[slot].lost
+
+
+cdef class Belief:
+    """Holds what a player believes about the hand of the other player, given who that may be.
+
+    Args:
+        game: Name of the game.
+        state: Packed state to begin from, usually the deal. All hands are as likely there.
+        observer: The player who believes, 0 or 1.
+        opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
+        slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
+            hand that can play what was played is ever ruled out.
+
+    Raises:
+        ValueError: Names the argument, the value and what would be right.
+    """
+
+    def __cinit__(self, game, bytes state not None, observer, opponents, slip=0.0):
+        cdef GameHandle handle = get_game(game)
+        names = (opponents,) if isinstance(opponents, str) else tuple(opponents)
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"opponents: {opponents!r} given, expected one name or several, none twice")
+        if not 0 <= slip <= 1:
+            raise ValueError(f"slip: {slip!r} given, expected 0 to 1")
+        cdef int32_t[::1] numbers = np.array([handle.opponent_number(name) for name in names], dtype=np.int32)
+        self.observer = _arguments.integer("observer", observer, 0, 1, "0 or 1")
+        self.beliefs = Beliefs(game, 1, len(names))
+        self.beliefs.begin_among(0, handle._view(state), self.observer, &numbers[0], len(names), slip)
+
+    cdef int _follow(self, const uint8_t *view, uint64_t *hands) except -1:
+        """Fills the hands that a position allows. Raises ValueError if they are others: a turn was left out."""
+        cdef int count = self.beliefs.game.hidden_hands(view, 1 - self.observer, hands), k
+        if self.hands()[0].tolist() != [hands[k] for k in range(count)]:
+            raise ValueError(f"state: ply {self.beliefs.game.ply(view)} does not follow from the turns observed so far")
+        return count
+
+    def observe(self, bytes state not None, action) -> None:
+        """Updates the beliefs by an action. Every turn of the game is to be told, in order; own turns change nothing.
+
+        Args:
+            state: Packed state before the action. Nothing is read from it that the observer cannot see.
+            action: Id of the action.
+
+        Raises:
+            ValueError: The position does not follow from the turns observed so far, or no hand that the other player
+                may hold can play the action.
+        """
+        cdef GameHandle handle = self.beliefs.handle
+        cdef const uint8_t *view = handle._view(state)
+        cdef int number = _arguments.integer("action", action, 0, handle.game.num_actions - 1)
+        cdef double likelihoods[MAX_HANDS]
+        cdef uint64_t hands[MAX_HANDS]
+        cdef int count, k
+        if handle.game.to_move(view) == self.observer:
+            return
+        count = self._follow(view, hands)
+        handle.game.hand_likelihoods(self.beliefs.uniform, view, number, hands, count, likelihoods)
+        if not any([likelihoods[k] > 0 for k in range(count)]):
+            raise ValueError(f"action: {handle.actions[number]} (id {number}) is possible with no hand here")
+        self.beliefs.observe(0, view, number)
+
+    def draw(self, bytes state not None, seed) -> tuple:
+        """Draws what is hidden in a position of the game from what is believed.
+
+        Args:
+            state: Packed state. Nothing is read from it that the observer cannot see.
+            seed: Random seed.
+
+        Returns:
+            The packed state with the other player's hand and both decks drawn anew, and the name of the opponent that
+            was drawn with the hand. None: the beliefs are lost.
+
+        Raises:
+            ValueError: The position does not follow from the turns observed so far.
+        """
+        cdef GameHandle handle = self.beliefs.handle
+        cdef Stream stream = make_stream(_arguments.seed(seed), PURPOSE_BELIEF, 0, 0)
+        cdef uint64_t hands[MAX_HANDS]
+        self._follow(handle._view(state), hands)
+        out = bytearray(state)
+        cdef uint8_t[::1] view = out
+        cdef int opponent = self.beliefs.draw(0, &view[0], &stream)
+        return bytes(out), (handle.opponents[opponent] if opponent >= 0 else None)
+
+    def hands(self) -> tuple:
+        """Returns the hands that the other player may hold, and how likely each is.
+
+        Returns:
+            Sets of cards, uint64 [k] in increasing order, in which bit i is card i of `hidden_targets`, and their
+            probabilities, float64 [k].
+        """
+        cdef Held held = self.beliefs.held[0]
+        masks = np.array(self.beliefs.hands[0, held.side, :held.count])
+        joint = np.array(self.beliefs.weights[0, held.side, :held.count * held.opponents])
+        return masks, joint.reshape(held.count, held.opponents).sum(axis=1)
+
+    def card_probabilities(self):
+        """Returns how likely each card is in the other player's hand, float32 [hidden_size]."""
+        out = np.empty(self.beliefs.game.hidden_size, dtype=np.float32)
+        cdef float[::1] view = out
+        self.beliefs.hand_probabilities(0, &view[0])
+        return out
+
+    def opponent_probabilities(self) -> dict:
+        """Returns how likely the other player is each of the opponents, by name."""
+        cdef float found[64]
+        cdef int k
+        self.beliefs.opponent_probabilities(0, found)
+        numbers = [self.beliefs.opponents[0, k] for k in range(self.beliefs.held[0].opponents)]
+        return {self.beliefs.handle.opponents[number]: found[k] for k, number in enumerate(numbers)}
+
+    def entropy(self) -> float:
+        """Returns how much is not known of the hand, in bits."""
+        return self.beliefs.entropy(0)
+
+    @property
+    def is_lost(self) -> bool:
+        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform from there on."""
+        return bool(self.beliefs.is_lost(0))
