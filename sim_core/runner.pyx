@@ -12,7 +12,9 @@ import numpy as np
 
 from sim_core import _arguments
 from sim_core.batch import GameBatch
-from sim_core.tree_search.solved_roots cimport SolvedRoot, hardest_action, optimal_actions
+from sim_core.tree_search.solved_roots cimport (
+    NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
+)
 from sim_core.game cimport Game
 from sim_core.game_record cimport GameRecord
 from sim_core.tree_search.leaves cimport LeafBatch
@@ -65,6 +67,8 @@ cdef class GameRunner:
     cdef const Game *game
     cdef Py_ssize_t slots, games, next_game
     cdef int simulations, opening_plies
+    cdef bint told                      # whether searches know which built-in opponent they play
+    cdef int assumed                    # number of the built-in opponent that all searches expect, or NO_MODEL
     cdef double temperature
     cdef uint64_t seed, learner_seed
     cdef readonly GameRecord record     # how the games ended, and the learner's positions
@@ -97,6 +101,15 @@ cdef class GameRunner:
         self.game = leaves.game
         self.slots = leaves.slots
         self.simulations = settings.simulations
+        self.told = settings.opponent_model == "told"
+        self.assumed = NO_MODEL
+        if settings.opponent_model not in ("none", "told"):
+            if settings.opponent_model not in handle.opponents:
+                raise ValueError(
+                    f"opponent_model: {settings.opponent_model!r} given, expected none, told or one of "
+                    + ", ".join(handle.opponents)
+                )
+            self.assumed = handle.opponents.index(settings.opponent_model)
         self.temperature = temperature
         self.opening_plies = _arguments.integer("opening_plies", opening_plies, 0, self.game.max_plies - 1)
         self.seed = _arguments.seed(seed)
@@ -127,7 +140,8 @@ cdef class GameRunner:
         self.opponent_seconds = np.zeros(self.slots)
         self.searched = np.zeros(self.slots, dtype=np.int64)
         self.record = GameRecord(
-            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame", keeps_keys=keys
+            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame", keeps_keys=keys,
+            condition_size=leaves.condition_size,
         )
         with self.trees.in_use:
             if settings.simulations:
@@ -214,7 +228,7 @@ cdef class GameRunner:
         logits = &self.leaves.logits[self.leaves.row[slot], 0]
         if self.phase[slot] == ROOT and self.simulations == 0:
             return self._play_policy(slot, logits)
-        if self.phase[slot] == ROOT and self.game.is_solvable(&self.states[slot, 0]):
+        if self.phase[slot] == ROOT and self._is_solved(slot):
             return self._play_solved(slot, logits)
         if not self.trees.absorb(slot, logits, self.leaves.values[self.leaves.row[slot]]):
             return False
@@ -227,7 +241,8 @@ cdef class GameRunner:
         """Makes the next move, or notes what the slot waits for."""
         cdef const uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
-        cdef int controller = <int>self.controllers[number, self.game.to_move(state)]
+        cdef int mover = self.game.to_move(state), controller = <int>self.controllers[number, mover]
+        cdef int searcher = mover if controller == LEARNER else 1 - mover
         if self.record.keeps_keys:
             self.record.add_to_key(number, state, controller, &self.observed[slot, 0])
         self.plies[slot] = self.game.ply(state)
@@ -235,14 +250,35 @@ cdef class GameRunner:
             self.record.end(number, state)
             self.phase[slot] = EMPTY
             return
-        self.record.see(number, state)
+        self.record.see(number, state, self._model(slot, searcher), searcher)
         if controller != LEARNER:
             self._opponent(slot, controller - 1)
-        elif self.simulations and not self.record.keeps_positions and self.game.is_solvable(state):
+        elif self.simulations and not self.record.keeps_positions and self._is_solved(slot):
             self._play_solved(slot, NULL)
         else:
             self.phase[slot] = ROOT
-            self.trees.begin(slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH))
+            self._tell(slot)
+            self.trees.begin(
+                slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), self._model(slot, mover)
+            )
+
+    cdef inline int _model(self, Py_ssize_t slot, int searcher) noexcept nogil:
+        """Returns the number of the built-in opponent that `searcher` is told it plays, or NO_MODEL."""
+        cdef int controller = <int>self.controllers[self.numbers[slot], 1 - searcher]
+        if controller == LEARNER:
+            return NO_MODEL
+        return <int>self.builtin[controller - 1] if self.told else self.assumed     # -1 stands for NO_MODEL in both
+
+    cdef void _tell(self, Py_ssize_t slot) noexcept nogil:
+        """Writes what the network is told in the learner's tree: who plays the other side, where that is known."""
+        cdef int model = self._model(slot, self.game.to_move(&self.states[slot, 0])), k
+        for k in range(<int>self.leaves.condition_size):
+            self.leaves.condition[slot, k] = k == model
+
+    cdef inline bint _is_solved(self, Py_ssize_t slot) noexcept nogil:
+        """Returns whether the learner's position has an exact value, so that it needs no search."""
+        cdef const uint8_t *state = &self.states[slot, 0]
+        return has_exact_value(self.game, state, self._model(slot, self.game.to_move(state)))
 
     cdef inline Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
         """Returns the stream of this game's ply, which depends on neither the slot nor the schedule's order."""
@@ -287,7 +323,9 @@ cdef class GameRunner:
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
         cdef float policy[256]
-        cdef SolvedRoot root = optimal_actions(self.game, &self.states[slot, 0], actions, optimal)
+        cdef const uint8_t *state = &self.states[slot, 0]
+        cdef int model = self._model(slot, self.game.to_move(state))
+        cdef SolvedRoot root = optimal_actions(self.game, state, model, actions, optimal)
         cdef float total = 0.0
         cdef int k
         if logits != NULL:
@@ -302,7 +340,7 @@ cdef class GameRunner:
             policy[actions[k]] /= total
         k = -1
         if self.temperature == 0.0:
-            k = hardest_action(self.game, &self.states[slot, 0], actions, optimal, root.count)
+            k = hardest_action(self.game, state, actions, optimal, root.count)
         self._learner_plays(slot, policy, True, k, root.value)
         return True
 
@@ -319,7 +357,10 @@ cdef class GameRunner:
         cdef uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
         cdef Stream stream
-        self.record.keep(number, state, policy if is_target else NULL, value)
+        self.record.keep(
+            number, state, policy if is_target else NULL, value, self._model(slot, self.game.to_move(state)),
+            &self.leaves.condition[slot, 0] if self.leaves.condition_size else NULL,
+        )
         if action < 0:
             stream = self._stream(slot, self.learner_seed, PURPOSE_SAMPLE)
             action = sample(policy, self.game.num_actions, self.temperature, &stream)

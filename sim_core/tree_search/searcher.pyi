@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,6 +76,7 @@ class Searcher:
         seed: int = 0,
         threads: int = 1,
         settings: SearchSettings | None = None,
+        opponents: str | Sequence[str | None] | None = None,
         conditions: NDArray[np.float32] | None = None,
     ) -> SearchResult:
         """Searches a batch as the function `search` does.
@@ -87,6 +88,7 @@ class Searcher:
             seed: Random seed; see `search`.
             threads: Threads for the work in the trees.
             settings: `SearchSettings`. None: the defaults.
+            opponents: Who plays the other side of each game; see `search`.
             conditions: What the network is told in each game's tree; see `search`.
 
         Returns:
@@ -97,6 +99,17 @@ class Searcher:
             RuntimeError: Another thread searches with this searcher now, or the evaluator does.
         """
 
+def opponent_numbers(batch: GameBatch, opponents: str | Sequence[str | None] | None) -> NDArray[np.int32]:
+    """Returns the number of each game's built-in opponent, int32 [n], or -1 where there is none.
+
+    Args:
+        batch: Games.
+        opponents: A name for all games, or a name or None for each. None: no game's opponent is known.
+
+    Raises:
+        ValueError: The game has no such opponent, or there are too few or too many names.
+    """
+
 def search(
     batch: GameBatch,
     evaluate: _Evaluate,
@@ -105,6 +118,7 @@ def search(
     seed: int = 0,
     threads: int = 1,
     settings: SearchSettings | None = None,
+    opponents: str | Sequence[str | None] | None = None,
     conditions: NDArray[np.float32] | None = None,
     **changes: Any,
 ) -> SearchResult:
@@ -119,6 +133,9 @@ def search(
         seed: Random seed of determinizations and root noise. A game's stream is (seed, its stream number, its ply).
         threads: Threads for the work in the trees. The result does not depend on it.
         settings: `SearchSettings`. None: the defaults.
+        opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
+            tree it plays by its rule, and where nothing is hidden its best response is found exactly. None: the other
+            side is expected to play as the searcher would.
         conditions: What the network is told besides the observations of each game's tree, float32
             [n, condition_size]. None: zeros, nothing is known.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.

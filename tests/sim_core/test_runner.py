@@ -56,6 +56,22 @@ def test_a_plain_loop_plays_the_same(
 
 
 @pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("model", ["told", "random"])
+def test_searches_know_whom_they_play(game: str, temperature: float, model: str) -> None:
+    """Fails if a slot's model is another game's, or if one is taken for self-play or an opponent outside."""
+    kinds = (("distilled_outcome", 3), OUTSIDE, ("random", 4)) if game == "beasty_bar" else (("tactical", 3), OUTSIDE)
+    wanted = plan(game, 15, 8, GUMBEL, temperature, kinds)._replace(opponent_model=model)
+    wanted.controllers[-3:] = 0
+    expected = one_by_one(wanted)
+    found = run(wanted, 4, threads=1)
+    check_same_as_one_by_one(wanted, found, expected)
+    check_same(run(wanted, 7, threads=3), found)
+    plain = run(wanted._replace(opponent_model="none"), 4)
+    assert found.states.shape != plain.states.shape or (found.states != plain.states).any()
+
+
+@pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("search", [PLAIN, NOISY, GUMBEL], ids=["plain", "noisy", "gumbel"])
 def test_slots_and_threads_change_nothing(game: str, search: SearchSettings) -> None:
     wanted = plan(game, 40, 8, search, 1.0, OPPONENTS["built_in"][game])

@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     first_player: np.ndarray
     controllers: np.ndarray
     opponents: tuple[tuple[str | None, int], ...]
+    opponent_model: str = "none"
 
 
 class Played(NamedTuple):
@@ -79,7 +80,8 @@ def leaves_for(plan: Plan, slots: int) -> LeafBatch:
 
 
 def runner_for(plan: Plan, leaves: LeafBatch, **changes: Any) -> GameRunner:
-    settings = RunnerSettings(changes.pop("simulations", plan.simulations), changes.pop("search", plan.search))
+    simulations, search = changes.pop("simulations", plan.simulations), changes.pop("search", plan.search)
+    settings = RunnerSettings(simulations, search, opponent_model=plan.opponent_model)
     arguments: dict[str, Any] = {
         "temperature": plan.temperature,
         "seed": 5,
@@ -143,15 +145,33 @@ def prior_of(plan: Plan, batch: GameBatch) -> np.ndarray:
     return policy
 
 
-def learners_move(plan: Plan, batch: GameBatch, record: bool) -> tuple[int, np.ndarray]:
+def model_of(plan: Plan, other: int) -> str | None:
+    """Returns the built-in opponent that the learner expects from the other side's controller."""
+    if other == 0 or plan.opponent_model == "none":
+        return None
+    return plan.opponents[other - 1][0] if plan.opponent_model == "told" else plan.opponent_model
+
+
+def is_solved(batch: GameBatch, model: str | None) -> bool:
+    """Returns whether a batch of one game needs no search."""
+    if model is None or not batch.is_solvable[0]:
+        return bool(batch.is_solvable[0])
+    try:
+        batch.handle.best_responses(model, batch.state(0).data)
+    except ValueError:
+        return False
+    return True
+
+
+def learners_move(plan: Plan, batch: GameBatch, record: bool, model: str | None) -> tuple[int, np.ndarray]:
     """Returns what the learner plays in a batch of one game, and the policy target it keeps."""
     uniform = float(batch.uniforms(9)[0])
     if plan.simulations == 0:
         policy = prior_of(plan, batch)
         return drawn(policy, plan.temperature, uniform), np.zeros_like(policy)
-    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search)
+    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model)
     policy, settled = found.policy[0], int(found.actions[0])
-    if batch.is_solvable[0]:
+    if is_solved(batch, model):
         if record:
             # the prior's preference among the best actions stays
             policy = np.where(policy > 0, np.maximum(prior_of(plan, batch), np.float32(1e-6)), np.float32(0))
@@ -171,7 +191,8 @@ def one_by_one(plan: Plan, record: bool = True) -> Played:
             mover = int(batch.to_move[0])
             controller = int(plan.controllers[number, mover])
             if controller == 0:
-                action, policy = learners_move(plan, batch, record)
+                model = model_of(plan, int(plan.controllers[number, 1 - mover]))
+                action, policy = learners_move(plan, batch, record, model)
                 mine.append((batch.packed()[0], policy, mover))
             else:
                 name, seed = plan.opponents[controller - 1]

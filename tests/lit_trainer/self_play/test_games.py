@@ -73,7 +73,7 @@ def test_only_the_learners_moves_are_kept_and_results_agree(scrambled: Any) -> N
     games = generate(scrambled, opponents)
     assert games.states.shape[0] == len(games.policies) == len(games.outcomes) == 9 * 24 + 11 * 12 + 6 * 12
     assert games.policies.shape[1] == len(ACTIONS)
-    assert (games.states.dtype, games.policies.dtype, games.outcomes.dtype) == (np.uint8, np.float32, np.int8)
+    assert (games.states.dtype, games.policies.dtype, games.outcomes.dtype) == (np.uint8, np.float32, np.float32)
     assert list(games.results) == ["self_play", "recorder", "heuristic", "skunk"]
     assert [sum(result) for result in games.results.values()] == [9, 11, 6, 0]
     kept = {row.tobytes() for row in games.states}
