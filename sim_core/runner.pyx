@@ -11,6 +11,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 import numpy as np
 
 from sim_core import _arguments
+from sim_core.beliefs cimport Beliefs
 from sim_core.batch import GameBatch
 from sim_core.tree_search.solved_roots cimport (
     NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
@@ -66,9 +67,11 @@ cdef class GameRunner:
     cdef Trees trees
     cdef const Game *game
     cdef Py_ssize_t slots, games, next_game
-    cdef int simulations, opening_plies
+    cdef int simulations, opening_plies, opponent_count
     cdef bint told                      # whether searches know which built-in opponent they play
     cdef int assumed                    # number of the built-in opponent that all searches expect, or NO_MODEL
+    cdef Beliefs beliefs                # about the other side's hidden cards, by slot; None: nothing is hidden or told
+    cdef uint8_t[::1] believes          # [slots], whether the game's learner has beliefs
     cdef double temperature
     cdef uint64_t seed, learner_seed
     cdef readonly GameRecord record     # how the games ended, and the learner's positions
@@ -101,6 +104,7 @@ cdef class GameRunner:
         self.game = leaves.game
         self.slots = leaves.slots
         self.simulations = settings.simulations
+        self.opponent_count = len(handle.opponents)
         self.told = settings.opponent_model == "told"
         self.assumed = NO_MODEL
         if settings.opponent_model not in ("none", "told"):
@@ -110,6 +114,10 @@ cdef class GameRunner:
                     + ", ".join(handle.opponents)
                 )
             self.assumed = handle.opponents.index(settings.opponent_model)
+        self.beliefs = None
+        if settings.opponent_model != "none" and self.game.max_hands:
+            self.beliefs = Beliefs(handle.name, self.slots)
+        self.believes = np.zeros(self.slots, dtype=np.uint8)
         self.temperature = temperature
         self.opening_plies = _arguments.integer("opening_plies", opening_plies, 0, self.game.max_plies - 1)
         self.seed = _arguments.seed(seed)
@@ -148,6 +156,7 @@ cdef class GameRunner:
                 self.trees.set(settings.search, settings.simulations)
             self.trees.owner += 1
             self.number = self.trees.owner
+            self.trees.beliefs = self.beliefs
 
     cdef int _check_owner(self) except -1:
         """Raises RuntimeError if the trees are those of another runner or search by now."""
@@ -207,6 +216,19 @@ cdef class GameRunner:
         self.game.initial(&self.states[slot, 0], &stream, <int>self.first_player[number])
         stream = make_stream(self.seed, PURPOSE_OPENING, <uint64_t>self.streams[number], 0)
         play_opening(self.game, &self.states[slot, 0], self.opening_plies, &stream)
+        self._begin_to_believe(slot)
+
+    cdef void _begin_to_believe(self, Py_ssize_t slot) noexcept:
+        """Begins the beliefs of a game's learner, if it is told whom it plays."""
+        cdef const int64_t *seats = &self.controllers[self.numbers[slot], 0]
+        cdef int searcher = 0 if seats[0] == LEARNER else 1, model
+        self.believes[slot] = False
+        if self.beliefs is None or (seats[0] == LEARNER) == (seats[1] == LEARNER):
+            return
+        model = self._model(slot, searcher)
+        if model != NO_MODEL:
+            self.beliefs.begin(slot, &self.states[slot, 0], searcher, model)
+            self.believes[slot] = True
 
     def _go_on(self, Py_ssize_t low, Py_ssize_t high):
         cdef Py_ssize_t slot
@@ -259,21 +281,27 @@ cdef class GameRunner:
             self.phase[slot] = ROOT
             self._tell(slot)
             self.trees.begin(
-                slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), self._model(slot, mover)
+                slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), self._model(slot, mover),
+                self.believes[slot],
             )
 
     cdef inline int _model(self, Py_ssize_t slot, int searcher) noexcept nogil:
-        """Returns the number of the built-in opponent that `searcher` is told it plays, or NO_MODEL."""
+        """Returns the number of the built-in opponent that `searcher` is told it plays, or NO_MODEL.
+
+        NO_MODEL also stands where that opponent would not have played as the other side did.
+        """
         cdef int controller = <int>self.controllers[self.numbers[slot], 1 - searcher]
-        if controller == LEARNER:
+        if controller == LEARNER or (self.believes[slot] and self.beliefs.is_lost(slot)):
             return NO_MODEL
         return <int>self.builtin[controller - 1] if self.told else self.assumed     # -1 stands for NO_MODEL in both
 
     cdef void _tell(self, Py_ssize_t slot) noexcept nogil:
-        """Writes what the network is told in the learner's tree: who plays the other side, where that is known."""
+        """Writes what the network is told in the learner's tree: who plays the other side, and which cards it holds."""
         cdef int model = self._model(slot, self.game.to_move(&self.states[slot, 0])), k
         for k in range(<int>self.leaves.condition_size):
             self.leaves.condition[slot, k] = k == model
+        if self.believes[slot] and self.leaves.condition_size > self.opponent_count:
+            self.beliefs.hand_probabilities(slot, &self.leaves.condition[slot, self.opponent_count])
 
     cdef inline bint _is_solved(self, Py_ssize_t slot) noexcept nogil:
         """Returns whether the learner's position has an exact value, so that it needs no search."""
@@ -289,15 +317,21 @@ cdef class GameRunner:
     cdef void _opponent(self, Py_ssize_t slot, int opponent) noexcept nogil:
         cdef double start
         cdef Stream stream
+        cdef int action
         if self.builtin[opponent] < 0:
             self.phase[slot] = OUTSIDE
             return
         start = now()
         stream = self._stream(slot, self.opponent_seeds[opponent], PURPOSE_OPPONENT)
-        self.game.step(
-            &self.states[slot, 0], self.game.opponent_action(<int>self.builtin[opponent], &self.states[slot, 0], &stream)
-        )
+        action = self.game.opponent_action(<int>self.builtin[opponent], &self.states[slot, 0], &stream)
+        self._observe(slot, action)
+        self.game.step(&self.states[slot, 0], action)
         self.opponent_seconds[slot] += now() - start
+
+    cdef inline void _observe(self, Py_ssize_t slot, int action) noexcept nogil:
+        """Lets the learner draw its conclusions from the other side's action, before it is played."""
+        if self.believes[slot]:
+            self.beliefs.observe(slot, &self.states[slot, 0], action)
 
     # -- the learner's moves -----------------------------------------------------------------------------------------
 
@@ -430,10 +464,12 @@ cdef class GameRunner:
         if (np.asarray(self.phase)[given] != OUTSIDE).any() or len(np.unique(given)) != len(given):
             raise ValueError(f"slots: {given} given, expected slots that `outside` returned, each once")
         batch = self._positions(rows)
-        batch.step(_arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1))
+        cdef const int64_t[::1] chosen = _arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1)
+        batch.step(chosen)
         cdef const uint8_t[:, ::1] after = batch.packed()
         cdef Py_ssize_t k
         for k in range(rows.shape[0]):
+            self._observe(rows[k], <int>chosen[k])
             memcpy(&self.states[rows[k], 0], &after[k, 0], self.game.state_size)
             self.phase[rows[k]] = TO_MOVE
         return 0

@@ -166,7 +166,7 @@ cdef class Searcher:
                     continue
                 self.trees.begin(i, batch.at(i), make_stream(
                     seed, PURPOSE_SEARCH, <uint64_t>batch.stream_numbers[i], batch.game.ply(batch.at(i))
-                ), self.models[i])
+                ), self.models[i], False)
                 self.leaves.waiting[i] = True
 
     cdef void _solve(self, Py_ssize_t i) noexcept nogil:
