@@ -73,7 +73,7 @@ def test_only_the_learners_moves_are_kept_and_results_agree(scrambled: Any) -> N
     games = generate(scrambled, opponents)
     assert games.states.shape[0] == len(games.policies) == len(games.outcomes) == 9 * 24 + 11 * 12 + 6 * 12
     assert games.policies.shape[1] == len(ACTIONS)
-    assert (games.states.dtype, games.policies.dtype, games.outcomes.dtype) == (np.uint8, np.float32, np.int8)
+    assert (games.states.dtype, games.policies.dtype, games.outcomes.dtype) == (np.uint8, np.float32, np.float32)
     assert list(games.results) == ["self_play", "recorder", "heuristic", "skunk"]
     assert [sum(result) for result in games.results.values()] == [9, 11, 6, 0]
     kept = {row.tobytes() for row in games.states}
@@ -261,7 +261,7 @@ def test_chunks_are_joined_in_their_order() -> None:
             spent={"forward": forward},
         )
         states, policies = np.full((games, 2), games, np.uint8), np.full((games, 3), games, np.float32)
-        return GeneratedGames(states, policies, np.ones(games, np.int8), stats)
+        return GeneratedGames(states, policies, np.ones(games, np.float32), stats)
 
     first, second = chunk(10, 1.0, 0.5), chunk(20, 4.0, 3.6)
     joined = join_games([first, second])
