@@ -11,9 +11,9 @@ kind=${1:-sanitize}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 # test_game.py of sim_core needs torch; the games left out by name or as slow take long here, and add no code of the engine
-tests=(tests/sim_core/test_{arguments,batch,batch_arguments,connect_four,game_record,in_use,rng,runner,runner_settings,state}.py
+tests=(tests/sim_core/test_{arguments,batch,batch_arguments,beliefs,connect_four,game_record,in_use,rng,runner,runner_settings,state}.py
        tests/sim_core/tree_search/test_{gumbel,ismcts,leaves,search,searcher,settings,solved_roots,trees}.py
-       tests/sim_core/beasty_bar/test_{fuzz,endgame,game,opponents,notation,rules_vectors,playthroughs,properties}.py)
+       tests/sim_core/beasty_bar/test_{fuzz,endgame,game,hands,opponent_policy,opponents,notation,rules_vectors,playthroughs,properties}.py)
 left_out="not beats and not wins_against and not dirichlet and not forked and not memory and not plain_tree
           and not tactical_wins and not three_plies and not immediate_loss and not win_in_one"
 seed=$RANDOM
