@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lit_trainer.measuring.matches import checked_opening_plies
+from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.roster import Roster, pickled
@@ -92,6 +93,8 @@ class ReplaySettings(Settings):
     Args:
         positions: Positions that the window holds, in each process.
         save: Whether checkpoints hold the window. Without it a resumed run fills the window anew.
+        hide_condition: Share of learned positions, from 0 to 1, at which the network is not told what it was told in
+            the game. So it learns to play without, too.
 
     Raises:
         ValueError: Names the field, its value and what would be right.
@@ -99,8 +102,16 @@ class ReplaySettings(Settings):
 
     positions: int = whole(250_000, 1, 1_000_000_000)
     save: bool = True
+    hide_condition: float = 0.0
 
     group: ClassVar[str] = "replay"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for the first field that is out of bounds."""
+        super().__post_init__()
+        share = self.hide_condition
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share <= 1.0:
+            raise ValueError(f"{self.qualified('hide_condition')}: {share!r} given, expected a share from 0 to 1")
 
 
 def resolved(
@@ -157,6 +168,23 @@ def check_training(temperature: float, batch_size: int, steps_per_iteration: int
     whole_number("steps_per_iteration", steps_per_iteration, 1, 1_000_000_000)
     if not 0.0 <= temperature < float("inf"):
         raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
+
+
+def check_hidden(replay: ReplaySettings, network: PolicyValueNetwork) -> None:
+    """Checks that there is something to hide.
+
+    Args:
+        replay: Settings of the window.
+        network: The network that learns from it.
+
+    Raises:
+        ValueError: A share of conditions is to be hidden, and the network has none.
+    """
+    if replay.hide_condition and not network.condition_size:
+        raise ValueError(
+            f"{replay.qualified('hide_condition')}: {replay.hide_condition} given, expected 0: this "
+            f"{type(network).__name__} is told nothing; make a ResidualMLP with condition: opponent or belief"
+        )
 
 
 def check_asynchronous(pool: OpponentPool) -> None:
