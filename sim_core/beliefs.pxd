@@ -47,6 +47,7 @@ cdef class Beliefs:
 
 cdef class Belief:
     cdef Beliefs beliefs
+    cdef Py_ssize_t slot
     cdef int observer
 
     cdef int _follow(self, const uint8_t *view, uint64_t *hands) except -1

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_core.game import GameHandle
+from sim_core.in_use import InUse
 
 class Beliefs:
     """Holds a player's beliefs about the hand of the other player, in each of up to `slots` games.
@@ -26,6 +27,8 @@ class Beliefs:
     """Most games at once."""
     types: int
     """Most opponents that a slot tells apart."""
+    in_use: InUse
+    """What a runner or a search enters while it uses the slots."""
 
     def __init__(self, game: str, slots: int, types: int = 1) -> None: ...
 
@@ -39,13 +42,23 @@ class Belief:
         opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
         slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
             hand that can play what was played is ever ruled out.
+        beliefs: Memory of many games, in which it takes a slot. None: its own memory.
+        slot: Slot of `beliefs`.
 
     Raises:
         ValueError: Names the argument, the value and what would be right.
+        RuntimeError: Another thread uses the beliefs now.
     """
 
     def __init__(
-        self, game: str, state: bytes, observer: int, opponents: str | Iterable[str], slip: float = 0.0
+        self,
+        game: str,
+        state: bytes,
+        observer: int,
+        opponents: str | Iterable[str],
+        slip: float = 0.0,
+        beliefs: Beliefs | None = None,
+        slot: int = 0,
     ) -> None: ...
     def observe(self, state: bytes, action: int) -> None:
         """Updates the beliefs by an action. Every turn of the game is to be told, in order; own turns change nothing.

@@ -248,12 +248,15 @@ cdef class Belief:
         opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
         slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
             hand that can play what was played is ever ruled out.
+        beliefs: Memory of many games, in which it takes a slot. None: its own memory.
+        slot: Slot of `beliefs`.
 
     Raises:
         ValueError: Names the argument, the value and what would be right.
+        RuntimeError: Another thread uses the beliefs now.
     """
 
-    def __cinit__(self, game, bytes state not None, observer, opponents, slip=0.0):
+    def __cinit__(self, game, bytes state not None, observer, opponents, slip=0.0, Beliefs beliefs=None, slot=0):
         cdef GameHandle handle = get_game(game)
         names = (opponents,) if isinstance(opponents, str) else tuple(opponents)
         if not names or len(set(names)) < len(names):
@@ -262,8 +265,13 @@ cdef class Belief:
             raise ValueError(f"slip: {slip!r} given, expected 0 to 1")
         cdef int32_t[::1] numbers = np.array([handle.opponent_number(name) for name in names], dtype=np.int32)
         self.observer = _arguments.integer("observer", observer, 0, 1, "0 or 1")
-        self.beliefs = Beliefs(game, 1, len(names))
-        self.beliefs.begin_among(0, handle._view(state), self.observer, &numbers[0], len(names), slip)
+        self.beliefs = Beliefs(game, 1, len(names)) if beliefs is None else beliefs
+        self.slot = _arguments.integer("slot", slot, 0, self.beliefs.slots - 1)
+        if self.beliefs.handle is not handle or self.beliefs.types < len(names):
+            raise ValueError(f"beliefs: of {self.beliefs.handle.name} with room for {self.beliefs.types} opponents, "
+                             f"expected {handle.name} and {len(names)}")
+        self.beliefs.in_use.check(True)
+        self.beliefs.begin_among(self.slot, handle._view(state), self.observer, &numbers[0], len(names), slip)
 
     cdef int _follow(self, const uint8_t *view, uint64_t *hands) except -1:
         """Fills the hands that a position allows. Raises ValueError if they are others: a turn was left out."""
@@ -289,13 +297,14 @@ cdef class Belief:
         cdef double likelihoods[MAX_HANDS]
         cdef uint64_t hands[MAX_HANDS]
         cdef int count, k
+        self.beliefs.in_use.check(True)
         if handle.game.to_move(view) == self.observer:
             return
         count = self._follow(view, hands)
         handle.game.hand_likelihoods(self.beliefs.uniform, view, number, hands, count, likelihoods)
         if not any([likelihoods[k] > 0 for k in range(count)]):
             raise ValueError(f"action: {handle.actions[number]} (id {number}) is possible with no hand here")
-        self.beliefs.observe(0, view, number)
+        self.beliefs.observe(self.slot, view, number)
 
     def draw(self, bytes state not None, seed) -> tuple:
         """Draws what is hidden in a position of the game from what is believed.
@@ -317,7 +326,7 @@ cdef class Belief:
         self._follow(handle._view(state), hands)
         out = bytearray(state)
         cdef uint8_t[::1] view = out
-        cdef int opponent = self.beliefs.draw(0, &view[0], &stream)
+        cdef int opponent = self.beliefs.draw(self.slot, &view[0], &stream)
         return bytes(out), (handle.opponents[opponent] if opponent >= 0 else None)
 
     def hands(self) -> tuple:
@@ -327,31 +336,36 @@ cdef class Belief:
             Sets of cards, uint64 [k] in increasing order, in which bit i is card i of `hidden_targets`, and their
             probabilities, float64 [k].
         """
-        cdef Held held = self.beliefs.held[0]
-        masks = np.array(self.beliefs.hands[0, held.side, :held.count])
-        joint = np.array(self.beliefs.weights[0, held.side, :held.count * held.opponents])
+        self.beliefs.in_use.check(False)
+        cdef Held held = self.beliefs.held[self.slot]
+        masks = np.array(self.beliefs.hands[self.slot, held.side, :held.count])
+        joint = np.array(self.beliefs.weights[self.slot, held.side, :held.count * held.opponents])
         return masks, joint.reshape(held.count, held.opponents).sum(axis=1)
 
     def card_probabilities(self):
         """Returns how likely each card is in the other player's hand, float32 [hidden_size]."""
         out = np.empty(self.beliefs.game.hidden_size, dtype=np.float32)
         cdef float[::1] view = out
-        self.beliefs.hand_probabilities(0, &view[0])
+        self.beliefs.in_use.check(False)
+        self.beliefs.hand_probabilities(self.slot, &view[0])
         return out
 
     def opponent_probabilities(self) -> dict:
         """Returns how likely the other player is each of the opponents, by name."""
         cdef float found[64]
         cdef int k
-        self.beliefs.opponent_probabilities(0, found)
-        numbers = [self.beliefs.opponents[0, k] for k in range(self.beliefs.held[0].opponents)]
+        self.beliefs.in_use.check(False)
+        self.beliefs.opponent_probabilities(self.slot, found)
+        numbers = [self.beliefs.opponents[self.slot, k] for k in range(self.beliefs.held[self.slot].opponents)]
         return {self.beliefs.handle.opponents[number]: found[k] for k, number in enumerate(numbers)}
 
     def entropy(self) -> float:
         """Returns how much is not known of the hand, in bits."""
-        return self.beliefs.entropy(0)
+        self.beliefs.in_use.check(False)
+        return self.beliefs.entropy(self.slot)
 
     @property
     def is_lost(self) -> bool:
         """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform from there on."""
-        return bool(self.beliefs.is_lost(0))
+        self.beliefs.in_use.check(False)
+        return bool(self.beliefs.is_lost(self.slot))

@@ -135,6 +135,50 @@ def test_cards_and_bits_follow_from_the_hands() -> None:
     assert GAME.ply(state) == 7
 
 
+def test_slots_share_nothing() -> None:
+    """Fails if a slot is written or read at another's place: games with other opponents go on side by side."""
+    plan = [("heuristic",), ("noisy", "random", "online"), ("distilled_outcome", "skunk")]
+    games = [played(names[0], seed)[0] for seed, names in enumerate(plan)]
+    shared = Beliefs("beasty_bar", 3, 3)
+    together = [
+        Belief("beasty_bar", turns[0][0], 0, names, 0.01, shared, slot)
+        for slot, (turns, names) in enumerate(zip(games, plan, strict=True))
+    ]
+    alone = [Belief("beasty_bar", turns[0][0], 0, names, 0.01) for turns, names in zip(games, plan, strict=True)]
+    for ply in range(24):
+        for slot, turns in enumerate(games):
+            together[slot].observe(*turns[ply])
+            alone[slot].observe(*turns[ply])
+        for one, other in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(one.hands(), other.hands())
+            assert one.opponent_probabilities() == other.opponent_probabilities()
+            assert one.entropy() == other.entropy()
+            np.testing.assert_array_equal(one.card_probabilities(), other.card_probabilities())
+    again = Belief("beasty_bar", games[0][0][0], 0, "random", beliefs=shared, slot=1)
+    assert again.entropy() == pytest.approx(math.log2(495)), "a slot is begun anew for the next game"
+
+
+def test_beliefs_in_use_are_refused() -> None:
+    turns, _ = played("skunk", seed=1)
+    shared = Beliefs("beasty_bar", 1)
+    belief = Belief("beasty_bar", turns[0][0], 0, "skunk", beliefs=shared)
+    calls = [
+        lambda: belief.observe(*turns[0]),
+        lambda: belief.draw(turns[0][0], 1),
+        lambda: Belief("beasty_bar", turns[0][0], 0, "skunk", beliefs=shared),
+        lambda: belief.is_lost,
+        belief.hands,
+        belief.card_probabilities,
+        belief.opponent_probabilities,
+        belief.entropy,
+    ]
+    with shared.in_use:
+        for call in calls:
+            with pytest.raises(RuntimeError, match=r"^beliefs: in use by another thread"):
+                call()
+    belief.observe(*turns[0])
+
+
 # ---------------------------------------------------------------------- drawing
 
 
@@ -247,6 +291,12 @@ def test_wrong_input_is_refused() -> None:
         Belief("beasty_bar", deal, 0, "random", 2)
     with pytest.raises(ValueError, match=r"^observer: 2 given, expected 0 or 1"):
         Belief("beasty_bar", deal, 2, "random")
+    with pytest.raises(
+        ValueError, match=r"^beliefs: of beasty_bar with room for 1 opponents, expected beasty_bar and 2$"
+    ):
+        Belief("beasty_bar", deal, 0, ("random", "skunk"), beliefs=Beliefs("beasty_bar", 1))
+    with pytest.raises(ValueError, match=r"^slot: 1 given"):
+        Belief("beasty_bar", deal, 0, "random", beliefs=Beliefs("beasty_bar", 1), slot=1)
     belief = Belief("beasty_bar", deal, 0, "random")
     with pytest.raises(ValueError, match=r"^state: ply 6 does not follow from the turns observed so far$"):
         belief.draw(state, 1)
