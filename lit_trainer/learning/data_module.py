@@ -22,7 +22,7 @@ from lit_trainer.learning.settings import (
     ReplaySettings,
     TestSettings,
     check_asynchronous,
-    check_hidden,
+    check_network,
     check_training,
     resolved,
 )
@@ -30,7 +30,6 @@ from lit_trainer.learning.stopping import CommonStop
 from lit_trainer.measuring.matches import Match, PlayedMatch
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.specs import check_opponent_model
 from lit_trainer.self_play.generator import Generator, make_generator
@@ -130,16 +129,12 @@ class SelfPlayDataModule(LightningDataModule):
 
     def check_game(self, network: PolicyValueNetwork) -> None:
         """Raises ValueError if the network is of another game, or evaluator or settings do not support it."""
-        if network.game != self.game:
-            raise ValueError(f"game: the data plays {self.game}, the network is for {network.game}")
-        check_hidden(self.replay, network)
-        make_evaluator(network, self.generation.evaluator)  # names what it does not support, or what is not installed
+        check_network(network, self.game, self.generation, self.replay)
 
     def setup(self, stage: str) -> None:
         """Checks that network and data fit, before anything is played."""
         self.check_game(self._network)
-        if self.window.condition_size != (size := self._network.condition_size):
-            self.window = ReplayWindow(self.replay.positions, self.game, size)
+        self.window = self.window.told(self._network.condition_size)
         self._stop.attach(self.trainer)
 
     def _new_generator(self, iteration: int) -> Generator:

@@ -59,6 +59,12 @@ class ReplayWindow:
         self._added = 0
         self._warned = False
 
+    def told(self, condition_size: int) -> ReplayWindow:
+        """Returns this window, or an empty one like it where a network is told another number of things."""
+        if condition_size == self.condition_size:
+            return self
+        return ReplayWindow(self.capacity, self.game, condition_size)
+
     def __len__(self) -> int:
         return min(self._added, self.capacity)
 

@@ -132,7 +132,7 @@ def _completed(checkpoint: Mapping[str, Any], network: PolicyValueNetwork) -> Ma
 
 
 def _no_moments(like: Mapping[str, Any], shape: torch.Size) -> dict[str, Any]:
-    """Returns a parameter's state of zeros, with the other's number of steps."""
+    """Returns a state of zeros for a parameter, with the steps that `like` counts."""
     return {
         name: torch.zeros(shape, dtype=value.dtype)
         if isinstance(value, Tensor) and value.dim()

@@ -9,11 +9,13 @@ from typing import ClassVar
 
 from lit_trainer.measuring.matches import checked_opening_plies
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.network_player import check_has_one_tree
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.roster import Roster, pickled
 from lit_trainer.players.specs import check_opponent_model
+from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.settings import Settings, whole
 from sim_core import SearchSettings, get_game
@@ -182,21 +184,29 @@ def check_training(temperature: float, batch_size: int, steps_per_iteration: int
         raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
 
 
-def check_hidden(replay: ReplaySettings, network: PolicyValueNetwork) -> None:
-    """Checks that there is something to hide.
+def check_network(
+    network: PolicyValueNetwork, game: str, generation: GenerationSettings, replay: ReplaySettings
+) -> None:
+    """Checks that a network can learn from a run's data.
 
     Args:
+        network: The network.
+        game: Name of the game that the data plays.
+        generation: How games are generated.
         replay: Settings of the window.
-        network: The network that learns from it.
 
     Raises:
-        ValueError: A share of conditions is to be hidden, and the network has none.
+        ValueError: The network is of another game, the evaluator does not support it, or it is told nothing to hide.
+        ModuleNotFoundError: The packages that the evaluator needs are missing.
     """
+    if network.game != game:
+        raise ValueError(f"game: the data plays {game}, the network is for {network.game}")
     if replay.hide_condition and not network.condition_size:
         raise ValueError(
             f"{replay.qualified('hide_condition')}: {replay.hide_condition} given, expected 0: this "
             f"{type(network).__name__} is told nothing; make a ResidualMLP with condition: opponent or belief"
         )
+    make_evaluator(network, generation.evaluator)  # names what it does not support, or what is not installed
 
 
 def check_asynchronous(pool: OpponentPool) -> None:

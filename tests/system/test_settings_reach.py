@@ -27,7 +27,6 @@ from lit_trainer import (
     WorkerSettings,
 )
 from lit_trainer.cli.lightning_cli import LitTrainerCLI
-from lit_trainer.learning import data_module
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.self_play.games import GeneratedGames
@@ -271,15 +270,16 @@ def reach_hide_condition() -> None:
         def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
             told.append(bool(batch["condition"].any()))
 
-    class Window(ReplayWindow):
-        def add(self, games: GeneratedGames) -> None:
-            everyone = np.full((len(games.states), self.condition_size), 255, np.uint8)
-            super().add(dataclasses.replace(games, conditions=everyone))
+    add = ReplayWindow.add
+
+    def add_told(self: ReplayWindow, games: GeneratedGames) -> None:
+        conditions = np.full((len(games.states), self.condition_size), 255, np.uint8)
+        add(self, dataclasses.replace(games, conditions=conditions))
 
     told: list[bool] = []
     for share in (0, 1):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(data_module, "ReplayWindow", Window)
+            patch.setattr(ReplayWindow, "add", add_told)
             fitted(Told(), model__network__init_args__condition="opponent", data__replay__hide_condition=share)
     assert told == [True, False]
 

@@ -11,13 +11,14 @@ import pytest
 from lit_trainer import (
     AdaptiveOpponentPool,
     EvaluationSettings,
+    GenerationSettings,
     OpponentPool,
     ReplaySettings,
     ResidualMLP,
     TestSettings,
     TransformerNetwork,
 )
-from lit_trainer.learning.settings import check_asynchronous, check_hidden, check_training, resolved
+from lit_trainer.learning.settings import check_asynchronous, check_network, check_training, resolved
 from sim_core import SearchSettings, get_game
 
 WHOLE_NUMBERS = [
@@ -87,13 +88,14 @@ def test_a_share_to_hide_is_checked(share: Any) -> None:
 def test_hiding_from_a_network_that_is_told_nothing_is_refused() -> None:
     """Fails if a setting that can have no effect is taken in silence."""
     hiding = ReplaySettings(hide_condition=0.5)
-    check_hidden(hiding, ResidualMLP(width=8, blocks=0, condition="opponent"))
-    check_hidden(ReplaySettings(), TransformerNetwork(width=8, layers=1, heads=1))
+    generation = GenerationSettings()
+    check_network(ResidualMLP(width=8, blocks=0, condition="opponent"), "beasty_bar", generation, hiding)
+    check_network(TransformerNetwork(width=8, layers=1, heads=1), "beasty_bar", generation, ReplaySettings())
     for network in (ResidualMLP(width=8, blocks=0), TransformerNetwork(width=8, layers=1, heads=1)):
         with pytest.raises(
             ValueError, match=rf"^replay\.hide_condition: 0\.5 .* {type(network).__name__} is told nothing"
         ):
-            check_hidden(hiding, network)
+            check_network(network, "beasty_bar", generation, hiding)
 
 
 def test_opening_plies_are_the_game_s_where_none_are_given() -> None:
