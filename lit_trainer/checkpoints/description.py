@@ -14,7 +14,8 @@ from sim_core import get_game
 
 ENTRY = "lit_alphazero"
 """The key of a checkpoint under which the description is saved."""
-FORMAT = 1
+FORMAT = 2
+"""Format of the files that are written. 2: outcomes in the window are fractions, and networks can be told something."""
 
 
 @dataclass(frozen=True)

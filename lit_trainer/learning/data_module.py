@@ -10,10 +10,10 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from lit_trainer.checkpoints.reader import windows_in
-from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
+from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset, loader_of
 from lit_trainer.learning.distributed import gather_stats, own_window, windows_to_save
 from lit_trainer.learning.evaluation import Conditions, EvaluationMatches
 from lit_trainer.learning.replay import ReplayWindow
@@ -22,6 +22,7 @@ from lit_trainer.learning.settings import (
     ReplaySettings,
     TestSettings,
     check_asynchronous,
+    check_network,
     check_training,
     resolved,
 )
@@ -29,8 +30,8 @@ from lit_trainer.learning.stopping import CommonStop
 from lit_trainer.measuring.matches import Match, PlayedMatch
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
-from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.opponent_pool import OpponentPool
+from lit_trainer.players.specs import check_opponent_model
 from lit_trainer.self_play.generator import Generator, make_generator
 from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
 from lit_trainer.self_play.stats import SelfPlayStats
@@ -86,6 +87,7 @@ class SelfPlayDataModule(LightningDataModule):
         self.game = game
         self.opponent_pool = pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         self.generation = generation
+        check_opponent_model(generation.opponent_model, game, generation.qualified("opponent_model"))
         pool.check_game(game)
         self.roster = pool.roster.copy()
         """The pool's opponents and those of validation and test, by name."""
@@ -126,14 +128,13 @@ class SelfPlayDataModule(LightningDataModule):
         return int(self.trainer.current_epoch)
 
     def check_game(self, network: PolicyValueNetwork) -> None:
-        """Raises ValueError if the network is of another game, or the evaluator does not support it."""
-        if network.game != self.game:
-            raise ValueError(f"game: the data plays {self.game}, the network is for {network.game}")
-        make_evaluator(network, self.generation.evaluator)  # names what it does not support, or what is not installed
+        """Raises ValueError if the network is of another game, or evaluator or settings do not support it."""
+        check_network(network, self.game, self.generation, self.replay)
 
     def setup(self, stage: str) -> None:
         """Checks that network and data fit, before anything is played."""
         self.check_game(self._network)
+        self.window = self.window.told(self._network.condition_size)
         self._stop.attach(self.trainer)
 
     def _new_generator(self, iteration: int) -> Generator:
@@ -210,8 +211,9 @@ class SelfPlayDataModule(LightningDataModule):
             self._process[0],
             self._before_batch,
             auxiliary=self._network.auxiliary_heads is not None,
+            hide_condition=self.replay.hide_condition,
         )
-        return _loader(dataset)
+        return loader_of(dataset)
 
     def _conditions(self, opening_plies: int | None) -> Conditions:
         search, generation = self.evaluation.search, self.generation
@@ -261,14 +263,15 @@ class SelfPlayDataModule(LightningDataModule):
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Returns a loader for each opponent of `evaluation.opponents`."""
         self._stop.listen()
-        matches = [Match(self.evaluation.simulations, name) for name in self.evaluation.opponents or ()]
-        return [_loader(EvaluationDataset(match, partial(self._play_evaluation, match))) for match in matches]
+        settings = self.evaluation
+        matches = [Match(settings.simulations, name, settings.opponent_model) for name in settings.opponents or ()]
+        return [loader_of(EvaluationDataset(match, partial(self._play_evaluation, match))) for match in matches]
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
         """Returns a loader for each of `test_matches`."""
         self._stop.listen()
         self._matches.move_times, self._games_tested = MoveTimes(), 0
-        return [_loader(EvaluationDataset(match, partial(self._play_test, match))) for match in self.test_matches]
+        return [loader_of(EvaluationDataset(match, partial(self._play_test, match))) for match in self.test_matches]
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the pool and, if `replay.save` is set, the windows of all processes. All processes must call it.
@@ -285,11 +288,9 @@ class SelfPlayDataModule(LightningDataModule):
         """Loads the pool and this process's window, see `own_window`."""
         self._resumed = True
         self.opponent_pool.load_state_dict(state_dict["opponent_pool"])
+        if self.trainer:
+            self.opponent_pool.complete_past(self._network.state_dict())
         if windows := windows_in(state_dict):
             self.window.load_state_dict(own_window(windows, *self._process))
         elif self._process[0] == 0:
             log.warning("The checkpoint holds no replay window: it fills anew from the next iteration on.")
-
-
-def _loader(dataset: IterableDataset[Any]) -> DataLoader[Any]:
-    return DataLoader(dataset, batch_size=None)  # the data sets yield whole batches

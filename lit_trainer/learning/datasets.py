@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.measuring.matches import Match, PlayedMatch
@@ -18,7 +18,8 @@ from lit_trainer.utils.seeding import derive_seed
 class EvaluationDataset(IterableDataset[dict[str, Any]]):
     """Yields one batch: a match's games, which are played when the batch is asked for.
 
-    The batch holds `opponent` (a name), `simulations` (of the measured player, per move), `outcome` int8 [games],
+    The batch holds `opponent` (a name), `simulations` (of the measured player, per move), `opponent_model` (what it
+    knows of the opponent), `outcome` int8 [games],
     `margin` int32 [games] and `key` int64 [games].
 
     Args:
@@ -39,6 +40,7 @@ class EvaluationDataset(IterableDataset[dict[str, Any]]):
         yield {
             "opponent": self.match.opponent,
             "simulations": self.match.simulations,
+            "opponent_model": self.match.opponent_model,
             "outcome": torch.from_numpy(played.outcomes),
             "margin": torch.from_numpy(played.margins),
             "key": torch.from_numpy(played.keys),
@@ -60,6 +62,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         rank: Number of this process. Processes play and sample differently.
         check: Called before each batch. What it raises ends the pass.
         auxiliary: Whether batches hold the targets of a network's auxiliary heads.
+        hide_condition: Share of positions whose condition is left out, see `ReplayWindow.sample`.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         rank: int = 0,
         check: Callable[[], None] = lambda: None,
         auxiliary: bool = False,
+        hide_condition: float = 0.0,
     ) -> None:
         super().__init__()
         self.replay = replay
@@ -84,6 +88,7 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         self.rank = rank
         self.check = check
         self.auxiliary = auxiliary
+        self.hide_condition = hide_condition
 
     def __len__(self) -> int:
         return self.steps_per_iteration
@@ -94,4 +99,11 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
         generator = np.random.Generator(np.random.PCG64(derive_seed(self.seed, "replay", iteration, self.rank)))
         for _ in range(self.steps_per_iteration):
             self.check()
-            yield self.replay.sample(self.batch_size, generator, auxiliary=self.auxiliary)
+            yield self.replay.sample(
+                self.batch_size, generator, auxiliary=self.auxiliary, hide_condition=self.hide_condition
+            )
+
+
+def loader_of(dataset: IterableDataset[Any]) -> DataLoader[Any]:
+    """Returns a loader of a data set that yields whole batches."""
+    return DataLoader(dataset, batch_size=None)

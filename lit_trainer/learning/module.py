@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
-from lit_trainer.learning.resume import apply_current_settings, configuration
+from lit_trainer.learning.resume import add_condition, apply_current_settings, configuration
 from lit_trainer.learning.scores import MatchScores
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.networks.base import PolicyValueNetwork
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     _on_class = classmethod
 else:  # Lightning's own kind of class method, which refuses to be called on an instance
     _on_class = type(vars(LightningModule)["load_from_checkpoint"])
+
+
+def _told(observations: Tensor, condition: Tensor | None) -> tuple[Tensor, ...]:
+    # networks that cannot be told anything have forwards of one argument
+    return (observations,) if condition is None else (observations, condition)
 
 
 def default_optimizer(parameters: Iterable[Any]) -> Optimizer:
@@ -117,9 +122,14 @@ class AlphaZeroModule(LightningModule):
         """Iterations that the weights have behind them, those of a loaded checkpoint's run included."""
         self._scores = MatchScores()
 
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns logits [B, A] and values [B] of observations [B, OBSERVATION_SIZE]."""
-        logits, value = self.network(observations)
+    def forward(self, observations: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Returns logits [B, A] and values [B].
+
+        Args:
+            observations: Observations [B, OBSERVATION_SIZE].
+            condition: What the network is told besides them [B, condition_size]. None: nothing.
+        """
+        logits, value = self.network(*_told(observations, condition))
         return logits, value
 
     # -- learning --------------------------------------------------------------------------------------------------
@@ -131,10 +141,11 @@ class AlphaZeroModule(LightningModule):
             batch: Positions and targets as `ReplayWindow.sample` returns them, for a network with auxiliary heads with
                 their targets.
         """
+        inputs = _told(batch["observations"], batch.get("condition"))
         if self.network.auxiliary_heads is None:
-            logits, value = self(batch["observations"])
+            logits, value = self(*inputs)
             return self._alphazero_loss(logits, value, batch)
-        logits, value, guessed = self.network.forward_auxiliary(batch["observations"])
+        logits, value, guessed = self.network.forward_auxiliary(*inputs)
         loss = self._alphazero_loss(logits, value, batch)
         margin, hand = margin_loss(guessed.margin, batch["margin"]), hidden_loss(guessed.hidden, batch["hidden"])
         # also where a weight is 0: parameters without a gradient would stop several processes
@@ -273,5 +284,6 @@ class AlphaZeroModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         found = Checkpoint(checkpoint)
         found.check_fits(self.network)
+        add_condition(checkpoint, self.network)
         self.iterations_done = found.iteration
         apply_current_settings(checkpoint, found.optimizer_configuration, *self._new_optimizer(), self.lr_interval)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.checkpoints.reader import Checkpoint, windows_in
 from lit_trainer.learning.replay import check_window_state
+from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.condition import with_condition_layer
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +88,59 @@ def apply_current_settings(
     log.info("Resume: optimizer settings of this configuration replace the checkpoint's; learning rate %s.", rates)
 
 
+def add_condition(checkpoint: dict[str, Any], network: PolicyValueNetwork) -> None:
+    """Edits a checkpoint of a network that cannot be told anything, so that one that can continues from it.
+
+    Weights that are missing and their optimizer moments are zeros. Everything else keeps its place by name, because the
+    optimizer's state is kept by the number of a parameter. Other checkpoints stay as they are.
+
+    Args:
+        checkpoint: Loaded checkpoint. Its "state_dict" and "optimizer_states" are replaced.
+        network: Network of this run.
+    """
+    saved, completed = checkpoint["state_dict"], _completed(checkpoint, network)
+    if completed is saved:
+        return
+    checkpoint["state_dict"] = completed
+    shapes = {f"network.{name}": parameter.shape for name, parameter in network.named_parameters()}
+    before = [name for name in saved if name in shapes]  # a state_dict has the parameters in the optimizer's order
+    changed = []
+    for optimizer in checkpoint.get("optimizer_states", ()):
+        groups = optimizer["param_groups"]
+        if len(groups) != 1 or groups[0]["params"] != list(range(len(before))):
+            raise ValueError(
+                f"optimizer_states: parameters in {len(groups)} groups found, expected all {len(before)} in one; begin "
+                "a new run by model.initial_weights"
+            )
+        state = {name: optimizer["state"][number] for number, name in enumerate(before) if number in optimizer["state"]}
+        if state:
+            like = next(iter(state.values()))
+            state |= {name: _no_moments(like, shape) for name, shape in shapes.items() if name not in before}
+        numbers = {name: number for number, name in enumerate(shapes)}
+        moments = {numbers[name]: kept for name, kept in state.items()}
+        changed.append({"state": moments, "param_groups": [{**groups[0], "params": list(numbers.values())}]})
+    if changed:
+        checkpoint["optimizer_states"] = changed
+
+
+def _completed(checkpoint: Mapping[str, Any], network: PolicyValueNetwork) -> Mapping[str, Any]:
+    """Returns a checkpoint's weights, with zeros for the condition if only this run's network has one."""
+    saved: Mapping[str, Any] = checkpoint["state_dict"]
+    if not network.condition_size or Description.parse(checkpoint.get(ENTRY), "checkpoint").is_told:
+        return saved
+    return with_condition_layer(saved, {f"network.{name}": own for name, own in network.state_dict().items()})
+
+
+def _no_moments(like: Mapping[str, Any], shape: torch.Size) -> dict[str, Any]:
+    """Returns a state of zeros for a parameter, with the steps that `like` counts."""
+    return {
+        name: torch.zeros(shape, dtype=value.dtype)
+        if isinstance(value, Tensor) and value.dim()
+        else copy.deepcopy(value)
+        for name, value in like.items()
+    }
+
+
 def check_weights(checkpoint: Checkpoint, module: LightningModule) -> None:
     """Checks that a checkpoint's weights fit the module.
 
@@ -92,6 +150,7 @@ def check_weights(checkpoint: Checkpoint, module: LightningModule) -> None:
     own, saved = module.state_dict(), checkpoint.contents["state_dict"]
     if not isinstance(saved, Mapping):
         raise ValueError(f"state_dict: {type(saved).__name__} found, expected weights by name")
+    saved = _completed(checkpoint.contents, module.network)  # type: ignore[arg-type]
     if module.strict_loading:
         for name in sorted(own.keys() ^ saved.keys()):
             raise ValueError(f"state_dict: {name} is {'missing' if name in own else 'not known'}")
@@ -119,6 +178,7 @@ def check_resumable(checkpoint: Checkpoint, module: LightningModule, data: Light
         )
     check_weights(checkpoint, module)
     _check_optimizer(checkpoint.contents)
+    add_condition(dict(checkpoint.contents), module.network)  # type: ignore[arg-type]
     if not isinstance(found := checkpoint.contents["callbacks"], Mapping):
         raise ValueError(f"callbacks: {type(found).__name__} found, expected states by name")
     state = checkpoint.data(type(data).__qualname__)
@@ -132,8 +192,9 @@ def check_resumable(checkpoint: Checkpoint, module: LightningModule, data: Light
         module.network.state_dict(),  # type: ignore[union-attr]
     )
     game = data.game  # type: ignore[attr-defined]
+    told: int = module.network.condition_size  # type: ignore[assignment, union-attr]
     for window in windows_in(state):
-        check_window_state(window, game)
+        check_window_state(window, game, told)
 
 
 def _check_optimizer(checkpoint: Mapping[str, Any]) -> None:

@@ -8,9 +8,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lit_trainer.measuring.matches import checked_opening_plies
+from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
+from lit_trainer.players.network_player import check_has_one_tree
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.roster import Roster, pickled
+from lit_trainer.players.specs import check_opponent_model
+from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.settings import Settings, whole
 from sim_core import SearchSettings, get_game
@@ -36,6 +41,9 @@ class EvaluationSettings(Settings):
         opening_plies: Random plies that each game begins with, the same for both seats. None: 2 where the game's deal
             draws nothing, so that games differ from each other, otherwise none.
         search: Settings of the search in validation and test, where the best move is wanted and no training target.
+        opponent_model: What the learner knows of its opponent. "none": nothing, so it expects it to play as itself.
+            "told": where it is a built-in opponent, its rule. The search plays that rule in the tree, and believes in
+            hidden hands by what the opponent did not play.
 
     Raises:
         ValueError: Names the field, its value and what would be right.
@@ -46,8 +54,14 @@ class EvaluationSettings(Settings):
     simulations: int = whole(0, 0, MAX_SIMULATIONS)
     opening_plies: int | None = whole(None, 0, _MOST_PLIES)
     search: SearchSettings = PLAY_SEARCH
+    opponent_model: str = "none"
 
     group: ClassVar[str] = "evaluation"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for the first field that is out of bounds."""
+        super().__post_init__()
+        check_has_one_tree(self.search, self.opponent_model, self.qualified("opponent_model"))
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,8 @@ class ReplaySettings(Settings):
     Args:
         positions: Positions that the window holds, in each process.
         save: Whether checkpoints hold the window. Without it a resumed run fills the window anew.
+        hide_condition: Share of learned positions, from 0 to 1, at which the network is not told what it was told in
+            the game. So it learns to play without, too.
 
     Raises:
         ValueError: Names the field, its value and what would be right.
@@ -99,8 +115,16 @@ class ReplaySettings(Settings):
 
     positions: int = whole(250_000, 1, 1_000_000_000)
     save: bool = True
+    hide_condition: float = 0.0
 
     group: ClassVar[str] = "replay"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for the first field that is out of bounds."""
+        super().__post_init__()
+        share = self.hide_condition
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share <= 1.0:
+            raise ValueError(f"{self.qualified('hide_condition')}: {share!r} given, expected a share from 0 to 1")
 
 
 def resolved(
@@ -119,6 +143,7 @@ def resolved(
         ValueError: An opponent is unknown, an adaptive pool does not hold an opponent of validation, or the game is
             shorter than an opening.
     """
+    check_opponent_model(evaluation.opponent_model, game, evaluation.qualified("opponent_model"))
     given = evaluation.opponents
     if given is None:
         given = pool.opponents or get_game(game).opponents
@@ -157,6 +182,31 @@ def check_training(temperature: float, batch_size: int, steps_per_iteration: int
     whole_number("steps_per_iteration", steps_per_iteration, 1, 1_000_000_000)
     if not 0.0 <= temperature < float("inf"):
         raise ValueError(f"temperature: {temperature!r} given, expected 0 or more")
+
+
+def check_network(
+    network: PolicyValueNetwork, game: str, generation: GenerationSettings, replay: ReplaySettings
+) -> None:
+    """Checks that a network can learn from a run's data.
+
+    Args:
+        network: The network.
+        game: Name of the game that the data plays.
+        generation: How games are generated.
+        replay: Settings of the window.
+
+    Raises:
+        ValueError: The network is of another game, the evaluator does not support it, or it is told nothing to hide.
+        ModuleNotFoundError: The packages that the evaluator needs are missing.
+    """
+    if network.game != game:
+        raise ValueError(f"game: the data plays {game}, the network is for {network.game}")
+    if replay.hide_condition and not network.condition_size:
+        raise ValueError(
+            f"{replay.qualified('hide_condition')}: {replay.hide_condition} given, expected 0: this "
+            f"{type(network).__name__} is told nothing; make a ResidualMLP with condition: opponent or belief"
+        )
+    make_evaluator(network, generation.evaluator)  # names what it does not support, or what is not installed
 
 
 def check_asynchronous(pool: OpponentPool) -> None:

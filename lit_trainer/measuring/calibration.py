@@ -33,12 +33,14 @@ class Calibration:
         return float((gaps * self.counts[some]).sum() / self.counts.sum())
 
 
-def calibration(predicted: NDArray[np.float32], outcomes: NDArray[np.int8], bins: int = 10) -> Calibration:
+def calibration(
+    predicted: NDArray[np.float32], outcomes: NDArray[np.float32] | NDArray[np.int8], bins: int = 10
+) -> Calibration:
     """Returns predicted values against what came of them.
 
     Args:
         predicted: Predicted values [n], -1 to 1.
-        outcomes: Outcomes [n], each -1, 0 or 1.
+        outcomes: Outcomes [n], -1 to 1.
         bins: Number of bins.
 
     >>> found = calibration(np.float32([-0.9, 0.8, 1.0]), np.int8([-1, 1, 0]), bins=2)

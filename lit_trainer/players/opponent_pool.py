@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lit_trainer.networks.base import PolicyValueNetwork
+from lit_trainer.networks.condition import with_condition_layer
 from lit_trainer.players.apportionment import Apportionment
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.protocols import Opponent
@@ -160,10 +161,7 @@ class OpponentPool:
     def add_snapshot(self, iteration: int, network: PolicyValueNetwork) -> None:
         """Keeps the network's weights as a past checkpoint, and drops the oldest above `max_past`."""
         # half precision: ten of them take a quarter of a checkpoint's size, and play no worse to speak of
-        self.past[iteration] = {
-            key: value.detach().to("cpu", torch.float16 if value.is_floating_point() else value.dtype, copy=True)
-            for key, value in network.state_dict().items()
-        }
+        self.past[iteration] = _half(network.state_dict())
         for oldest in sorted(self.past)[: max(0, len(self.past) - self.max_past)]:
             del self.past[oldest]
 
@@ -182,6 +180,15 @@ class OpponentPool:
         self.past = dict(sorted(state["past"].items())[max(0, len(state["past"]) - self.max_past) :])
         self.apportionment.owed = dict(state.get("owed", {}))  # older files have none
 
+    def complete_past(self, like: Mapping[str, Tensor]) -> None:
+        """Gives past networks that could not be told anything the learner's condition, with zeros as weights.
+
+        Args:
+            like: Weights of the learner, by name.
+        """
+        half = _half(like)
+        self.past = {iteration: with_condition_layer(weights, half) for iteration, weights in self.past.items()}
+
     def check_state(self, state: Any, like: Mapping[str, Tensor]) -> None:
         """Checks a saved pool, before anything of it is taken over.
 
@@ -199,7 +206,8 @@ class OpponentPool:
         for iteration, weights in past.items():
             if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
                 raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
-            shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in weights.items()}
+            whole = with_condition_layer(weights, like)
+            shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in whole.items()}
             if shapes != expected:
                 raise ValueError(
                     f"opponent_pool: past: the network of iteration {iteration} differs from the learner's"
@@ -209,6 +217,14 @@ class OpponentPool:
             isinstance(due, float) and math.isfinite(due) for due in owed.values()
         ):
             raise ValueError(f"opponent_pool: owed: {owed!r} found, expected a number of games by opponent")
+
+
+def _half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns copies of weights on the CPU, in half precision."""
+    return {
+        key: value.detach().to("cpu", torch.float16 if value.is_floating_point() else value.dtype, copy=True)
+        for key, value in weights.items()
+    }
 
 
 def past_opponent(network: PolicyValueNetwork, temperature: float) -> FrozenCheckpoint:

@@ -155,12 +155,12 @@ class EvaluationFigures(EvaluationCallback):
         # a separate generator, so that looking at a run changes nothing of what it draws
         batch = window.sample(self.calibration_positions, np.random.default_rng(iteration))
         with _evaluating(trainer, pl_module):
-            observations = trainer.precision_plugin.convert_input(batch["observations"].to(pl_module.device))
-            _, values = pl_module(observations)
+            inputs = [batch[name].to(pl_module.device) for name in ("observations", "condition") if name in batch]
+            _, values = pl_module(*map(trainer.precision_plugin.convert_input, inputs))
         predicted = values.float().cpu().numpy()
         if not np.isfinite(predicted).all():
             return None  # the network diverged: the losses say so, and a figure must not end the run
-        return calibration(predicted, batch["outcome"].numpy().astype(np.int8), self.calibration_bins)
+        return calibration(predicted, batch["outcome"].numpy(), self.calibration_bins)
 
 
 @contextmanager

@@ -38,19 +38,22 @@ class GeneratedGames:
     Args:
         states: Packed positions, uint8 [m, state_size].
         policies: Policy targets, float32 [m, A]. Rows of zeros where there was no search.
-        outcomes: What the value learns, for the player to move: -1, 0 or 1, int8 [m]. See `RunnerSettings`.
+        outcomes: What the value learns, for the player to move, from -1 to 1, float32 [m]. See `RunnerSettings`.
         stats: Results, counts and seconds of the games.
         margins: Final margin for the player to move, its score minus the opponent's, int32 [m]. None: Not known.
         values: The search's value for the player to move, exact where solved, float32 [m]. NaN without search. None:
             Not known.
+        conditions: What the network was told besides the observation, probabilities times 255, uint8
+            [m, condition_size]. None: Nothing.
     """
 
     states: NDArray[np.uint8]
     policies: Floats
-    outcomes: NDArray[np.int8]
+    outcomes: Floats
     stats: SelfPlayStats = field(default_factory=SelfPlayStats)
     margins: NDArray[np.int32] | None = None
     values: Floats | None = None
+    conditions: NDArray[np.uint8] | None = None
 
     @property
     def results(self) -> Results:
@@ -147,13 +150,23 @@ def generate_games_batched_by_opponent(
         stats=SelfPlayStats.of_games(played, results, player),
         margins=played.position_margins,
         values=played.position_values,
+        conditions=played.conditions,
     )
 
 
 def join_games(parts: Sequence[GeneratedGames]) -> GeneratedGames:
-    """Returns the games of several chunks as one. Values and margins are known where all chunks know theirs."""
+    """Returns the games of several chunks as one.
+
+    Values and margins are known where all chunks know theirs. Chunks that were told nothing have conditions of zeros.
+    """
     searched = [part.values for part in parts if part.values is not None]
     margins = [part.margins for part in parts if part.margins is not None]
+    sizes = {part.conditions.shape[1] for part in parts if part.conditions is not None}
+    told = [
+        np.zeros((len(p.states), max(sizes)), np.uint8) if p.conditions is None else p.conditions
+        for p in parts
+        if sizes
+    ]
     return GeneratedGames(
         states=np.concatenate([part.states for part in parts]),
         policies=np.concatenate([part.policies for part in parts]),
@@ -161,4 +174,5 @@ def join_games(parts: Sequence[GeneratedGames]) -> GeneratedGames:
         stats=sum((part.stats for part in parts), SelfPlayStats()),
         margins=np.concatenate(margins) if len(margins) == len(parts) else None,
         values=np.concatenate(searched) if len(searched) == len(parts) else None,
+        conditions=np.concatenate(told) if told else None,
     )

@@ -70,9 +70,12 @@ class PlayedGames:
         keys: Keys of the games, int64 [m], see `GameRecord.keys`. Empty where none were kept.
         states: The learner's positions, packed, uint8 [k, state_size]. Empty where none were recorded.
         policies: Policy targets of the positions, float32 [k, A]. Rows of zeros where there was no search.
-        position_outcomes: What the value learns, for the player to move: -1, 0 or 1, int8 [k]. See `RunnerSettings`.
+        position_outcomes: What the value learns, for the player to move, from -1 to 1, float32 [k]. See
+            `RunnerSettings`.
         position_margins: Final margin for the player to move, its score minus the opponent's, int32 [k].
         position_values: The search's value for the player to move, exact where solved, float32 [k]. NaN without search.
+        conditions: What the network was told besides the observation, probabilities times 255, uint8
+            [k, condition_size]. None: Nothing.
         evaluations: Positions that the learner's network evaluated.
         simulations: Simulations of the learner's searches.
         seconds: Wall-clock seconds from the first move to the last.
@@ -86,9 +89,10 @@ class PlayedGames:
     keys: NDArray[np.int64]
     states: NDArray[np.uint8]
     policies: Floats
-    position_outcomes: NDArray[np.int8]
+    position_outcomes: Floats
     position_margins: NDArray[np.int32]
     position_values: Floats
+    conditions: NDArray[np.uint8] | None
     evaluations: int
     simulations: int
     seconds: float
@@ -140,7 +144,7 @@ def runner_settings(learner: NetworkPlayer | None, value_target: ValueTarget = "
     """
     if learner is None:
         return RunnerSettings(0, SearchSettings(), value_target)
-    return RunnerSettings(learner.simulations, learner.settings, value_target)
+    return RunnerSettings(learner.simulations, learner.settings, value_target, learner.opponent_model)
 
 
 def play_schedule(
@@ -239,9 +243,10 @@ def _collect(lanes: Sequence[Lane], parts: Sequence[NDArray[np.intp]], seconds: 
         keys=keys[order] if len(keys) else keys,
         states=np.concatenate([record.states for record in records]),
         policies=np.concatenate([record.policies for record in records]),
-        position_outcomes=np.concatenate([record.position_outcomes for record in records]),
+        position_outcomes=np.concatenate([record.position_outcomes for record in records]).astype(np.float32),
         position_margins=np.concatenate([record.position_margins for record in records]),
         position_values=np.concatenate([record.position_values for record in records]),
+        conditions=np.concatenate([record.conditions for record in records]),
         evaluations=sum(lane.evaluations for lane in lanes),
         simulations=sum(lane.runner.simulations_done for lane in lanes),
         seconds=seconds,

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_core.batch import GameBatch
+from sim_core.beliefs import Beliefs
 from sim_core.tree_search.leaves import LeafBatch
 from sim_core.tree_search.settings import SearchSettings
 
@@ -78,6 +79,7 @@ class Searcher:
         settings: SearchSettings | None = None,
         opponents: str | Sequence[str | None] | None = None,
         conditions: NDArray[np.float32] | None = None,
+        beliefs: Beliefs | None = None,
     ) -> SearchResult:
         """Searches a batch as the function `search` does.
 
@@ -90,6 +92,7 @@ class Searcher:
             settings: `SearchSettings`. None: the defaults.
             opponents: Who plays the other side of each game; see `search`.
             conditions: What the network is told in each game's tree; see `search`.
+            beliefs: What the players to move believe of hidden cards; see `search`.
 
         Returns:
             `SearchResult`.
@@ -120,6 +123,7 @@ def search(
     settings: SearchSettings | None = None,
     opponents: str | Sequence[str | None] | None = None,
     conditions: NDArray[np.float32] | None = None,
+    beliefs: Beliefs | None = None,
     **changes: Any,
 ) -> SearchResult:
     """Searches every game of the batch from its mover's view.
@@ -138,6 +142,8 @@ def search(
             side is expected to play as the searcher would.
         conditions: What the network is told besides the observations of each game's tree, float32
             [n, condition_size]. None: zeros, nothing is known.
+        beliefs: `Beliefs` of at least n slots. Where slot i was begun for the player to move in game i, both hidden
+            cards and opponent are drawn from it. None: hidden cards are drawn uniformly.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Returns:

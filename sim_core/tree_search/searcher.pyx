@@ -8,6 +8,7 @@ import numpy as np
 
 from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
+from sim_core.beliefs cimport Beliefs
 from sim_core.in_use cimport InUse
 from sim_core.tree_search.solved_roots cimport (
     NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
@@ -82,7 +83,7 @@ cdef class Searcher:
 
     def search(
         self, GameBatch batch not None, evaluate, simulations=None, *, seed=0, threads=1, settings=None,
-        opponents=None, conditions=None,
+        opponents=None, conditions=None, beliefs=None,
     ):
         """Searches a batch as the function `search` does.
 
@@ -95,6 +96,7 @@ cdef class Searcher:
             settings: `SearchSettings`. None: the defaults.
             opponents: Who plays the other side of each game; see `search`.
             conditions: What the network is told in each game's tree; see `search`.
+            beliefs: What the players to move believe of hidden cards; see `search`.
 
         Returns:
             `SearchResult`.
@@ -117,6 +119,7 @@ cdef class Searcher:
                 f"determinizations: {settings.determinizations} given, expected 0 where opponents are told: "
                 "they need one tree"
             )
+        _check_beliefs(batch, beliefs)
         told = np.zeros((batch.n, self.leaves.condition_size), np.float32)
         if conditions is not None:
             given = _arguments.array("conditions", conditions)
@@ -129,15 +132,16 @@ cdef class Searcher:
             raise ValueError(f"batch: {batch.n} games given, expected at most {self.trees.slots}")
         with self.trees.in_use:
             np.asarray(self.leaves.condition)[:batch.n] = told
-            return self._search(batch, evaluate, number, key, threads, settings, models)
+            return self._search(batch, evaluate, number, key, threads, settings, models, beliefs)
 
-    cdef _search(self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings, models):
+    cdef _search(self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings, models, Beliefs beliefs):
         """Searches in this searcher's trees, which nobody else uses meanwhile."""
         self.trees.owner += 1
         self.trees.set(settings, simulations)
         # a copy, because the evaluator is the caller's code and may step the batch
         self.batch = batch.take(np.arange(batch.n))
         self.models = models
+        self.trees.beliefs = beliefs
         shape = (batch.n, batch.game.num_actions)
         result = SearchResult(
             np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32),
@@ -155,18 +159,22 @@ cdef class Searcher:
     def _begin(self, uint64_t seed):
         """Begins every game's tree. Games that are over or can be solved need none."""
         cdef Py_ssize_t i
+        cdef bint believes
         cdef GameBatch batch = self.batch
         with nogil:
             for i in range(self.trees.slots):
                 self.leaves.waiting[i] = False
                 if i >= batch.n or batch.game.is_terminal(batch.at(i)):
                     continue
+                believes = self.trees.beliefs is not None and self.trees.beliefs.is_of(i, batch.game.to_move(batch.at(i)))
+                if believes and self.trees.beliefs.is_lost(i):
+                    self.models[i] = NO_MODEL
                 if has_exact_value(batch.game, batch.at(i), self.models[i]):
                     self._solve(i)
                     continue
                 self.trees.begin(i, batch.at(i), make_stream(
                     seed, PURPOSE_SEARCH, <uint64_t>batch.stream_numbers[i], batch.game.ply(batch.at(i))
-                ), self.models[i])
+                ), self.models[i], believes)
                 self.leaves.waiting[i] = True
 
     cdef void _solve(self, Py_ssize_t i) noexcept nogil:
@@ -255,6 +263,18 @@ cdef class Searcher:
         )
 
 
+def _check_beliefs(GameBatch batch, beliefs) -> None:
+    if beliefs is None:
+        return
+    if not isinstance(beliefs, Beliefs):
+        raise ValueError(f"beliefs: {type(beliefs).__name__} given, expected Beliefs")
+    if beliefs.handle is not batch.handle or beliefs.slots < batch.n:
+        raise ValueError(
+            f"beliefs: {beliefs.slots} slots of {beliefs.handle.name} given, expected at least {batch.n} of "
+            f"{batch.handle.name}"
+        )
+
+
 def opponent_numbers(GameBatch batch not None, opponents):
     """Returns the number of each game's built-in opponent, int32 [n], or -1 where there is none.
 
@@ -284,7 +304,7 @@ def opponent_numbers(GameBatch batch not None, opponents):
 
 def search(
     GameBatch batch not None, evaluate, simulations, *, seed=0, threads=1, settings=None, opponents=None,
-    conditions=None, **changes,
+    conditions=None, beliefs=None, **changes,
 ):
     """Searches every game of the batch from its mover's view.
 
@@ -302,6 +322,8 @@ def search(
             side is expected to play as the searcher would.
         conditions: What the network is told besides the observations of each game's tree, float32
             [n, condition_size]. None: zeros, nothing is known.
+        beliefs: `Beliefs` of at least n slots. Where slot i was begun for the player to move in game i, both hidden
+            cards and opponent are drawn from it. None: hidden cards are drawn uniformly.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Returns:
@@ -315,5 +337,6 @@ def search(
     size = getattr(evaluate, "condition_size", 0)
     searcher = Searcher(batch.n, simulations, game=batch.handle.name, condition_size=size)
     return searcher.search(
-        batch, evaluate, seed=seed, threads=threads, settings=settings, opponents=opponents, conditions=conditions
+        batch, evaluate, seed=seed, threads=threads, settings=settings, opponents=opponents, conditions=conditions,
+        beliefs=beliefs,
     )

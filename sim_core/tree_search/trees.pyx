@@ -143,15 +143,17 @@ cdef class Trees:
         """Returns the bytes of all trees together, if every simulation of every slot expanded the most it can."""
         return sum([array.nbytes for array in self.slabs])
 
-    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream, int model) noexcept nogil:
+    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream, int model, bint believes) noexcept nogil:
         """Makes the root the first leaf. The game must not be over there. `root_state` must stay until `finish`.
 
-        `model` is the number of the built-in opponent that plays the other side, or -1.
+        `model` is the number of the built-in opponent that plays the other side, or -1. Where the searcher `believes`,
+        both it and the hidden cards are drawn from the slot's beliefs for each simulation.
         """
         cdef Tree *tree = &self.trees[slot]
         tree.stream = stream
         tree.root_state = root_state
         tree.model = model
+        tree.believes = believes
         tree.searcher = self.game.to_move(root_state)
         tree.nodes = 0
         tree.edges = 0
@@ -335,7 +337,9 @@ cdef class Trees:
         cdef bint evaluate = True
         cdef Edge *edge
         memcpy(state, tree.root_state, self.game.state_size)
-        if not self.fixed:
+        if tree.believes:
+            tree.model = self.beliefs.draw(slot, state, &tree.stream)
+        elif not self.fixed:
             self.game.determinize(state, &tree.stream)
         memset(legal, 0, self.game.num_actions)
         while True:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from reference.search import Answer, scrambled
 
-from sim_core import GameBatch, GameRunner, LeafBatch, RunnerSettings, SearchSettings, Trees, search
+from sim_core import Belief, Beliefs, GameBatch, GameRunner, LeafBatch, RunnerSettings, SearchSettings, Trees, search
 
 GAMES = ("beasty_bar", "connect_four")
 Evaluate = Callable[[np.ndarray, np.ndarray], Answer]
@@ -163,13 +163,24 @@ def is_solved(batch: GameBatch, model: str | None) -> bool:
     return True
 
 
-def learners_move(plan: Plan, batch: GameBatch, record: bool, model: str | None) -> tuple[int, np.ndarray]:
+def belief_of(plan: Plan, number: int, batch: GameBatch, beliefs: Beliefs) -> Belief | None:
+    """Returns what the learner of a game believes at its deal, where it is told whom it plays and cards are hidden."""
+    seats = plan.controllers[number]
+    model = model_of(plan, int(seats.max()))
+    if (seats == 0).sum() != 1 or model is None:
+        return None
+    return Belief(plan.game, batch.state(0).data, int(seats.argmin()), model, beliefs=beliefs, slot=0)
+
+
+def learners_move(
+    plan: Plan, batch: GameBatch, record: bool, model: str | None, beliefs: Beliefs | None
+) -> tuple[int, np.ndarray]:
     """Returns what the learner plays in a batch of one game, and the policy target it keeps."""
     uniform = float(batch.uniforms(9)[0])
     if plan.simulations == 0:
         policy = prior_of(plan, batch)
         return drawn(policy, plan.temperature, uniform), np.zeros_like(policy)
-    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model)
+    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model, beliefs=beliefs)
     policy, settled = found.policy[0], int(found.actions[0])
     if is_solved(batch, model):
         if record:
@@ -187,16 +198,20 @@ def one_by_one(plan: Plan, record: bool = True) -> Played:
     for number, stream in enumerate(plan.streams.tolist()):
         batch = GameBatch(1, 5, game=plan.game, first_player=int(plan.first_player[number]), streams=[stream])
         mine = []
+        beliefs = None if plan.game == "connect_four" else Beliefs(plan.game, 1)
+        belief = None if beliefs is None else belief_of(plan, number, batch, beliefs)
         while not batch.is_terminal[0]:
             mover = int(batch.to_move[0])
             controller = int(plan.controllers[number, mover])
             if controller == 0:
                 model = model_of(plan, int(plan.controllers[number, 1 - mover]))
-                action, policy = learners_move(plan, batch, record, model)
+                action, policy = learners_move(plan, batch, record, model, beliefs)
                 mine.append((batch.packed()[0], policy, mover))
             else:
                 name, seed = plan.opponents[controller - 1]
                 action = int(middle(batch)[0] if name is None else batch.opponent_actions(name, seed)[0])
+                if belief is not None:
+                    belief.observe(batch.state(0).data, action)
             batch.step([action])
         outcome = int(batch.outcomes()[0])
         outcomes.append(outcome)

@@ -27,7 +27,9 @@ from lit_trainer import (
     WorkerSettings,
 )
 from lit_trainer.cli.lightning_cli import LitTrainerCLI
+from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.measuring.metrics import MatchResult
+from lit_trainer.self_play.games import GeneratedGames
 from lit_trainer.self_play.workers import asynchronous
 from sim_core import get_game
 
@@ -263,6 +265,25 @@ def reach_save() -> None:
     }
 
 
+def reach_hide_condition() -> None:
+    class Told(Callback):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+            told.append(bool(batch["condition"].any()))
+
+    add = ReplayWindow.add
+
+    def add_told(self: ReplayWindow, games: GeneratedGames) -> None:
+        conditions = np.full((len(games.states), self.condition_size), 255, np.uint8)
+        add(self, dataclasses.replace(games, conditions=conditions))
+
+    told: list[bool] = []
+    for share in (0, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ReplayWindow, "add", add_told)
+            fitted(Told(), model__network__init_args__condition="opponent", data__replay__hide_condition=share)
+    assert told == [True, False]
+
+
 def reach_evaluation_opponents() -> None:
     assert list(validated(data__evaluation__opponents="[queue,random]")) == ["queue", "random"]
 
@@ -360,6 +381,7 @@ REACHES: dict[str, Callable[[], None]] = {
     "test.opening_plies": reach_test_opening_plies,
     "replay.positions": reach_positions,
     "replay.save": reach_save,
+    "replay.hide_condition": reach_hide_condition,
     **dict.fromkeys(("workers.count", "workers.max_staleness", "workers.timeout", "workers.device"), reach_workers),
 }
 

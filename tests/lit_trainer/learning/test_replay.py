@@ -33,7 +33,7 @@ def distinct(n: int = 400, seed: int = 1) -> GeneratedGames:
     policies = rng.gamma(0.5, size=(len(batch), A)) * batch.legal_mask() + 1e-9 * batch.legal_mask()
     policies /= policies.sum(axis=1, keepdims=True)
     policies[rng.random(len(batch)) < 0.2] = 0.0
-    outcomes = rng.integers(-1, 2, len(batch)).astype(np.int8)
+    outcomes = rng.integers(-1, 2, len(batch)).astype(np.float32)
     return GeneratedGames(batch.packed(), policies.astype(np.float32), outcomes)
 
 
@@ -74,7 +74,7 @@ def test_the_newest_positions_are_held_oldest_first(capacity: int, sizes: list[i
     state = window.state_dict()
     numbers = list(model)
     assert held(window) == [GAMES.states[k].tobytes() for k in numbers]
-    assert state["outcomes"].tolist() == GAMES.outcomes[numbers].tolist()
+    assert state["outcomes"].tolist() == (GAMES.outcomes[numbers] * 32767).tolist()
 
 
 def test_samples_are_uniform_over_what_is_held() -> None:

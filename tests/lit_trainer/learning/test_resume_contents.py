@@ -84,7 +84,18 @@ WRONG: dict[str, tuple[Callable[[Contents], None], str]] = {
     "one policy for all": (put(*WINDOW, "policies", lambda rows: rows[:1]), r"policies: torch.int16 \(1, 33\) found"),
     "one margin for all": (put(*WINDOW, "margins", lambda rows: rows[:1]), "margins: torch.int16"),
     "fewer outcomes": (put(*WINDOW, "outcomes", lambda rows: rows[:-1]), "states: torch.uint8"),
-    "outcomes out of range": (put(*WINDOW, "outcomes", lambda rows: rows * 0 + 99), "outcomes: expected -1, 0 or 1"),
+    "outcomes out of range": (
+        put(*WINDOW, "outcomes", lambda rows: rows * 0 - 32768),
+        "outcomes: expected -32767 to 32767",
+    ),
+    "old outcomes out of range": (
+        put(*WINDOW, "outcomes", lambda rows: rows.to(torch.int8) * 0 + 99),
+        "outcomes: expected -1, 0 or 1",
+    ),
+    "a condition too many": (
+        put(*WINDOW, "conditions", torch.zeros(3, 10, dtype=torch.uint8)),
+        r"conditions: torch.uint8 \(3, 10\) found, expected torch.uint8 \(\d+, 0\)",
+    ),
     "fewer added than there": (put(*WINDOW, "added", -5), "added: -5 found, expected at least"),
     "added is a word": (put(*WINDOW, "added", "many"), "added: 'many' found"),
     "added is huge": (put(*WINDOW, "added", 10**30), "added: 10+ found"),

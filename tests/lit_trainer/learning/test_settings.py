@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from lit_trainer import AdaptiveOpponentPool, EvaluationSettings, OpponentPool, ReplaySettings, TestSettings
-from lit_trainer.learning.settings import check_asynchronous, check_training, resolved
+from lit_trainer import (
+    AdaptiveOpponentPool,
+    EvaluationSettings,
+    GenerationSettings,
+    OpponentPool,
+    ReplaySettings,
+    ResidualMLP,
+    TestSettings,
+    TransformerNetwork,
+)
+from lit_trainer.learning.settings import check_asynchronous, check_network, check_training, resolved
 from sim_core import SearchSettings, get_game
 
 WHOLE_NUMBERS = [
@@ -67,7 +76,26 @@ def test_defaults_are_those_of_a_run() -> None:
     expected = both | {"games": 200, "simulations": 0, "search": search}
     assert dataclasses.asdict(EvaluationSettings()) == expected
     assert dataclasses.asdict(TestSettings()) == both | {"games": 1000, "simulations": (0, 16, 64, 256)}
-    assert dataclasses.asdict(ReplaySettings()) == {"positions": 250_000, "save": True}
+    assert dataclasses.asdict(ReplaySettings()) == {"positions": 250_000, "save": True, "hide_condition": 0.0}
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.01, float("nan"), True, "half", None])
+def test_a_share_to_hide_is_checked(share: Any) -> None:
+    with pytest.raises(ValueError, match=r"^replay\.hide_condition: .* given, expected a share from 0 to 1$"):
+        ReplaySettings(hide_condition=share)
+
+
+def test_hiding_from_a_network_that_is_told_nothing_is_refused() -> None:
+    """Fails if a setting that can have no effect is taken in silence."""
+    hiding = ReplaySettings(hide_condition=0.5)
+    generation = GenerationSettings()
+    check_network(ResidualMLP(width=8, blocks=0, condition="opponent"), "beasty_bar", generation, hiding)
+    check_network(TransformerNetwork(width=8, layers=1, heads=1), "beasty_bar", generation, ReplaySettings())
+    for network in (ResidualMLP(width=8, blocks=0), TransformerNetwork(width=8, layers=1, heads=1)):
+        with pytest.raises(
+            ValueError, match=rf"^replay\.hide_condition: 0\.5 .* {type(network).__name__} is told nothing"
+        ):
+            check_network(network, "beasty_bar", generation, hiding)
 
 
 def test_opening_plies_are_the_game_s_where_none_are_given() -> None:

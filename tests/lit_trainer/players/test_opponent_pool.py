@@ -242,3 +242,22 @@ def test_an_agent_cannot_take_a_name_that_plans_use(name: str) -> None:
     """Fails if an agent's name can take over the share of self-play, or a past checkpoint's games."""
     with pytest.raises(ValueError, match=rf"^agents: {name}"):
         OpponentPool(["random", name], agents={name: First()})
+
+
+def test_past_networks_that_could_not_be_told_anything_get_zeros() -> None:
+    """Fails if a past network lacks the learner's condition, or one that has learned its own loses it."""
+    old, learner = ResidualMLP(width=4, blocks=1), ResidualMLP(width=4, blocks=1, condition="opponent")
+    pool = OpponentPool(["random"], past_share=0.5)
+    pool.add_snapshot(50, old)
+    assert learner.condition_layer is not None
+    torch.nn.init.ones_(learner.condition_layer.weight)
+    pool.add_snapshot(100, learner)
+    like = learner.state_dict()
+    pool.check_state(pool.state_dict(), like)
+    x, condition = torch.rand(3, learner.observation_size), torch.rand(3, 10)
+    expected = pool.past_network(50, old)(x)
+    pool.complete_past(like)
+    assert all(torch.equal(a, b) for a, b in zip(pool.past_network(50, learner)(x, condition), expected, strict=True))
+    assert (pool.past[100]["condition_layer.weight"] == 1).all()
+    with pytest.raises(ValueError, match="the network of iteration 50 differs"):
+        pool.check_state(pool.state_dict(), old.state_dict())

@@ -261,7 +261,7 @@ def test_chunks_are_joined_in_their_order() -> None:
             spent={"forward": forward},
         )
         states, policies = np.full((games, 2), games, np.uint8), np.full((games, 3), games, np.float32)
-        return GeneratedGames(states, policies, np.ones(games, np.int8), stats)
+        return GeneratedGames(states, policies, np.ones(games, np.float32), stats)
 
     first, second = chunk(10, 1.0, 0.5), chunk(20, 4.0, 3.6)
     joined = join_games([first, second])
