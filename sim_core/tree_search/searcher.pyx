@@ -114,12 +114,12 @@ cdef class Searcher:
         if batch.handle is not self.trees.handle:
             raise ValueError(f"batch: games of {batch.handle.name} given, expected {self.trees.handle.name}")
         models = opponent_numbers(batch, opponents)
-        if settings.determinizations and (models != NO_MODEL).any():
+        _check_beliefs(batch, beliefs)
+        if settings.determinizations and (beliefs is not None or (models != NO_MODEL).any()):
             raise ValueError(
-                f"determinizations: {settings.determinizations} given, expected 0 where opponents are told: "
+                f"determinizations: {settings.determinizations} given, expected 0 where opponents or beliefs are told: "
                 "they need one tree"
             )
-        _check_beliefs(batch, beliefs)
         told = np.zeros((batch.n, self.leaves.condition_size), np.float32)
         if conditions is not None:
             given = _arguments.array("conditions", conditions)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from reference.search import scrambled
 
-from sim_core import GameBatch, Searcher, get_game, ismcts, search
+from sim_core import Beliefs, GameBatch, Searcher, get_game, ismcts, search
 
 OPPONENTS = get_game("beasty_bar").opponents
 GUMBEL = {"root_selection": "gumbel", "policy_target": "completed_q", "gumbel_scale": 1.0}
@@ -59,8 +59,12 @@ def told_ismcts(opponents: Any) -> Any:
 
 def test_several_trees_are_refused_where_an_opponent_is_told() -> None:
     for opponents in ("random", ["random", None, None]):
-        with pytest.raises(ValueError, match=r"^determinizations: 2 given, expected 0 where opponents are told: "):
+        with pytest.raises(
+            ValueError, match=r"^determinizations: 2 given, expected 0 where opponents or beliefs are told"
+        ):
             search(GameBatch(3), scrambled, 4, determinizations=2, opponents=opponents)
+    with pytest.raises(ValueError, match=r"^determinizations: 2 given, expected 0 where opponents or beliefs are told"):
+        search(GameBatch(3), scrambled, 4, determinizations=2, beliefs=Beliefs("beasty_bar", 3))
 
 
 @pytest.mark.parametrize("opponents", [[None] * 50, (None,) * 50, None])
