@@ -100,8 +100,7 @@ def told_cases(games: int, simulations: int, kind: str) -> list[Case]:
 
         return work
 
-    names = batch.handle.opponents
-    told = [Case(f"told {name}", searched(name, 1), searched(name, 2)) for name in names]
+    told = [Case(f"told {name}", searched(name, 1), searched(name, 2)) for name in batch.handle.opponents]
     untold = Case(
         "told nothing; the told ones", searched(None, 1), searched(None, 2), ours=[case.what for case in told]
     )

@@ -57,14 +57,14 @@ def told_ismcts(opponents: Any) -> Any:
     return ismcts(GameBatch(3), 2, opponents=opponents)
 
 
-def test_several_trees_are_refused_where_an_opponent_is_told() -> None:
-    for opponents in ("random", ["random", None, None]):
-        with pytest.raises(
-            ValueError, match=r"^determinizations: 2 given, expected 0 where opponents or beliefs are told"
-        ):
-            search(GameBatch(3), scrambled, 4, determinizations=2, opponents=opponents)
-    with pytest.raises(ValueError, match=r"^determinizations: 2 given, expected 0 where opponents or beliefs are told"):
-        search(GameBatch(3), scrambled, 4, determinizations=2, beliefs=Beliefs("beasty_bar", 3))
+@pytest.mark.parametrize(
+    "known",
+    [{"opponents": "random"}, {"opponents": ["random", None, None]}, {"beliefs": Beliefs("beasty_bar", 3)}],
+    ids=["one name", "one game", "beliefs"],
+)
+def test_several_trees_are_refused_where_something_is_told(known: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^determinizations: 2 given, expected 0 where opponents or beliefs are told: "):
+        search(GameBatch(3), scrambled, 4, determinizations=2, **known)
 
 
 @pytest.mark.parametrize("opponents", [[None] * 50, (None,) * 50, None])
