@@ -38,6 +38,7 @@ cdef class Beliefs:
     cdef void opponent_probabilities(self, Py_ssize_t slot, float *probabilities) noexcept nogil
     cdef double entropy(self, Py_ssize_t slot) noexcept nogil
     cdef bint is_lost(self, Py_ssize_t slot) noexcept nogil
+    cdef bint is_of(self, Py_ssize_t slot, int player) noexcept nogil
 
     cdef double _hand_weight(self, Py_ssize_t slot, int hand) noexcept nogil
     cdef void _weigh(self, Py_ssize_t slot, const void *before, int action) noexcept nogil

@@ -237,6 +237,10 @@ cdef class Beliefs:
         """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform from there on."""
         return self.held[slot].lost
 
+    cdef bint is_of(self, Py_ssize_t slot, int player) noexcept nogil:
+        """Returns whether a slot was begun, and holds what this player believes."""
+        return self.held[slot].count > 0 and self.held[slot].observer == player
+
 
 cdef class Belief:
     """Holds what a player believes about the hand of the other player, given who that may be.

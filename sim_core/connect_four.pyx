@@ -234,6 +234,10 @@ cdef void opponent_policy(int opponent, const void *state, float *probabilities)
         probabilities[found[k]] = <float>(1.0 / count)
 
 
+cdef int response_plies(int opponent) noexcept nogil:
+    return 4    # at most 7 ** 4 lines of play
+
+
 def parse(text) -> bytes:
     """Parses ``ROWS TO_MOVE PLY`` (docs/notation.md) into a packed state.
 
@@ -328,6 +332,7 @@ CONNECT_FOUR.step = step
 CONNECT_FOUR.to_move = to_move
 CONNECT_FOUR.ply = ply
 CONNECT_FOUR.is_terminal = is_terminal
+CONNECT_FOUR.response_plies = response_plies
 CONNECT_FOUR.outcome = outcome
 CONNECT_FOUR.scores = scores
 CONNECT_FOUR.observe = observe

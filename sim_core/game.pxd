@@ -68,6 +68,9 @@ cdef struct Game:
     int (*next_hands)(const void *state, int action, uint64_t hand, uint64_t *hands) noexcept nogil
     # Gives `player` this hand, and draws everything else that is hidden from the other one anew.
     void (*deal_hand)(void *state, int player, uint64_t hand, Stream *stream) noexcept nogil
+    # The most turns before the end from which the best response to an opponent is quickly computed, where nothing is
+    # hidden: every reply is tried whose probability is above 0. NULL: never; searches then play on to the end.
+    int (*response_plies)(int opponent) noexcept nogil
 
 
 cdef class GameHandle:

@@ -121,6 +121,20 @@ class GameHandle:
         """
     def optimal_actions(self, state: bytes) -> tuple[int, tuple[int, ...]]:
         """Returns the value for the player to move, and the ids of all actions that keep it, in increasing order."""
+    def best_responses(self, name: str, state: bytes) -> tuple[float, tuple[int, ...]]:
+        """Returns the value, for the player to move, of the best response to an opponent, and all actions that keep it.
+
+        Args:
+            name: Name of the built-in opponent on the other side.
+            state: Packed state in which nothing is hidden, as few turns before the end as the game's `response_plies`
+                says for this opponent.
+
+        Returns:
+            The value, -1 to 1: a mean over the opponent's draws. The ids of the best actions, in increasing order.
+
+        Raises:
+            ValueError: The game has no such opponent, or the best response cannot be computed in this position.
+        """
 
 def games() -> tuple[str, ...]:
     """Returns the names of the registered games, sorted."""

@@ -6,6 +6,8 @@ import numpy as np
 from sim_core import _arguments
 from sim_core.tree_search.solved_roots cimport SolvedRoot, optimal_actions
 from sim_core.rng cimport PURPOSE_BELIEF, PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream
+from sim_core.tree_search.solved_roots cimport NO_MODEL, SolvedRoot, has_exact_value, optimal_actions
+from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream, next_below
 
 cdef extern from *:
     """
@@ -292,7 +294,31 @@ cdef class GameHandle:
         cdef uint8_t optimal[256]
         cdef SolvedRoot root
         self._check_solvable(state)
-        root = optimal_actions(self.game, self._view(state), actions, optimal)
+        root = optimal_actions(self.game, self._view(state), NO_MODEL, actions, optimal)
+        return int(root.value), tuple([actions[k] for k in range(root.count) if optimal[k]])
+
+    def best_responses(self, name, bytes state not None) -> tuple:
+        """Returns the value, for the player to move, of the best response to an opponent, and all actions that keep it.
+
+        Args:
+            name: Name of the built-in opponent on the other side.
+            state: Packed state in which nothing is hidden, as few turns before the end as the game's `response_plies`
+                says for this opponent.
+
+        Returns:
+            The value, -1 to 1: a mean over the opponent's draws. The ids of the best actions, in increasing order.
+
+        Raises:
+            ValueError: The game has no such opponent, or the best response cannot be computed in this position.
+        """
+        cdef int16_t actions[256]
+        cdef uint8_t optimal[256]
+        cdef SolvedRoot root
+        cdef int opponent = self.opponent_number(name)
+        self._check_solvable(state)
+        if not has_exact_value(self.game, self._view(state), opponent):
+            raise ValueError(f"state: too many turns before the end for the best response to {name}")
+        root = optimal_actions(self.game, self._view(state), opponent, actions, optimal)
         return root.value, tuple([actions[k] for k in range(root.count) if optimal[k]])
 
     cdef int _check_solvable(self, bytes state) except -1:
@@ -356,6 +382,8 @@ cdef GameHandle register_as(
     if given and not (0 < game.max_hands <= MAX_HANDS and 0 < game.hidden_size <= 64):
         raise ValueError(f"max_hands: {game.max_hands} given for {name} with a hidden_size of {game.hidden_size}, "
                          f"expected 1 to {MAX_HANDS} and 1 to 64")
+    if game.response_plies != NULL and game.opponent_policy == NULL:
+        raise ValueError(f"response_plies: given for {name}, expected NULL where the game has no `opponent_policy`")
     if name in _GAMES:
         raise ValueError(f"name: a game {name} is registered already")
     if len(actions) != game.num_actions:

@@ -15,6 +15,7 @@ class GameRecord:
         keeps_positions: Whether the learner's positions are kept.
         wants_exact: Whether positions learn exact values where there are any, see `RunnerSettings.value_target`.
         keeps_keys: Whether to keep a key of each game, by which games are told apart.
+        condition_size: Numbers of the condition that is kept with each position.
     """
 
     keeps_positions: bool
@@ -61,8 +62,12 @@ class GameRecord:
         """Returns the player to move in each kept position, int8 [k]."""
 
     @property
-    def position_outcomes(self) -> NDArray[np.int8]:
-        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings`."""
+    def conditions(self) -> NDArray[np.uint8]:
+        """Returns what the network was told at the kept positions, uint8 [k, condition_size]: probabilities times 255."""
+
+    @property
+    def position_outcomes(self) -> NDArray[np.float32]:
+        """Returns the values that kept positions learn, for their movers, float32 [k]; see `RunnerSettings`."""
 
     @property
     def position_margins(self) -> NDArray[np.int32]:

@@ -1,4 +1,5 @@
 """Keeps what a game runner is there for: how its games ended, and the positions that the learner moved in."""
+from libc.math cimport NAN, isnan
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -7,6 +8,7 @@ import numpy as np
 from sim_core.game cimport GameHandle
 from sim_core.in_use cimport InUse, Reading
 from sim_core.rng cimport mix64
+from sim_core.tree_search.solved_roots cimport exact_value, has_exact_value
 
 
 cdef class GameRecord:
@@ -21,10 +23,11 @@ cdef class GameRecord:
         keeps_positions: Whether the learner's positions are kept.
         wants_exact: Whether positions learn exact values where there are any, see `RunnerSettings.value_target`.
         keeps_keys: Whether to keep a key of each game, by which games are told apart.
+        condition_size: Numbers of the condition that is kept with each position.
     """
 
     def __cinit__(self, GameHandle handle not None, Py_ssize_t games, *, bint keeps_positions, bint wants_exact,
-                  bint keeps_keys=False):
+                  bint keeps_keys=False, int condition_size=0):
         cdef Py_ssize_t room = handle.game.max_plies if keeps_positions else 0
         self.in_use = InUse("record")
         self.handle = handle
@@ -37,8 +40,9 @@ cdef class GameRecord:
         self.kept_policies = np.empty((games, room, self.game.num_actions), dtype=np.float32)
         self.kept_movers = np.full((games, room), -1, dtype=np.int8)
         self.kept_values = np.empty((games, room), dtype=np.float32)
-        self.kept_exact = np.full((games, room), NOT_SOLVED, dtype=np.int8)
-        self.solved = np.full(games, NOT_SOLVED, dtype=np.int8)
+        self.kept_conditions = np.empty((games, room, condition_size), dtype=np.uint8)
+        self.kept_exact = np.full((games, room), np.nan, dtype=np.float32)
+        self.solved = np.full(games, np.nan, dtype=np.float32)
         self.kept = np.zeros(games, dtype=np.int32)
         self.ends = np.zeros(games, dtype=np.int8)
         self.final_scores = np.zeros((games, 2), dtype=np.int32)
@@ -46,13 +50,20 @@ cdef class GameRecord:
 
     # -- what the runner calls ---------------------------------------------------------------------------------------
 
-    cdef void see(self, Py_ssize_t number, const uint8_t *state) noexcept nogil:
-        """Notes the exact value of the game's first position that can be solved, whoever is to move in it."""
-        if self.wants_exact and self.solved[number] == NOT_SOLVED:
-            self.solved[number] = self.exact_value(state)
+    cdef void see(self, Py_ssize_t number, const uint8_t *state, int model, int searcher) noexcept nogil:
+        """Notes the exact value of the game's first position that can be solved, whoever is to move in it.
 
-    cdef void keep(self, Py_ssize_t number, const uint8_t *state, const float *policy, float value) noexcept nogil:
+        Where there is a model of `searcher`'s opponent, it is the value of the best response to it.
+        """
+        if self.wants_exact and isnan(self.solved[number]):
+            self.solved[number] = self.value_of(state, model, searcher)
+
+    cdef void keep(
+        self, Py_ssize_t number, const uint8_t *state, const float *policy, float value, int model,
+        const float *condition
+    ) noexcept nogil:
         """Keeps a position of the learner. NULL in place of a policy: there is no target to learn from."""
+        cdef int k
         cdef int at = self.kept[number]
         if not self.keeps_positions:
             return
@@ -60,7 +71,9 @@ cdef class GameRecord:
         self.kept_movers[number, at] = <int8_t>self.game.to_move(state)
         self.kept_values[number, at] = value
         if self.wants_exact:
-            self.kept_exact[number, at] = self.exact_value(state)
+            self.kept_exact[number, at] = self.value_of(state, model, self.game.to_move(state))
+        for k in range(self.kept_conditions.shape[2]):
+            self.kept_conditions[number, at, k] = <uint8_t>(255.0 * condition[k] + 0.5)
         if policy != NULL:
             memcpy(&self.kept_policies[number, at, 0], policy, self.game.num_actions * sizeof(float))
         else:
@@ -90,13 +103,13 @@ cdef class GameRecord:
         self.ends[number] = <int8_t>self.game.outcome(state, 0)
         self.game.scores(state, &self.final_scores[number, 0])
 
-    cdef int8_t exact_value(self, const uint8_t *state) noexcept nogil:
-        """Returns the exact value for player 0, or NOT_SOLVED where the position cannot be solved yet."""
-        cdef int value
-        if not self.game.is_solvable(state):
-            return NOT_SOLVED
-        value = self.game.solve(state, -1, 1, NULL)
-        return <int8_t>(value if self.game.to_move(state) == 0 else -value)
+    cdef float value_of(self, const uint8_t *state, int model, int searcher) noexcept nogil:
+        """Returns the exact value for player 0, or NaN where the position cannot be solved yet."""
+        cdef double value
+        if not has_exact_value(self.game, state, model):
+            return NAN
+        value = exact_value(self.game, state, model, searcher)
+        return <float>(value if self.game.to_move(state) == 0 else -value)
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 
@@ -141,12 +154,17 @@ cdef class GameRecord:
         return self._kept(self.kept_movers)
 
     @property
+    def conditions(self):
+        """Returns what the network was told at the kept positions, uint8 [k, condition_size]: probabilities times 255."""
+        return self._kept(self.kept_conditions)
+
+    @property
     def position_outcomes(self):
-        """Returns the values that kept positions learn, for their movers, int8 [k]; see `RunnerSettings`."""
+        """Returns the values that kept positions learn, for their movers, float32 [k]; see `RunnerSettings`."""
         with Reading(self.in_use):
             ends, solved, own = np.asarray(self.ends), np.asarray(self.solved), np.asarray(self.kept_exact)
-            exact = np.where(solved == NOT_SOLVED, ends, solved)[:, None]
-            return self._kept(self._signs() * np.where(own == NOT_SOLVED, exact, own)).astype(np.int8)
+            exact = np.where(np.isnan(solved), ends, solved)[:, None]
+            return self._kept(self._signs() * np.where(np.isnan(own), exact, own)).astype(np.float32)
 
     @property
     def position_margins(self):

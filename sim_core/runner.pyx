@@ -3,7 +3,7 @@
 A slot searches for the learner's moves, plays solved moves and those of built-in opponents at once, and takes the next
 game of the schedule when its game is over. So the network's batches stay full, and no Python runs between two calls.
 """
-from libc.math cimport INFINITY, NAN, pow
+from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -11,16 +11,19 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 import numpy as np
 
 from sim_core import _arguments
+from sim_core.beliefs cimport Beliefs
 from sim_core.batch import GameBatch
-from sim_core.tree_search.solved_roots cimport SolvedRoot, hardest_action, optimal_actions
+from sim_core.tree_search.solved_roots cimport (
+    NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
+)
 from sim_core.game cimport Game
 from sim_core.game_record cimport GameRecord
 from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport (
-    PURPOSE_DEAL, PURPOSE_OPENING, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream, next_below,
-    next_double,
+    PURPOSE_DEAL, PURPOSE_OPENING, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream,
 )
 from sim_core.runner_settings import RunnerSettings
+from sim_core.sampling cimport play_opening, sample
 from sim_core.tree_search.trees cimport Trees
 
 cdef enum:
@@ -64,7 +67,11 @@ cdef class GameRunner:
     cdef Trees trees
     cdef const Game *game
     cdef Py_ssize_t slots, games, next_game
-    cdef int simulations, opening_plies
+    cdef int simulations, opening_plies, opponent_count
+    cdef bint told                      # whether searches know which built-in opponent they play
+    cdef int assumed                    # number of the built-in opponent that all searches expect, or NO_MODEL
+    cdef Beliefs beliefs                # about the other side's hidden cards, by slot; None: nothing is hidden or told
+    cdef uint8_t[::1] believes          # [slots], whether the game's learner has beliefs
     cdef double temperature
     cdef uint64_t seed, learner_seed
     cdef readonly GameRecord record     # how the games ended, and the learner's positions
@@ -97,6 +104,20 @@ cdef class GameRunner:
         self.game = leaves.game
         self.slots = leaves.slots
         self.simulations = settings.simulations
+        self.opponent_count = len(handle.opponents)
+        self.told = settings.opponent_model == "told"
+        self.assumed = NO_MODEL
+        if settings.opponent_model not in ("none", "told"):
+            if settings.opponent_model not in handle.opponents:
+                raise ValueError(
+                    f"opponent_model: {settings.opponent_model!r} given, expected none, told or one of "
+                    + ", ".join(handle.opponents)
+                )
+            self.assumed = handle.opponents.index(settings.opponent_model)
+        self.beliefs = None
+        if settings.opponent_model != "none" and self.game.max_hands:
+            self.beliefs = Beliefs(handle.name, self.slots)
+        self.believes = np.zeros(self.slots, dtype=np.uint8)
         self.temperature = temperature
         self.opening_plies = _arguments.integer("opening_plies", opening_plies, 0, self.game.max_plies - 1)
         self.seed = _arguments.seed(seed)
@@ -127,13 +148,15 @@ cdef class GameRunner:
         self.opponent_seconds = np.zeros(self.slots)
         self.searched = np.zeros(self.slots, dtype=np.int64)
         self.record = GameRecord(
-            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame", keeps_keys=keys
+            handle, m, keeps_positions=record, wants_exact=settings.value_target == "endgame", keeps_keys=keys,
+            condition_size=leaves.condition_size,
         )
         with self.trees.in_use:
             if settings.simulations:
                 self.trees.set(settings.search, settings.simulations)
             self.trees.owner += 1
             self.number = self.trees.owner
+            self.trees.beliefs = self.beliefs
 
     cdef int _check_owner(self) except -1:
         """Raises RuntimeError if the trees are those of another runner or search by now."""
@@ -193,6 +216,19 @@ cdef class GameRunner:
         self.game.initial(&self.states[slot, 0], &stream, <int>self.first_player[number])
         stream = make_stream(self.seed, PURPOSE_OPENING, <uint64_t>self.streams[number], 0)
         play_opening(self.game, &self.states[slot, 0], self.opening_plies, &stream)
+        self._begin_to_believe(slot)
+
+    cdef void _begin_to_believe(self, Py_ssize_t slot) noexcept:
+        """Begins the beliefs of a game's learner, if it is told whom it plays."""
+        cdef const int64_t *seats = &self.controllers[self.numbers[slot], 0]
+        cdef int searcher = 0 if seats[0] == LEARNER else 1, model
+        self.believes[slot] = False
+        if self.beliefs is None or (seats[0] == LEARNER) == (seats[1] == LEARNER):
+            return
+        model = self._model(slot, searcher)
+        if model != NO_MODEL:
+            self.beliefs.begin(slot, &self.states[slot, 0], searcher, model)
+            self.believes[slot] = True
 
     def _go_on(self, Py_ssize_t low, Py_ssize_t high):
         cdef Py_ssize_t slot
@@ -214,7 +250,7 @@ cdef class GameRunner:
         logits = &self.leaves.logits[self.leaves.row[slot], 0]
         if self.phase[slot] == ROOT and self.simulations == 0:
             return self._play_policy(slot, logits)
-        if self.phase[slot] == ROOT and self.game.is_solvable(&self.states[slot, 0]):
+        if self.phase[slot] == ROOT and self._is_solved(slot):
             return self._play_solved(slot, logits)
         if not self.trees.absorb(slot, logits, self.leaves.values[self.leaves.row[slot]]):
             return False
@@ -227,7 +263,8 @@ cdef class GameRunner:
         """Makes the next move, or notes what the slot waits for."""
         cdef const uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
-        cdef int controller = <int>self.controllers[number, self.game.to_move(state)]
+        cdef int mover = self.game.to_move(state), controller = <int>self.controllers[number, mover]
+        cdef int searcher = mover if controller == LEARNER else 1 - mover
         if self.record.keeps_keys:
             self.record.add_to_key(number, state, controller, &self.observed[slot, 0])
         self.plies[slot] = self.game.ply(state)
@@ -235,14 +272,41 @@ cdef class GameRunner:
             self.record.end(number, state)
             self.phase[slot] = EMPTY
             return
-        self.record.see(number, state)
+        self.record.see(number, state, self._model(slot, searcher), searcher)
         if controller != LEARNER:
             self._opponent(slot, controller - 1)
-        elif self.simulations and not self.record.keeps_positions and self.game.is_solvable(state):
+        elif self.simulations and not self.record.keeps_positions and self._is_solved(slot):
             self._play_solved(slot, NULL)
         else:
             self.phase[slot] = ROOT
-            self.trees.begin(slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH))
+            self._tell(slot)
+            self.trees.begin(
+                slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), self._model(slot, mover),
+                self.believes[slot],
+            )
+
+    cdef inline int _model(self, Py_ssize_t slot, int searcher) noexcept nogil:
+        """Returns the number of the built-in opponent that `searcher` is told it plays, or NO_MODEL.
+
+        NO_MODEL also stands where that opponent would not have played as the other side did.
+        """
+        cdef int controller = <int>self.controllers[self.numbers[slot], 1 - searcher]
+        if controller == LEARNER or (self.believes[slot] and self.beliefs.is_lost(slot)):
+            return NO_MODEL
+        return <int>self.builtin[controller - 1] if self.told else self.assumed     # -1 stands for NO_MODEL in both
+
+    cdef void _tell(self, Py_ssize_t slot) noexcept nogil:
+        """Writes what the network is told in the learner's tree: who plays the other side, and which cards it holds."""
+        cdef int model = self._model(slot, self.game.to_move(&self.states[slot, 0])), k
+        for k in range(<int>self.leaves.condition_size):
+            self.leaves.condition[slot, k] = k == model
+        if self.believes[slot] and self.leaves.condition_size > self.opponent_count:
+            self.beliefs.hand_probabilities(slot, &self.leaves.condition[slot, self.opponent_count])
+
+    cdef inline bint _is_solved(self, Py_ssize_t slot) noexcept nogil:
+        """Returns whether the learner's position has an exact value, so that it needs no search."""
+        cdef const uint8_t *state = &self.states[slot, 0]
+        return has_exact_value(self.game, state, self._model(slot, self.game.to_move(state)))
 
     cdef inline Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
         """Returns the stream of this game's ply, which depends on neither the slot nor the schedule's order."""
@@ -253,15 +317,21 @@ cdef class GameRunner:
     cdef void _opponent(self, Py_ssize_t slot, int opponent) noexcept nogil:
         cdef double start
         cdef Stream stream
+        cdef int action
         if self.builtin[opponent] < 0:
             self.phase[slot] = OUTSIDE
             return
         start = now()
         stream = self._stream(slot, self.opponent_seeds[opponent], PURPOSE_OPPONENT)
-        self.game.step(
-            &self.states[slot, 0], self.game.opponent_action(<int>self.builtin[opponent], &self.states[slot, 0], &stream)
-        )
+        action = self.game.opponent_action(<int>self.builtin[opponent], &self.states[slot, 0], &stream)
+        self._observe(slot, action)
+        self.game.step(&self.states[slot, 0], action)
         self.opponent_seconds[slot] += now() - start
+
+    cdef inline void _observe(self, Py_ssize_t slot, int action) noexcept nogil:
+        """Lets the learner draw its conclusions from the other side's action, before it is played."""
+        if self.believes[slot]:
+            self.beliefs.observe(slot, &self.states[slot, 0], action)
 
     # -- the learner's moves -----------------------------------------------------------------------------------------
 
@@ -287,7 +357,9 @@ cdef class GameRunner:
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
         cdef float policy[256]
-        cdef SolvedRoot root = optimal_actions(self.game, &self.states[slot, 0], actions, optimal)
+        cdef const uint8_t *state = &self.states[slot, 0]
+        cdef int model = self._model(slot, self.game.to_move(state))
+        cdef SolvedRoot root = optimal_actions(self.game, state, model, actions, optimal)
         cdef float total = 0.0
         cdef int k
         if logits != NULL:
@@ -302,7 +374,7 @@ cdef class GameRunner:
             policy[actions[k]] /= total
         k = -1
         if self.temperature == 0.0:
-            k = hardest_action(self.game, &self.states[slot, 0], actions, optimal, root.count)
+            k = hardest_action(self.game, state, actions, optimal, root.count)
         self._learner_plays(slot, policy, True, k, root.value)
         return True
 
@@ -319,7 +391,10 @@ cdef class GameRunner:
         cdef uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
         cdef Stream stream
-        self.record.keep(number, state, policy if is_target else NULL, value)
+        self.record.keep(
+            number, state, policy if is_target else NULL, value, self._model(slot, self.game.to_move(state)),
+            &self.leaves.condition[slot, 0] if self.leaves.condition_size else NULL,
+        )
         if action < 0:
             stream = self._stream(slot, self.learner_seed, PURPOSE_SAMPLE)
             action = sample(policy, self.game.num_actions, self.temperature, &stream)
@@ -389,10 +464,12 @@ cdef class GameRunner:
         if (np.asarray(self.phase)[given] != OUTSIDE).any() or len(np.unique(given)) != len(given):
             raise ValueError(f"slots: {given} given, expected slots that `outside` returned, each once")
         batch = self._positions(rows)
-        batch.step(_arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1))
+        cdef const int64_t[::1] chosen = _arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1)
+        batch.step(chosen)
         cdef const uint8_t[:, ::1] after = batch.packed()
         cdef Py_ssize_t k
         for k in range(rows.shape[0]):
+            self._observe(rows[k], <int>chosen[k])
             memcpy(&self.states[rows[k], 0], &after[k, 0], self.game.state_size)
             self.phase[rows[k]] = TO_MOVE
         return 0
@@ -419,46 +496,3 @@ cdef class GameRunner:
             if self.phase[slot] != EMPTY:
                 played += self.plies[slot] / <double>self.game.max_plies
         return played
-
-
-cdef void play_opening(const Game *game, uint8_t *state, int plies, Stream *stream) noexcept nogil:
-    """Plays random actions, drawn uniformly from those that do not end the game. It stops early where all of them do."""
-    cdef int16_t actions[256]
-    cdef uint64_t after[128]    # aligned for any state's fields
-    cdef int ply, count, k
-    for ply in range(plies):
-        count = game.legal_actions(state, actions)
-        while count > 0:
-            k = <int>next_below(stream, count)
-            memcpy(after, state, game.state_size)
-            game.step(after, actions[k])
-            if not game.is_terminal(after):
-                break
-            count -= 1
-            actions[k] = actions[count]
-        if count == 0:
-            return
-        memcpy(state, after, game.state_size)
-
-
-cdef int sample(const float *policy, int num_actions, double temperature, Stream *stream) noexcept nogil:
-    """Draws an action from policy ** (1 / temperature). Temperature 0 takes the first best action."""
-    cdef double weights[256]
-    cdef double total = 0.0, left
-    cdef int k, best = 0, last = -1
-    for k in range(num_actions):
-        if policy[k] > policy[best]:
-            best = k
-    if temperature == 0.0:
-        return best
-    for k in range(num_actions):
-        weights[k] = policy[k] if temperature == 1.0 else pow(policy[k] / policy[best], 1.0 / temperature)
-        total += weights[k]
-    left = next_double(stream) * total
-    for k in range(num_actions):
-        if weights[k] > 0.0:
-            last = k
-            left -= weights[k]
-            if left < 0.0:
-                return k
-    return last     # rounding left a remainder

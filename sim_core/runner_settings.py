@@ -20,6 +20,9 @@ class RunnerSettings:
         search: Settings of the learner's searches.
         value_target: Value that a recorded position learns. "outcome": the game's result. "endgame": the exact value
             where a position can be solved; all earlier positions take the exact value of the first solvable one.
+        opponent_model: What the learner's searches expect of the other side. "none": It plays as the learner would.
+            "told": Where it is a built-in opponent, it plays by that opponent's rule; any other player is searched as
+            with "none". A built-in opponent's name: It plays by that rule, whoever it is.
 
     Raises:
         ValueError: Names the field, the value and what would be right.
@@ -28,6 +31,7 @@ class RunnerSettings:
     simulations: int
     search: SearchSettings = dataclasses.field(default_factory=SearchSettings)
     value_target: ValueTarget = "outcome"
+    opponent_model: str = "none"
 
     def __post_init__(self) -> None:
         """Raises ValueError for the first field that is out of bounds."""

@@ -18,7 +18,8 @@ from lit_trainer.utils.seeding import derive_seed
 class EvaluationDataset(IterableDataset[dict[str, Any]]):
     """Yields one batch: a match's games, which are played when the batch is asked for.
 
-    The batch holds `opponent` (a name), `simulations` (of the measured player, per move), `outcome` int8 [games],
+    The batch holds `opponent` (a name), `simulations` (of the measured player, per move), `opponent_model` (what it
+    knows of the opponent), `outcome` int8 [games],
     `margin` int32 [games] and `key` int64 [games].
 
     Args:
@@ -39,6 +40,7 @@ class EvaluationDataset(IterableDataset[dict[str, Any]]):
         yield {
             "opponent": self.match.opponent,
             "simulations": self.match.simulations,
+            "opponent_model": self.match.opponent_model,
             "outcome": torch.from_numpy(played.outcomes),
             "margin": torch.from_numpy(played.margins),
             "key": torch.from_numpy(played.keys),

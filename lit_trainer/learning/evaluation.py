@@ -120,6 +120,7 @@ class EvaluationMatches:
                 seed=derive_seed(seed, "search"),
                 threads=conditions.threads,
                 settings=conditions.search,
+                opponent_model=match.opponent_model,
             )
             roster = self.roster.to(next(network.parameters()).device)
             opponent = roster[match.opponent].player(derive_seed(seed, "opponent"), conditions.threads)

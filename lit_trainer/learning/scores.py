@@ -24,6 +24,7 @@ class MatchScores:
       Without it only the score is measured, game by game.
     - `key`: Keys [n] of games with margins, equal where games went alike. Optional: Without it all games differ.
     - `simulations`: Simulations per move of the measured player. Optional, default 0.
+    - `opponent_model`: What the measured player knows of the opponent. Optional, default "none".
     """
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class MatchScores:
                 raise ValueError(f"evaluation batch: {found} found at {key!r}, expected a {kind.__name__}")
         outcomes: Tensor = batch["outcome"]
         margins: Tensor | None = batch.get("margin")
-        match = Match(int(batch.get("simulations", 0)), batch["opponent"])
+        match = Match(int(batch.get("simulations", 0)), batch["opponent"], str(batch.get("opponent_model", "none")))
         metric = self._metric(match, margins is not None, outcomes.device)
         metric.update(*(outcomes,) if isinstance(metric, WinRate) else (outcomes, margins, batch.get("key")))
 

@@ -11,8 +11,10 @@ from lit_trainer.measuring.matches import checked_opening_plies
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
+from lit_trainer.players.network_player import check_has_one_tree
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.roster import Roster, pickled
+from lit_trainer.players.specs import check_opponent_model
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.settings import Settings, whole
@@ -39,6 +41,9 @@ class EvaluationSettings(Settings):
         opening_plies: Random plies that each game begins with, the same for both seats. None: 2 where the game's deal
             draws nothing, so that games differ from each other, otherwise none.
         search: Settings of the search in validation and test, where the best move is wanted and no training target.
+        opponent_model: What the learner knows of its opponent. "none": nothing, so it expects it to play as itself.
+            "told": where it is a built-in opponent, its rule. The search plays that rule in the tree, and believes in
+            hidden hands by what the opponent did not play.
 
     Raises:
         ValueError: Names the field, its value and what would be right.
@@ -49,8 +54,14 @@ class EvaluationSettings(Settings):
     simulations: int = whole(0, 0, MAX_SIMULATIONS)
     opening_plies: int | None = whole(None, 0, _MOST_PLIES)
     search: SearchSettings = PLAY_SEARCH
+    opponent_model: str = "none"
 
     group: ClassVar[str] = "evaluation"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for the first field that is out of bounds."""
+        super().__post_init__()
+        check_has_one_tree(self.search, self.opponent_model, self.qualified("opponent_model"))
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,7 @@ def resolved(
         ValueError: An opponent is unknown, an adaptive pool does not hold an opponent of validation, or the game is
             shorter than an opening.
     """
+    check_opponent_model(evaluation.opponent_model, game, evaluation.qualified("opponent_model"))
     given = evaluation.opponents
     if given is None:
         given = pool.opponents or get_game(game).opponents

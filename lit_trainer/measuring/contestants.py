@@ -91,10 +91,14 @@ def load_contestants(names: Sequence[str], game: str | None, device: str = "cpu"
 
 def _identity(spec: PlayerSpec, opponent: Opponent, digests: dict[str, str]) -> str:
     if isinstance(opponent, FrozenCheckpoint):
-        return f"{digests[spec.target]}@{opponent.simulations}"
+        return f"{digests[spec.target]}@{opponent.simulations}" + _model_suffix(spec)
     if spec.kind == "agent":
         return f"{spec.target}({', '.join(f'{key}={value!r}' for key, value in sorted(spec.init_args.items()))})"
     return spec.name
+
+
+def _model_suffix(spec: PlayerSpec) -> str:
+    return "" if spec.opponent_model == "none" else f"+{spec.opponent_model}"
 
 
 def _digest(network: PolicyValueNetwork) -> str:
@@ -119,5 +123,6 @@ def _shown_names(specs: Sequence[PlayerSpec]) -> list[str]:
         length = 1
         while length < len(own) and sum(path[-length:] == tuple(own[-length:]) for path in paths) > 1:
             length += 1
-        names.append("/".join(own[-length:]) + (f"@{spec.simulations}" if spec.simulations else ""))
+        simulations = f"@{spec.simulations}" if spec.simulations else ""
+        names.append("/".join(own[-length:]) + simulations + _model_suffix(spec))
     return names

@@ -20,12 +20,14 @@ OPENING_PLIES = 2
 
 
 class Match(NamedTuple):
-    """Names one match of a test."""
+    """Names one match of an evaluation."""
 
     simulations: int
     """Simulations per move of the player that is measured."""
     opponent: str
     """Name of the opponent."""
+    opponent_model: str = "none"
+    """What the player knows of the opponent, see `RunnerSettings`."""
 
 
 class PlayedMatch(NamedTuple):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lit_trainer.networks.base import PolicyValueNetwork
 from sim_core import get_game
+from sim_core.game import GameHandle
 
 Floats = NDArray[np.float32]
 
@@ -57,6 +58,25 @@ def with_condition(observations: Floats, size: int, conditions: Floats | None = 
     elif conditions.shape != shape:
         raise ValueError(f"conditions: shape {conditions.shape} given, expected {shape}")
     return np.hstack([observations, conditions]).astype(np.float32, copy=False) if size else observations
+
+
+def condition_of(opponent: str | None, rows: int, rules: GameHandle, size: int) -> Floats | None:
+    """Returns what a network is told where it plays a built-in opponent of whose cards nothing is known.
+
+    Args:
+        opponent: Name of the opponent. None: unknown.
+        rows: Number of positions m.
+        rules: The game.
+        size: The evaluator's ``condition_size``.
+
+    Returns:
+        The same condition for each position [m, size]. None: there is nothing to tell.
+    """
+    if opponent is None or not size:
+        return None
+    conditions = np.zeros((rows, size), np.float32)
+    conditions[:, rules.opponents.index(opponent)] = 1.0
+    return conditions
 
 
 def with_condition_layer(weights: Mapping[str, Any], like: Mapping[str, Tensor]) -> dict[str, Any]:

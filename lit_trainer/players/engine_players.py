@@ -40,20 +40,23 @@ class IsmctsPlayer:
         iterations: Iterations per move, 1 to 1,000,000.
         seed: Random seed of the search. The same seed gives the same moves.
         threads: Threads that search different games. No move depends on it.
+        opponent: Name of the built-in opponent that it expects on the other side. None: the other side plays what is
+            best for it.
 
     Raises:
         ValueError: An argument is out of range.
     """
 
-    def __init__(self, iterations: int, seed: int, threads: int = 1) -> None:
+    def __init__(self, iterations: int, seed: int, threads: int = 1, opponent: str | None = None) -> None:
         self.iterations = iterations
         self.seed = seed
         self.threads = threads
+        self.opponent = opponent
         self.search(GameBatch(0))  # refuses wrong arguments now, not at the first move
 
     def search(self, batch: GameBatch) -> IsmctsResult:
         """Returns the visits, the chosen actions and the values of all games of the batch."""
-        return ismcts(batch, self.iterations, seed=self.seed, threads=self.threads)
+        return ismcts(batch, self.iterations, seed=self.seed, threads=self.threads, opponents=self.opponent)
 
     def act(self, batch: GameBatch) -> Moves:
         """Returns the most visited action for every game of the batch."""
@@ -82,17 +85,23 @@ class IsmctsOpponent:
 
     iterations: int
     """Iterations per move."""
+    opponent_model: str = "none"
+    """Name of the built-in opponent that it expects on the other side, or "none"."""
 
     @property
     def name(self) -> str:
-        """Returns ``ismcts:N``."""
-        return f"ismcts:{self.iterations}"
+        """Returns ``ismcts:N`` or ``ismcts:N+NAME``."""
+        return f"ismcts:{self.iterations}" + (f"+{self.opponent_model}" if self._expected else "")
+
+    @property
+    def _expected(self) -> str | None:
+        return None if self.opponent_model == "none" else self.opponent_model
 
     @property
     def games(self) -> tuple[str, ...]:
-        """Returns all games."""
-        return games()
+        """Returns all games, or those that have the opponent that it expects."""
+        return games() if self._expected is None else BuiltinOpponent(self._expected).games
 
     def player(self, seed: int, threads: int = 1) -> IsmctsPlayer:
         """Returns a player that searches with the given seed and threads."""
-        return IsmctsPlayer(self.iterations, seed, threads)
+        return IsmctsPlayer(self.iterations, seed, threads, self._expected)

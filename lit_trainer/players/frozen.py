@@ -30,6 +30,8 @@ class FrozenCheckpoint:
     """Temperature at which moves are sampled from the visit shares, or from the policy. 0 plays the best move."""
     name: str = ""
     """Short name under which results are logged."""
+    opponent_model: str = "none"
+    """What it expects of the other side, see `RunnerSettings`."""
     iteration: int | None = None
     """Iterations that the checkpoint's run had finished. None: unknown."""
 
@@ -52,6 +54,7 @@ class FrozenCheckpoint:
             temperature=self.temperature,
             seed=seed,
             threads=threads,
+            opponent_model=self.opponent_model,
         )
 
 

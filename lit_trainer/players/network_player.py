@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_trainer.networks.condition import with_condition
+from lit_trainer.networks.condition import condition_of, with_condition
 from lit_trainer.networks.evaluators import Evaluator, Floats
 from lit_trainer.players.protocols import Ids, Moves
 from sim_core import GameBatch, Searcher, SearchResult, SearchSettings
@@ -25,6 +25,24 @@ def sharpen(policy: Floats, temperature: float) -> Floats:
     scaled = np.power(policy / policy.max(axis=1, keepdims=True), 1.0 / temperature, dtype=np.float32)
     result: Floats = scaled / scaled.sum(axis=1, keepdims=True)
     return result
+
+
+def check_has_one_tree(settings: SearchSettings, opponent_model: str, field: str = "opponent_model") -> None:
+    """Checks that a search can follow a model of its opponent.
+
+    Args:
+        settings: Settings of the search.
+        opponent_model: What is expected of the other side, see `RunnerSettings`.
+        field: Setting that holds the model, for the message.
+
+    Raises:
+        ValueError: The search has several trees.
+    """
+    if opponent_model != "none" and settings.determinizations:
+        raise ValueError(
+            f"{field}: {opponent_model!r} given, expected none where determinizations are {settings.determinizations}: "
+            "a model needs one tree"
+        )
 
 
 def sample_rows(policy: Floats, uniforms: NDArray[np.float64]) -> Ids:
@@ -50,6 +68,8 @@ class NetworkPlayer:
         seed: Random seed of determinizations, root noise and sampling.
         threads: Threads of the search. No move depends on it.
         settings: Settings of the search. None: the defaults.
+        opponent_model: What the player expects of the other side, see `RunnerSettings`. "told" is known only where the
+            engine plays both sides. Elsewhere it is as "none".
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Raises:
@@ -65,6 +85,7 @@ class NetworkPlayer:
         seed: int,
         threads: int = 1,
         settings: SearchSettings | None = None,
+        opponent_model: str = "none",
         **changes: Any,
     ) -> None:
         if simulations < 0:
@@ -79,6 +100,8 @@ class NetworkPlayer:
         self.settings = dataclasses.replace(settings or SearchSettings(), **changes)
         if self.settings.root_selection == "gumbel":
             self.settings = dataclasses.replace(self.settings, gumbel_scale=temperature)
+        self.opponent_model = opponent_model
+        check_has_one_tree(self.settings, opponent_model)
         self._idle: list[Searcher] = []
 
     @property
@@ -139,20 +162,27 @@ class NetworkPlayer:
             seed=self.seed,
             threads=self.threads,
             settings=self.settings,
+            opponents=self._assumed,
             conditions=conditions,
         )
         self._idle.append(searcher)  # not after an error, when another thread may still write into its trees
         return found
+
+    @property
+    def _assumed(self) -> str | None:
+        """Returns the built-in opponent that the other side is expected to be, wherever the game is played."""
+        return None if self.opponent_model in ("none", "told") else self.opponent_model
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_idle": []}
 
     def act(self, batch: GameBatch) -> Moves:
         """Returns an action for every game of the batch, with policy targets and the search's values."""
+        conditions = condition_of(self._assumed, len(batch), batch.handle, self.condition_size)
         if self.simulations == 0:
-            policy = self.policy(batch)
+            policy = self.policy(batch, conditions)
             return Moves(self._sampled(policy, batch), np.zeros_like(policy))
-        found = self.search(batch)
+        found = self.search(batch, conditions)
         if self.temperature == 0.0 or self.settings.root_selection == "gumbel":
             return Moves(found.actions, found.policy, found.value)
         return Moves(self._sampled(found.policy, batch), found.policy, found.value)

@@ -6,6 +6,8 @@ Pools, validation, test, tournaments, reports, `play` and `web` all take the sam
 - ``ismcts:1000``: tree search without a network, 1,000 iterations per move;
 - ``FILE.ckpt``: the raw policy of a checkpoint; ``FILE.ckpt@64``: the checkpoint with 64 simulations per move;
 - ``FOLDER`` and ``FOLDER@64``: the newest checkpoint in a run's folder;
+- ``FILE.ckpt@64+told``: a checkpoint that knows which built-in opponent it plays; ``FILE.ckpt@64+skunk`` and
+  ``ismcts:1000+skunk``: a player that expects to play that opponent, whoever it plays;
 - ``my_package.MyAgent`` and ``my_package.MyAgent(depth=3)``: an agent written in Python, with or without arguments.
 """
 
@@ -29,7 +31,10 @@ from lit_trainer.players.python_player import PythonOpponent
 from sim_core import get_game
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
-FORMS = "ismcts:N, FILE.ckpt, FILE.ckpt@SIMULATIONS, the folder of a run, package.module.Agent(argument=value)"
+FORMS = (
+    "ismcts:N, FILE.ckpt, FILE.ckpt@SIMULATIONS, the folder of a run (each with +OPPONENT if it expects that one, a "
+    "checkpoint with +told if it knows which), package.module.Agent(argument=value)"
+)
 """All names but the built-in ones, for messages."""
 
 SELF_PLAY = "self_play"
@@ -60,6 +65,8 @@ class PlayerSpec:
     """Iterations per move of tree search without a network."""
     simulations: int | None = None
     """Simulations per move of a checkpoint. None: the name does not say."""
+    opponent_model: str = "none"
+    """What a checkpoint or tree search expects of the other side, see `RunnerSettings`."""
     init_args: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Arguments of an agent."""
 
@@ -82,13 +89,16 @@ def parse(text: str, field: str = "agent", known: tuple[str, ...] = ()) -> Playe
     """
     if not isinstance(text, str):
         raise ValueError(f"{field}: {text!r} given, expected the name of a player")
+    plain, model = split_opponent_model(text)
     if text.partition(":")[0] == "ismcts":
-        return PlayerSpec(text, "ismcts", text, iterations=_iterations(text, field))
+        if model == "told":
+            raise ValueError(f"{field}: {text!r} given, expected ismcts:N+NAME with a built-in opponent's name")
+        return PlayerSpec(text, "ismcts", text, iterations=_iterations(plain, field), opponent_model=model)
     if text in builtin_names():
         return PlayerSpec(text, "builtin", text)
-    path, simulations = split_simulations(text)
+    path, simulations = split_simulations(plain)
     if path and (Path(path).exists() or path.endswith(".ckpt")):
-        return _checkpoint_spec(text, path, simulations, field)
+        return _checkpoint_spec(text, path, simulations, model, field)
     if found := _CLASS_PATH.fullmatch(text):
         return _agent_spec(text, found[1], found[2] or "()", field)
     known = (*known, *builtin_names())
@@ -112,6 +122,34 @@ def split_simulations(text: str) -> tuple[str, int | None]:
     return (found[1], int(found[2][:9])) if found else (text, None)
 
 
+def split_opponent_model(text: str) -> tuple[str, str]:
+    """Splits ``PLAYER+told`` and ``PLAYER+NAME`` into the player and what it expects of the other side.
+
+    Only "told" and names of built-in opponents after the last ``+`` count.
+
+    >>> split_opponent_model("a.ckpt@64+told"), split_opponent_model("a+b.ckpt")
+    (('a.ckpt@64', 'told'), ('a+b.ckpt', 'none'))
+    """
+    player, plus, model = text.rpartition("+")
+    return (player, model) if plus and (model == "told" or model in builtin_names()) else (text, "none")
+
+
+def check_opponent_model(model: str, game: str, field: str = "opponent_model") -> None:
+    """Checks what a player is to expect of the other side.
+
+    Args:
+        model: "none", "told" or the name of one of the game's built-in opponents.
+        game: Name of the game.
+        field: Setting that holds it, for messages.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    known = ("none", "told", *get_game(game).opponents)
+    if model not in known:
+        raise ValueError(f"{field}: {model!r} given, expected one of {', '.join(known)}")
+
+
 def _iterations(text: str, field: str) -> int:
     # one way to write a number, so that one player has one name
     if not re.fullmatch(r"ismcts:[1-9][0-9]{0,9}", text) or int(text[7:]) > MAX_SIMULATIONS:
@@ -121,7 +159,7 @@ def _iterations(text: str, field: str) -> int:
     return int(text[7:])
 
 
-def _checkpoint_spec(text: str, path: str, simulations: int | None, field: str) -> PlayerSpec:
+def _checkpoint_spec(text: str, path: str, simulations: int | None, model: str, field: str) -> PlayerSpec:
     if simulations is not None and simulations > MAX_SIMULATIONS:
         raise ValueError(f"{field}: {text[:100]!r} given, expected at most {MAX_SIMULATIONS:,} simulations per move")
     file, name = Path(path), _name_of_file(Path(path))
@@ -133,7 +171,8 @@ def _checkpoint_spec(text: str, path: str, simulations: int | None, field: str) 
     elif not file.is_file():
         raise ValueError(f"{field}: {text!r} given, but there is no file {path!r}")
     name = re.sub(r"[^\w.=()+-]", "_", name)
-    return PlayerSpec(text, "checkpoint", f"{name}@{simulations}" if simulations else name, str(file), 0, simulations)
+    name += (f"@{simulations}" if simulations else "") + (f"+{model}" if model != "none" else "")
+    return PlayerSpec(text, "checkpoint", name, str(file), 0, simulations, model)
 
 
 def _name_of_file(path: Path) -> str:
@@ -207,7 +246,7 @@ def make(
     if spec.kind == "builtin":
         return BuiltinOpponent(spec.name)
     if spec.kind == "ismcts":
-        return IsmctsOpponent(spec.iterations)
+        return IsmctsOpponent(spec.iterations, spec.opponent_model)
     if spec.kind == "agent":
         source = {"class_path": spec.target, "init_args": dict(spec.init_args)}
         return PythonOpponent(spec.name, source, time_limit, field, repr(spec.text))
@@ -215,7 +254,9 @@ def make(
     if spec.target not in read:
         read[spec.target] = read_frozen(spec.target, field)
     wanted = simulations if spec.simulations is None else spec.simulations
-    return dataclasses.replace(read[spec.target], name=spec.name, simulations=wanted)
+    frozen = read[spec.target]
+    check_opponent_model(spec.opponent_model, frozen.network.game, field)
+    return dataclasses.replace(frozen, name=spec.name, simulations=wanted, opponent_model=spec.opponent_model)
 
 
 def check_plays(opponent: PlaysGames, game: str, field: str) -> None:

@@ -144,7 +144,7 @@ def runner_settings(learner: NetworkPlayer | None, value_target: ValueTarget = "
     """
     if learner is None:
         return RunnerSettings(0, SearchSettings(), value_target)
-    return RunnerSettings(learner.simulations, learner.settings, value_target)
+    return RunnerSettings(learner.simulations, learner.settings, value_target, learner.opponent_model)
 
 
 def play_schedule(
@@ -246,7 +246,7 @@ def _collect(lanes: Sequence[Lane], parts: Sequence[NDArray[np.intp]], seconds: 
         position_outcomes=np.concatenate([record.position_outcomes for record in records]).astype(np.float32),
         position_margins=np.concatenate([record.position_margins for record in records]),
         position_values=np.concatenate([record.position_values for record in records]),
-        conditions=None,
+        conditions=np.concatenate([record.conditions for record in records]),
         evaluations=sum(lane.evaluations for lane in lanes),
         simulations=sum(lane.runner.simulations_done for lane in lanes),
         seconds=seconds,

@@ -5,7 +5,7 @@ from libc.string cimport memset
 from sim_core.beasty_bar.endgame cimport is_solvable, solve, solve_actions
 from sim_core.beasty_bar.hands cimport MAX_HANDS, deal_hand, hand_likelihoods, hidden_hands, next_hands
 from sim_core.game cimport Game, register_game
-from sim_core.beasty_bar.opponents cimport opponent_action, opponent_policy
+from sim_core.beasty_bar.opponents cimport opponent_action, opponent_policy, plays_one_rule
 from sim_core.rng cimport Stream
 from sim_core.beasty_bar.rules cimport (
     BeastyState, MASK_POINTS, MAX_DECK, MAX_HAND, MAX_LEGAL, MAX_LINE, NUM_ACTIONS, NUM_PLIES, NUM_SPECIES,
@@ -162,6 +162,10 @@ cdef int next_hands_(const void *s, int action, uint64_t hand, uint64_t *hands) 
 cdef void deal_hand_(void *s, int player, uint64_t hand, Stream *stream) noexcept nogil:
     deal_hand(<BeastyState *>s, player, hand, stream)
 
+cdef int response_plies_(int opponent) noexcept nogil:
+    # all eight turns without a hidden card where the opponent's rule leaves nothing but ties to chance
+    return 8 if plays_one_rule(opponent) else 4
+
 
 cdef Game BEASTY_BAR
 BEASTY_BAR.name = b"beasty_bar"
@@ -197,6 +201,7 @@ BEASTY_BAR.hidden_hands = hidden_hands_
 BEASTY_BAR.hand_likelihoods = hand_likelihoods_
 BEASTY_BAR.next_hands = next_hands_
 BEASTY_BAR.deal_hand = deal_hand_
+BEASTY_BAR.response_plies = response_plies_
 
 cdef Game BEASTY_BAR_ANIMALS = BEASTY_BAR
 BEASTY_BAR_ANIMALS.name = b"beasty_bar_animals"

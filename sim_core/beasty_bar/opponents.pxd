@@ -34,6 +34,7 @@ cdef inline double below_noise(int point, double lead) noexcept nogil:
 cdef void score_actions(
     int opponent, const BeastyState *s, const int16_t *actions, int count, double *scores
 ) noexcept nogil
+cdef bint plays_one_rule(int opponent) noexcept nogil
 cdef double noise_of(int opponent) noexcept nogil
 cdef int opponent_action(int opponent, const BeastyState *s, Stream *stream) noexcept nogil
 cdef void opponent_policy(int opponent, const BeastyState *s, float *probabilities) noexcept nogil

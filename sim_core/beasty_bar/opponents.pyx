@@ -307,6 +307,11 @@ cdef void score_actions(
             scores[k] = score(&turn)
 
 
+cdef bint plays_one_rule(int opponent) noexcept nogil:
+    """Returns whether an opponent leaves only ties to chance."""
+    return SCORES[opponent] != NULL and NOISES[opponent] == 0.0
+
+
 cdef double noise_of(int opponent) noexcept nogil:
     """Returns the standard deviation of what an opponent adds to each score."""
     return NOISES[opponent]

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ def ismcts(
     threads: int = 1,
     c: float = 1.2,
     exact_rollouts: bool = False,
+    opponents: str | Sequence[str | None] | None = None,
 ) -> IsmctsResult:
     """Searches every game of the batch from its mover's view, one after another.
 
@@ -41,6 +43,8 @@ def ismcts(
         c: Weight of exploration against outcomes of -1 to 1, from 0 to 1,000,000.
         exact_rollouts: Whether an iteration ends with the game's exact value as soon as its state can be solved, in
             place of random play. In Beasty Bar that is worth more per iteration, but far less per second.
+        opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
+            tree it plays by its rule. None: the other side plays what is best for it.
 
     Returns:
         IsmctsResult(visit_counts int32 [n, A], actions int64 [n], value float32 [n]).

@@ -1,10 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim_core.batch import GameBatch
+from sim_core.beliefs import Beliefs
 from sim_core.tree_search.leaves import LeafBatch
 from sim_core.tree_search.settings import SearchSettings
 
@@ -76,7 +77,9 @@ class Searcher:
         seed: int = 0,
         threads: int = 1,
         settings: SearchSettings | None = None,
+        opponents: str | Sequence[str | None] | None = None,
         conditions: NDArray[np.float32] | None = None,
+        beliefs: Beliefs | None = None,
     ) -> SearchResult:
         """Searches a batch as the function `search` does.
 
@@ -87,7 +90,9 @@ class Searcher:
             seed: Random seed; see `search`.
             threads: Threads for the work in the trees.
             settings: `SearchSettings`. None: the defaults.
+            opponents: Who plays the other side of each game; see `search`.
             conditions: What the network is told in each game's tree; see `search`.
+            beliefs: What the players to move believe of hidden cards; see `search`.
 
         Returns:
             `SearchResult`.
@@ -97,6 +102,17 @@ class Searcher:
             RuntimeError: Another thread searches with this searcher now, or the evaluator does.
         """
 
+def opponent_numbers(batch: GameBatch, opponents: str | Sequence[str | None] | None) -> NDArray[np.int32]:
+    """Returns the number of each game's built-in opponent, int32 [n], or -1 where there is none.
+
+    Args:
+        batch: Games.
+        opponents: A name for all games, or a name or None for each. None: no game's opponent is known.
+
+    Raises:
+        ValueError: The game has no such opponent, or there are too few or too many names.
+    """
+
 def search(
     batch: GameBatch,
     evaluate: _Evaluate,
@@ -105,7 +121,9 @@ def search(
     seed: int = 0,
     threads: int = 1,
     settings: SearchSettings | None = None,
+    opponents: str | Sequence[str | None] | None = None,
     conditions: NDArray[np.float32] | None = None,
+    beliefs: Beliefs | None = None,
     **changes: Any,
 ) -> SearchResult:
     """Searches every game of the batch from its mover's view.
@@ -119,8 +137,13 @@ def search(
         seed: Random seed of determinizations and root noise. A game's stream is (seed, its stream number, its ply).
         threads: Threads for the work in the trees. The result does not depend on it.
         settings: `SearchSettings`. None: the defaults.
+        opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
+            tree it plays by its rule, and where nothing is hidden its best response is found exactly. None: the other
+            side is expected to play as the searcher would.
         conditions: What the network is told besides the observations of each game's tree, float32
             [n, condition_size]. None: zeros, nothing is known.
+        beliefs: `Beliefs` of at least n slots. Where slot i was begun for the player to move in game i, both hidden
+            cards and opponent are drawn from it. None: hidden cards are drawn uniformly.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Returns:

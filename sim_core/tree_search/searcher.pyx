@@ -8,8 +8,11 @@ import numpy as np
 
 from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
+from sim_core.beliefs cimport Beliefs
 from sim_core.in_use cimport InUse
-from sim_core.tree_search.solved_roots cimport SolvedRoot, hardest_action, optimal_actions
+from sim_core.tree_search.solved_roots cimport (
+    NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
+)
 from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport PURPOSE_DETERMINIZE, PURPOSE_SEARCH, Stream, make_stream
 from sim_core.tree_search.settings import SearchSettings
@@ -51,6 +54,7 @@ cdef class Searcher:
     cdef float[:, ::1] policy
     cdef float[::1] value
     cdef int64_t[::1] actions
+    cdef int32_t[::1] models        # [n]
 
     def __cinit__(self, slots, simulations, *, game="beasty_bar", observations=None, condition_size=0):
         self.trees = Trees(game, slots, simulations)
@@ -79,7 +83,7 @@ cdef class Searcher:
 
     def search(
         self, GameBatch batch not None, evaluate, simulations=None, *, seed=0, threads=1, settings=None,
-        conditions=None,
+        opponents=None, conditions=None, beliefs=None,
     ):
         """Searches a batch as the function `search` does.
 
@@ -90,7 +94,9 @@ cdef class Searcher:
             seed: Random seed; see `search`.
             threads: Threads for the work in the trees.
             settings: `SearchSettings`. None: the defaults.
+            opponents: Who plays the other side of each game; see `search`.
             conditions: What the network is told in each game's tree; see `search`.
+            beliefs: What the players to move believe of hidden cards; see `search`.
 
         Returns:
             `SearchResult`.
@@ -107,6 +113,13 @@ cdef class Searcher:
         settings = SearchSettings() if settings is None else settings
         if batch.handle is not self.trees.handle:
             raise ValueError(f"batch: games of {batch.handle.name} given, expected {self.trees.handle.name}")
+        models = opponent_numbers(batch, opponents)
+        if settings.determinizations and opponents is not None:
+            raise ValueError(
+                f"determinizations: {settings.determinizations} given, expected 0 where opponents are told: "
+                "they need one tree"
+            )
+        _check_beliefs(batch, beliefs)
         told = np.zeros((batch.n, self.leaves.condition_size), np.float32)
         if conditions is not None:
             given = _arguments.array("conditions", conditions)
@@ -119,14 +132,16 @@ cdef class Searcher:
             raise ValueError(f"batch: {batch.n} games given, expected at most {self.trees.slots}")
         with self.trees.in_use:
             np.asarray(self.leaves.condition)[:batch.n] = told
-            return self._search(batch, evaluate, number, key, threads, settings)
+            return self._search(batch, evaluate, number, key, threads, settings, models, beliefs)
 
-    cdef _search(self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings):
+    cdef _search(self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings, models, Beliefs beliefs):
         """Searches in this searcher's trees, which nobody else uses meanwhile."""
         self.trees.owner += 1
         self.trees.set(settings, simulations)
         # a copy, because the evaluator is the caller's code and may step the batch
         self.batch = batch.take(np.arange(batch.n))
+        self.models = models
+        self.trees.beliefs = beliefs
         shape = (batch.n, batch.game.num_actions)
         result = SearchResult(
             np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32),
@@ -144,26 +159,30 @@ cdef class Searcher:
     def _begin(self, uint64_t seed):
         """Begins every game's tree. Games that are over or can be solved need none."""
         cdef Py_ssize_t i
+        cdef bint believes
         cdef GameBatch batch = self.batch
         with nogil:
             for i in range(self.trees.slots):
                 self.leaves.waiting[i] = False
                 if i >= batch.n or batch.game.is_terminal(batch.at(i)):
                     continue
-                if batch.game.is_solvable(batch.at(i)):
+                believes = self.trees.beliefs is not None and self.trees.beliefs.is_of(i, batch.game.to_move(batch.at(i)))
+                if believes and self.trees.beliefs.is_lost(i):
+                    self.models[i] = NO_MODEL
+                if has_exact_value(batch.game, batch.at(i), self.models[i]):
                     self._solve(i)
                     continue
                 self.trees.begin(i, batch.at(i), make_stream(
                     seed, PURPOSE_SEARCH, <uint64_t>batch.stream_numbers[i], batch.game.ply(batch.at(i))
-                ))
+                ), self.models[i], believes)
                 self.leaves.waiting[i] = True
 
     cdef void _solve(self, Py_ssize_t i) noexcept nogil:
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
-        cdef SolvedRoot root = optimal_actions(self.batch.game, self.batch.at(i), actions, optimal)
+        cdef SolvedRoot root = optimal_actions(self.batch.game, self.batch.at(i), self.models[i], actions, optimal)
         cdef int count = root.count, k, best = 0, left = self.trees.settings.simulations, share
-        self.value[i] = root.value
+        self.value[i] = <float>root.value
         for k in range(count):
             best += optimal[k]
         share = left // best
@@ -244,8 +263,42 @@ cdef class Searcher:
         )
 
 
+def _check_beliefs(GameBatch batch, beliefs) -> None:
+    if beliefs is None:
+        return
+    if not isinstance(beliefs, Beliefs):
+        raise ValueError(f"beliefs: {type(beliefs).__name__} given, expected Beliefs")
+    if beliefs.handle is not batch.handle or beliefs.slots < batch.n:
+        raise ValueError(
+            f"beliefs: {beliefs.slots} slots of {beliefs.handle.name} given, expected at least {batch.n} of "
+            f"{batch.handle.name}"
+        )
+
+
+def opponent_numbers(GameBatch batch not None, opponents):
+    """Returns the number of each game's built-in opponent, int32 [n], or -1 where there is none.
+
+    Args:
+        batch: Games.
+        opponents: A name for all games, or a name or None for each. None: no game's opponent is known.
+
+    Raises:
+        ValueError: The game has no such opponent, or there are too few or too many names.
+    """
+    if opponents is None or isinstance(opponents, str):
+        opponents = [opponents] * batch.n
+    known = batch.handle.opponents
+    for name in opponents:
+        if name is not None and name not in known:
+            raise ValueError(f"opponents: {name!r} given, {batch.handle.name} has {', '.join(known)}")
+    if len(opponents) != batch.n:
+        raise ValueError(f"opponents: {len(opponents)} given, expected one for each of {batch.n} games")
+    return np.array([NO_MODEL if name is None else known.index(name) for name in opponents], dtype=np.int32)
+
+
 def search(
-    GameBatch batch not None, evaluate, simulations, *, seed=0, threads=1, settings=None, conditions=None, **changes,
+    GameBatch batch not None, evaluate, simulations, *, seed=0, threads=1, settings=None, opponents=None,
+    conditions=None, beliefs=None, **changes,
 ):
     """Searches every game of the batch from its mover's view.
 
@@ -258,8 +311,13 @@ def search(
         seed: Random seed of determinizations and root noise. A game's stream is (seed, its stream number, its ply).
         threads: Threads for the work in the trees. The result does not depend on it.
         settings: `SearchSettings`. None: the defaults.
+        opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
+            tree it plays by its rule, and where nothing is hidden its best response is found exactly. None: the other
+            side is expected to play as the searcher would.
         conditions: What the network is told besides the observations of each game's tree, float32
             [n, condition_size]. None: zeros, nothing is known.
+        beliefs: `Beliefs` of at least n slots. Where slot i was begun for the player to move in game i, both hidden
+            cards and opponent are drawn from it. None: hidden cards are drawn uniformly.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Returns:
@@ -272,4 +330,7 @@ def search(
     settings = dataclasses.replace(SearchSettings() if settings is None else settings, **changes)
     size = getattr(evaluate, "condition_size", 0)
     searcher = Searcher(batch.n, simulations, game=batch.handle.name, condition_size=size)
-    return searcher.search(batch, evaluate, seed=seed, threads=threads, settings=settings, conditions=conditions)
+    return searcher.search(
+        batch, evaluate, seed=seed, threads=threads, settings=settings, opponents=opponents, conditions=conditions,
+        beliefs=beliefs,
+    )

@@ -1,6 +1,7 @@
 """Declares the search trees of many games in one slab: memory layout, and what search and game runner call."""
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
+from sim_core.beliefs cimport Beliefs
 from sim_core.game cimport Game, GameHandle
 from sim_core.in_use cimport InUse
 from sim_core.rng cimport Stream
@@ -28,12 +29,12 @@ cdef struct Edge:
 
 
 cdef struct KnownLeaf:
-    uint64_t key        # hash of the state
-    int64_t value       # for the player to move; 0 with a key of 0: none
+    uint64_t key        # hash of the state, and of the model and the searcher where there is a model
+    double value        # for the player to move; 0 with a key of 0: none
 
 
 cdef struct Node:
-    uint64_t key        # what only the player to move knows; 0 where nodes are shared
+    uint64_t key        # what only the player to move knows, and the model's replies; 0 where nodes are shared
     int32_t first_edge  # -1: not expanded
     int32_t next_node   # behind the same edge, with another key; -1: the last
     int32_t evaluations # of the network
@@ -43,6 +44,9 @@ cdef struct Node:
 cdef struct Tree:
     Stream stream           # of this search's random numbers
     const uint8_t *root_state   # the caller's; must stay valid until `finish`
+    int32_t model           # number of the built-in opponent that plays the other side, -1: the searcher's own network
+    bint believes           # hidden cards and model are drawn from the slot's beliefs
+    int32_t searcher        # player to move at the root
     int32_t nodes           # used so far
     int32_t edges           # used so far
     int32_t root_edges      # edges of the root, the slab's first
@@ -76,6 +80,7 @@ cdef class Trees:
     cdef readonly Py_ssize_t slots
     cdef readonly int capacity      # simulations that there is room for
     cdef Settings settings
+    cdef Beliefs beliefs            # of the searchers that have some, by slot; None: nobody has
     cdef bint fixed                 # roots are not determinized, because what is hidden has been drawn already
     cdef int max_nodes, max_edges, max_path
     cdef InUse in_use
@@ -116,7 +121,7 @@ cdef class Trees:
             __builtin_prefetch(self.edge_at(slot, 2))
             __builtin_prefetch(self.leaf_at(slot))
 
-    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream) noexcept nogil
+    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream, int model, bint believes) noexcept nogil
     cdef bint absorb(self, Py_ssize_t slot, const float *logits, float value) noexcept nogil
     cdef bint run(self, Py_ssize_t slot) noexcept nogil
     cdef int finish(self, Py_ssize_t slot, int32_t *counts, float *policy, float *value) noexcept nogil
@@ -129,8 +134,9 @@ cdef class Trees:
     cdef bint _expand(self, Py_ssize_t slot, const float *logits) noexcept nogil
     cdef void _root_noise(self, Py_ssize_t slot) noexcept nogil
     cdef bint _descend(self, Py_ssize_t slot) noexcept nogil
-    cdef int _solved(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil
-    cdef int _child(self, Py_ssize_t slot, Edge *edge, const uint8_t *state) noexcept nogil
+    cdef bint _ends(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil
+    cdef float _solved(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil
+    cdef int _child(self, Py_ssize_t slot, Edge *edge, const uint8_t *state, uint64_t replies) noexcept nogil
     cdef int _best_edge(self, Py_ssize_t slot, int node_number, const uint8_t *legal, int count) noexcept nogil
     cdef int _gumbel_edge(self, Py_ssize_t slot, int considered) noexcept nogil
     cdef int _completed(self, Py_ssize_t slot, float *scores) noexcept nogil

@@ -5,6 +5,10 @@ Each simulation draws a determinization from the root mover's view and descends 
 al. 2017); the root may choose by Gumbel noise and sequential halving instead (Danihelka et al. 2022). Leaves at which
 nothing is hidden any more take the exact solver's value and cost no evaluation. Values change sign with the player to
 move. A node is evaluated again when another determinization brings a legal action that has no prior yet.
+
+Where the searcher is told who plays the other side, that opponent's rule moves there: an own action's edge leads to one
+node for each reply, no network is asked about the opponent's positions, and solvable leaves take the value of the best
+response (best-response expert iteration, Hernandez, Baier and Kaisers 2023).
 """
 from libc.math cimport INFINITY, expf, isfinite, log, logf, sqrtf
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint64_t
@@ -13,7 +17,8 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from sim_core.game cimport GameHandle
-from sim_core.rng cimport Stream, hash_bytes, next_double, next_gamma
+from sim_core.rng cimport Stream, hash_bytes, mix64, next_double, next_gamma
+from sim_core.tree_search.solved_roots cimport exact_value, has_exact_value
 
 from sim_core import _arguments
 from sim_core.game import get_game
@@ -138,11 +143,18 @@ cdef class Trees:
         """Returns the bytes of all trees together, if every simulation of every slot expanded the most it can."""
         return sum([array.nbytes for array in self.slabs])
 
-    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream) noexcept nogil:
-        """Makes the root the first leaf. The game must not be over there. `root_state` must stay until `finish`."""
+    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream, int model, bint believes) noexcept nogil:
+        """Makes the root the first leaf. The game must not be over there. `root_state` must stay until `finish`.
+
+        `model` is the number of the built-in opponent that plays the other side, or -1. Where the searcher `believes`,
+        both it and the hidden cards are drawn from the slot's beliefs for each simulation.
+        """
         cdef Tree *tree = &self.trees[slot]
         tree.stream = stream
         tree.root_state = root_state
+        tree.model = model
+        tree.believes = believes
+        tree.searcher = self.game.to_move(root_state)
         tree.nodes = 0
         tree.edges = 0
         tree.done = -1
@@ -321,22 +333,27 @@ cdef class Trees:
         cdef Tree *tree = &self.trees[slot]
         cdef uint8_t *state = self.leaf_at(slot)
         cdef int node = 0, depth = 0, count = 0, k, mover, chosen
+        cdef uint64_t replies = 0
         cdef bint evaluate = True
         cdef Edge *edge
         memcpy(state, tree.root_state, self.game.state_size)
-        if not self.fixed:
+        if tree.believes:
+            tree.model = self.beliefs.draw(slot, state, &tree.stream)
+        elif not self.fixed:
             self.game.determinize(state, &tree.stream)
         memset(legal, 0, self.game.num_actions)
         while True:
             if depth:
-                if self.game.is_terminal(state):
-                    tree.leaf_value = self.game.outcome(state, self.game.to_move(state))
+                if self._ends(slot, state):
                     evaluate = False
                     break
-                if self.settings.exact_leaves and self.game.is_solvable(state):
-                    tree.leaf_value = self._solved(slot, state)
-                    evaluate = False
-                    break
+                if tree.model >= 0 and self.game.to_move(state) != tree.searcher:
+                    k = self.game.opponent_action(tree.model, state, &tree.stream)
+                    replies = mix64(replies + <uint64_t>k + 1)
+                    self.game.step(state, k)
+                    continue
+                node = self._child(slot, self.edge_at(slot, chosen), state, replies)
+                replies = 0
             count = self.game.legal_actions(state, actions)
             for k in range(count):
                 legal[actions[k]] = True
@@ -355,30 +372,46 @@ cdef class Trees:
             self.path_mover[slot * self.max_path + depth] = <uint8_t>mover
             depth += 1
             self.game.step(state, edge.action)
-            node = self._child(slot, edge, state)
         tree.path_size = depth
         tree.leaf = node
         tree.leaf_legal = count
         return evaluate
 
-    cdef int _solved(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil:
+    cdef bint _ends(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil:
+        """Returns whether the game is over in a position, or solved there. Then the leaf has its value."""
+        cdef Tree *tree = &self.trees[slot]
+        if self.game.is_terminal(state):
+            tree.leaf_value = self.game.outcome(state, self.game.to_move(state))
+            return True
+        if self.settings.exact_leaves and has_exact_value(self.game, state, tree.model):
+            tree.leaf_value = self._solved(slot, state)
+            return True
+        return False
+
+    cdef float _solved(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil:
         """Returns the exact value for the player to move.
 
         Values are remembered, because near the endgame few determinizations are left to draw.
         """
+        cdef Tree *tree = &self.trees[slot]
         cdef uint64_t key = hash_bytes(state, self.game.state_size)
+        if tree.model >= 0:
+            key = mix64(key ^ <uint64_t>(2 * tree.model + 1 + tree.searcher))
         cdef KnownLeaf *known = &self.known[slot * KNOWN_LEAVES + <int>(key & (KNOWN_LEAVES - 1))]
         if known.key != key:
-            known.value = self.game.solve(state, -1, 1, NULL)
+            known.value = exact_value(self.game, state, tree.model, tree.searcher)
             known.key = key
-        return <int>known.value
+        return <float>known.value
 
-    cdef int _child(self, Py_ssize_t slot, Edge *edge, const uint8_t *state) noexcept nogil:
-        """Returns the node behind an edge. With private nodes it depends on what only its player to move knows."""
-        cdef uint64_t key = 0
+    cdef int _child(self, Py_ssize_t slot, Edge *edge, const uint8_t *state, uint64_t replies) noexcept nogil:
+        """Returns the node behind an edge, after the model's replies.
+
+        With private nodes it depends on what only its player to move knows, too.
+        """
+        cdef uint64_t key = replies
         cdef int node = edge.child
         if self.settings.private_nodes and self.game.private_key != NULL:
-            key = self.game.private_key(state)
+            key += self.game.private_key(state)
         while node >= 0 and self.node_at(slot, node).key != key:
             node = self.node_at(slot, node).next_node
         if node < 0:

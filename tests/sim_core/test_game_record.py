@@ -61,7 +61,8 @@ def test_every_array_has_its_shape_and_type(game: str) -> None:
         "states": (np.uint8, (positions, handle.state_size)),
         "policies": (np.float32, (positions, handle.num_actions)),
         "movers": (np.int8, (positions,)),
-        "position_outcomes": (np.int8, (positions,)),
+        "position_outcomes": (np.float32, (positions,)),
+        "conditions": (np.uint8, (positions, 0)),
         "position_margins": (np.int32, (positions,)),
         "position_values": (np.float32, (positions,)),
     }

@@ -56,6 +56,22 @@ def test_a_plain_loop_plays_the_same(
 
 
 @pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("model", ["told", "random"])
+def test_searches_know_whom_they_play(game: str, temperature: float, model: str) -> None:
+    """Fails if a slot's model is another game's, or if one is taken for self-play or an opponent outside."""
+    kinds = (("distilled_outcome", 3), OUTSIDE, ("random", 4)) if game == "beasty_bar" else (("tactical", 3), OUTSIDE)
+    wanted = plan(game, 15, 8, GUMBEL, temperature, kinds)._replace(opponent_model=model)
+    wanted.controllers[-3:] = 0
+    expected = one_by_one(wanted)
+    found = run(wanted, 4, threads=1)
+    check_same_as_one_by_one(wanted, found, expected)
+    check_same(run(wanted, 7, threads=3), found)
+    plain = run(wanted._replace(opponent_model="none"), 4)
+    assert found.states.shape != plain.states.shape or (found.states != plain.states).any()
+
+
+@pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("search", [PLAIN, NOISY, GUMBEL], ids=["plain", "noisy", "gumbel"])
 def test_slots_and_threads_change_nothing(game: str, search: SearchSettings) -> None:
     wanted = plan(game, 40, 8, search, 1.0, OPPONENTS["built_in"][game])
@@ -220,58 +236,6 @@ def test_only_slots_that_wait_for_an_outside_opponent_can_be_played() -> None:
     with pytest.raises(ValueError, match=r"^actions: "):
         runner.play(waiting[:1], [-1])
     assert (runner.positions(np.arange(8)).packed() == before).all()
-
-
-# ---------------------------------------------------------------------- openings
-
-
-def opened(game: str, plies: int, streams: np.ndarray, first_player: np.ndarray | None = None, threads: int = 1) -> Any:
-    """The positions in which the players of each game take over."""
-    games = len(streams)
-    wanted = plan(game, games, 0, opponents=(OUTSIDE,))._replace(
-        streams=streams,
-        first_player=np.zeros(games, dtype=np.int64) if first_player is None else first_player,
-        controllers=np.ones((games, 2), dtype=np.int64),
-    )
-    runner = runner_for(wanted, leaves_for(wanted, games), opening_plies=plies, record=False)
-    runner.advance(threads)
-    return runner.positions(np.arange(games))
-
-
-@pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("plies", [0, 1, 2, 5])
-def test_an_opening_belongs_to_seed_and_stream(game: str, plies: int) -> None:
-    """Openings that depend on the slot, the thread, or the other games."""
-    streams = np.arange(40) // 2
-    batch = opened(game, plies, streams)
-    assert (batch.ply == plies).all() and not batch.is_terminal.any()
-    assert (batch.packed()[::2] == batch.packed()[1::2]).all()
-    order = np.random.default_rng(0).permutation(40)[:30]
-    assert (opened(game, plies, streams[order], threads=3).packed() == batch.packed()[order]).all()
-    if plies:
-        assert len({row.tobytes() for row in batch.packed()}) > 4
-    else:
-        assert (batch.packed() == GameBatch(40, 5, game=game, streams=streams).packed()).all()
-    # whoever begins, the same stones fall
-    other = opened(game, plies, streams, np.ones(40, dtype=np.int64))
-    if not get_game(game).deals_at_random:
-        assert (other.observe() == batch.observe()).all() and (other.to_move != batch.to_move).all()
-
-
-def test_openings_are_drawn_evenly() -> None:
-    """Random plies that leave some moves out: all 49 of two plies come, each about as often."""
-    found, counts = np.unique(opened("connect_four", 2, np.arange(4900)).packed(), axis=0, return_counts=True)
-    assert len(found) == 49
-    assert ((counts - 100) ** 2 / 100).sum() < 100, "48 degrees of freedom"
-
-
-def test_no_opening_ends_a_game() -> None:
-    """An opening as long as games may be: it goes around every move that wins, and stops where all moves end it."""
-    batch = opened("connect_four", 41, np.arange(300))
-    assert not batch.is_terminal.any() and batch.ply.max() == 41
-    short = batch.ply < 41
-    for state in (batch.state(row) for row in np.flatnonzero(short)):
-        assert all(state.step(action).is_terminal for action in state.legal_actions())
 
 
 # ---------------------------------------------------------------------- what is refused

@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sim_core import LeafBatch, RunnerSettings, SearchSettings, Trees
@@ -43,6 +44,14 @@ def test_wrong_settings_are_named(change: dict[str, Any], message: str) -> None:
 
 def test_several_trees_are_nothing_to_the_raw_policy() -> None:
     assert RunnerSettings(0, SearchSettings(determinizations=2)).search.determinizations == 2
+
+
+def test_a_runner_names_an_unknown_opponent() -> None:
+    with pytest.raises(ValueError, match=r"^opponent_model: 'nobody' given, expected none, told or one of random, "):
+        GameRunner(
+            LeafBatch(Trees("beasty_bar", 1, 1)), RunnerSettings(1, opponent_model="nobody"), temperature=0.0, seed=0,
+            learner_seed=0, streams=[], first_player=[], controllers=np.zeros((0, 2), dtype=np.int64),
+        )  # fmt: skip
 
 
 def test_settings_travel_to_another_process() -> None:

@@ -44,6 +44,7 @@ _FUNCTIONS: dict[str, Any] = {
     "hand_likelihoods": ctypes.CFUNCTYPE(None, _I, _P, _I, ctypes.POINTER(_U64), _I, ctypes.POINTER(_D)),
     "next_hands": ctypes.CFUNCTYPE(_I, _P, _I, _U64, ctypes.POINTER(_U64)),
     "deal_hand": ctypes.CFUNCTYPE(None, _P, _I, _U64, _P),
+    "response_plies": ctypes.CFUNCTYPE(_I, _I),
 }
 
 

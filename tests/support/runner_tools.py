@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from reference.search import Answer, scrambled
 
-from sim_core import GameBatch, GameRunner, LeafBatch, RunnerSettings, SearchSettings, Trees, search
+from sim_core import Belief, Beliefs, GameBatch, GameRunner, LeafBatch, RunnerSettings, SearchSettings, Trees, search
 
 GAMES = ("beasty_bar", "connect_four")
 Evaluate = Callable[[np.ndarray, np.ndarray], Answer]
@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     first_player: np.ndarray
     controllers: np.ndarray
     opponents: tuple[tuple[str | None, int], ...]
+    opponent_model: str = "none"
 
 
 class Played(NamedTuple):
@@ -79,7 +80,8 @@ def leaves_for(plan: Plan, slots: int) -> LeafBatch:
 
 
 def runner_for(plan: Plan, leaves: LeafBatch, **changes: Any) -> GameRunner:
-    settings = RunnerSettings(changes.pop("simulations", plan.simulations), changes.pop("search", plan.search))
+    simulations, search = changes.pop("simulations", plan.simulations), changes.pop("search", plan.search)
+    settings = RunnerSettings(simulations, search, opponent_model=plan.opponent_model)
     arguments: dict[str, Any] = {
         "temperature": plan.temperature,
         "seed": 5,
@@ -143,15 +145,44 @@ def prior_of(plan: Plan, batch: GameBatch) -> np.ndarray:
     return policy
 
 
-def learners_move(plan: Plan, batch: GameBatch, record: bool) -> tuple[int, np.ndarray]:
+def model_of(plan: Plan, other: int) -> str | None:
+    """Returns the built-in opponent that the learner expects from the other side's controller."""
+    if other == 0 or plan.opponent_model == "none":
+        return None
+    return plan.opponents[other - 1][0] if plan.opponent_model == "told" else plan.opponent_model
+
+
+def is_solved(batch: GameBatch, model: str | None) -> bool:
+    """Returns whether a batch of one game needs no search."""
+    if model is None or not batch.is_solvable[0]:
+        return bool(batch.is_solvable[0])
+    try:
+        batch.handle.best_responses(model, batch.state(0).data)
+    except ValueError:
+        return False
+    return True
+
+
+def belief_of(plan: Plan, number: int, batch: GameBatch, beliefs: Beliefs) -> Belief | None:
+    """Returns what the learner of a game believes at its deal, where it is told whom it plays and cards are hidden."""
+    seats = plan.controllers[number]
+    model = model_of(plan, int(seats.max()))
+    if (seats == 0).sum() != 1 or model is None:
+        return None
+    return Belief(plan.game, batch.state(0).data, int(seats.argmin()), model, beliefs=beliefs, slot=0)
+
+
+def learners_move(
+    plan: Plan, batch: GameBatch, record: bool, model: str | None, beliefs: Beliefs | None
+) -> tuple[int, np.ndarray]:
     """Returns what the learner plays in a batch of one game, and the policy target it keeps."""
     uniform = float(batch.uniforms(9)[0])
     if plan.simulations == 0:
         policy = prior_of(plan, batch)
         return drawn(policy, plan.temperature, uniform), np.zeros_like(policy)
-    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search)
+    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model, beliefs=beliefs)
     policy, settled = found.policy[0], int(found.actions[0])
-    if batch.is_solvable[0]:
+    if is_solved(batch, model):
         if record:
             # the prior's preference among the best actions stays
             policy = np.where(policy > 0, np.maximum(prior_of(plan, batch), np.float32(1e-6)), np.float32(0))
@@ -167,15 +198,20 @@ def one_by_one(plan: Plan, record: bool = True) -> Played:
     for number, stream in enumerate(plan.streams.tolist()):
         batch = GameBatch(1, 5, game=plan.game, first_player=int(plan.first_player[number]), streams=[stream])
         mine = []
+        beliefs = None if plan.game == "connect_four" else Beliefs(plan.game, 1)
+        belief = None if beliefs is None else belief_of(plan, number, batch, beliefs)
         while not batch.is_terminal[0]:
             mover = int(batch.to_move[0])
             controller = int(plan.controllers[number, mover])
             if controller == 0:
-                action, policy = learners_move(plan, batch, record)
+                model = model_of(plan, int(plan.controllers[number, 1 - mover]))
+                action, policy = learners_move(plan, batch, record, model, beliefs)
                 mine.append((batch.packed()[0], policy, mover))
             else:
                 name, seed = plan.opponents[controller - 1]
                 action = int(middle(batch)[0] if name is None else batch.opponent_actions(name, seed)[0])
+                if belief is not None:
+                    belief.observe(batch.state(0).data, action)
             batch.step([action])
         outcome = int(batch.outcomes()[0])
         outcomes.append(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from reference.minimax import minimax
 from reference.search import scrambled
 
@@ -57,3 +58,65 @@ def test_a_solved_root_plays_what_is_hardest_to_answer() -> None:
         assert found.actions[row] == best[int(np.argmax(np.round(means, 9)))]  # of equal ones the first
         choices += len(set(np.round(means, 9))) > 1
     assert choices > 50
+
+
+def response_value(state: bytes, game: str, opponent: str, searcher: int) -> float:
+    """The searcher's value of the best response, by plain expectimax."""
+    rules = get_game(game)
+    if rules.is_terminal(state):
+        return float(rules.outcome(state, searcher))
+    after = {
+        action: response_value(rules.step(state, action), game, opponent, searcher)
+        for action in rules.legal_actions(state)
+    }
+    if rules.to_move(state) == searcher:
+        return max(after.values())
+    policy = rules.opponent_policy(opponent, state)
+    return sum(float(policy[action]) * value for action, value in after.items())
+
+
+@pytest.mark.parametrize(
+    ("game", "opponents", "plies"),
+    [
+        ("beasty_bar", ("distilled_outcome", "heuristic", "online", "random", "noisy"), 4),
+        ("connect_four", ("random", "tactical"), 4),
+    ],
+)
+def test_the_best_response_is_that_of_plain_expectimax(game: str, opponents: tuple[str, ...], plies: int) -> None:
+    """Fails if ties or draws are weighted wrongly, a win cuts off too early, or the sides are exchanged."""
+    rules = get_game(game)
+    fractions = better = 0
+    for opponent in opponents:
+        batch = GameBatch(400, 5, game=game)
+        while (going := ~batch.is_terminal & (batch.ply < rules.max_plies - plies)).any():
+            batch.step(np.where(going, batch.opponent_actions("random", 3), -1))
+        for row in np.flatnonzero(~batch.is_terminal & batch.is_solvable)[:25]:
+            state = batch.state(row).data
+            mover = rules.to_move(state)
+            after = {
+                action: response_value(rules.step(state, action), game, opponent, mover)
+                for action in rules.legal_actions(state)
+            }
+            value, best = rules.best_responses(opponent, state)
+            assert value == pytest.approx(max(after.values()), abs=1e-6)
+            assert best == tuple(action for action, one in after.items() if one > max(after.values()) - 1e-6)
+            assert value >= rules.solve(state)[0] - 1e-6
+            better += value > rules.solve(state)[0] + 1e-6
+            fractions += abs(value - round(value)) > 1e-6
+    assert better and fractions
+
+
+def test_a_best_response_that_cannot_be_computed_is_refused() -> None:
+    rules = get_game("beasty_bar")
+    start = rules.initial(1)
+    with pytest.raises(ValueError, match=r"^state: beasty_bar cannot solve this position yet"):
+        rules.best_responses("heuristic", start)
+    batch = GameBatch(1, 5)
+    while not batch.is_solvable[0]:
+        batch.step(batch.opponent_actions("random", 3))
+    state = batch.state(0).data
+    assert rules.best_responses("heuristic", state)[1]
+    with pytest.raises(ValueError, match=r"^state: too many turns before the end for the best response to random$"):
+        rules.best_responses("random", state)
+    with pytest.raises(ValueError, match=r"^name: 'nobody' given, beasty_bar has no such opponent"):
+        rules.best_responses("nobody", state)

@@ -1,0 +1,1 @@
+"""Has nothing for Python: sampling.pxd declares its C functions, which the runner calls."""
