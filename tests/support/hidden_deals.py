@@ -1,7 +1,7 @@
 """Plays runner games from deals that differ only in what the learner cannot see, and tells where a choice differs.
 
 A second game is registered: Beasty Bar, but in each deal a card of the opponent's hand has changed places with the last
-card of its deck. A game that is registered stays registered, so tests call this in a process of its own.
+card of its deck. A game that is registered stays registered, so tests call this in a separate process.
 """
 
 from __future__ import annotations

@@ -63,7 +63,9 @@ def told_ismcts(opponents: Any) -> Any:
     ids=["one name", "one game", "beliefs"],
 )
 def test_several_trees_are_refused_where_something_is_told(known: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"^determinizations: 2 given, expected 0 where opponents or beliefs are told: "):
+    with pytest.raises(
+        ValueError, match=r"^determinizations: 2 given, expected 0 where opponents or beliefs are told: "
+    ):
         search(GameBatch(3), scrambled, 4, determinizations=2, **known)
 
 
