@@ -180,7 +180,9 @@ def learners_move(
     if plan.simulations == 0:
         policy = prior_of(plan, batch)
         return drawn(policy, plan.temperature, uniform), np.zeros_like(policy)
-    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model, beliefs=beliefs)
+    found = search(
+        batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model, beliefs=beliefs
+    )
     policy, settled = found.policy[0], int(found.actions[0])
     if is_solved(batch, model):
         if record:

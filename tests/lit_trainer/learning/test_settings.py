@@ -73,7 +73,7 @@ def test_each_number_of_simulations_is_checked(numbers: Any, expected: str) -> N
 def test_defaults_are_those_of_a_run() -> None:
     search = dataclasses.asdict(SearchSettings())
     both: dict[str, Any] = {"opponents": None, "opening_plies": None}
-    expected = both | {"games": 200, "simulations": 0, "search": search}
+    expected = both | {"games": 200, "simulations": 0, "search": search, "opponent_model": "none"}
     assert dataclasses.asdict(EvaluationSettings()) == expected
     assert dataclasses.asdict(TestSettings()) == both | {"games": 1000, "simulations": (0, 16, 64, 256)}
     assert dataclasses.asdict(ReplaySettings()) == {"positions": 250_000, "save": True, "hide_condition": 0.0}
@@ -180,3 +180,22 @@ def test_the_help_of_each_field_is_in_the_class_s_docstring() -> None:
     for group in (EvaluationSettings, TestSettings, ReplaySettings):
         for field in dataclasses.fields(group):
             assert f"\n        {field.name}: " in (group.__doc__ or ""), (group, field.name)
+
+
+@pytest.mark.parametrize("group", ["generation", "evaluation"])
+def test_a_model_is_a_word_or_one_of_the_games_opponents(group: str) -> None:
+    """Fails if a wrong name is found out only when the first game is played."""
+    settings = GenerationSettings if group == "generation" else EvaluationSettings
+    SelfPlayDataModule(**{group: settings(opponent_model="skunk")})
+    for game, model in (("beasty_bar", "tactical"), ("connect_four", "skunk"), ("beasty_bar", "infer")):
+        with pytest.raises(
+            ValueError, match=rf"^{group}\.opponent_model: '{model}' given, expected one of none, told, "
+        ):
+            SelfPlayDataModule(game, **{group: settings(opponent_model=model)})
+
+
+def test_a_model_needs_one_tree() -> None:
+    several = SearchSettings(determinizations=4)
+    with pytest.raises(ValueError, match=r"^evaluation\.opponent_model: 'told' given, expected none where .* are 4: "):
+        EvaluationSettings(search=several, opponent_model="told")
+    assert EvaluationSettings(search=several).opponent_model == "none"
