@@ -164,7 +164,7 @@ def is_solved(batch: GameBatch, model: str | None) -> bool:
 
 
 def belief_of(plan: Plan, number: int, batch: GameBatch, beliefs: Beliefs) -> Belief | None:
-    """Returns what the learner of a game believes at its deal, where it is told whom it plays and cards are hidden."""
+    """Returns what the learner of a game believes at its deal, if it is told its opponent and cards are hidden."""
     seats = plan.controllers[number]
     model = model_of(plan, int(seats.max()))
     if (seats == 0).sum() != 1 or model is None:
