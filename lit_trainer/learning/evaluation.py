@@ -80,8 +80,8 @@ class EvaluationMatches:
         self.roster = roster
         self.seed = seed
         self.move_times = MoveTimes()
-        """Times per move by player: `sims:N` and `sims:N+MODEL` for the network, and the names of opponents that search.
-        Only timed matches add to them, and only in the first process."""
+        """Times per move by player: `sims:N` and `sims:N+MODEL` for the network, and the names of opponents that
+        search. Only timed matches add to them, and only in the first process."""
         self._stop = stop or CommonStop()
         self._memory = LaneMemory()
 

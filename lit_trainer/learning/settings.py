@@ -65,7 +65,7 @@ class EvaluationSettings(Settings):
 
     @property
     def matches(self) -> tuple[Match, ...]:
-        """Returns the matches of a validation, in order."""
+        """Returns the matches, in the order of their loaders."""
         return tuple(Match(self.simulations, name, self.opponent_model) for name in self.opponents or ())
 
 
@@ -116,7 +116,7 @@ class TestSettings(Settings):
 
     @property
     def matches(self) -> tuple[Match, ...]:
-        """Returns the matches of a test, in order."""
+        """Returns the matches, in the order of their loaders."""
         return tuple(
             Match(number, name, model)
             for number in self.simulations
@@ -154,11 +154,17 @@ class ReplaySettings(Settings):
 
 
 def resolved(
-    evaluation: EvaluationSettings, test: TestSettings, pool: OpponentPool, roster: Roster, game: str
+    generation: GenerationSettings,
+    evaluation: EvaluationSettings,
+    test: TestSettings,
+    pool: OpponentPool,
+    roster: Roster,
+    game: str,
 ) -> tuple[EvaluationSettings, TestSettings]:
-    """Returns both groups with their opponents' short names, which are added to the roster, and opening plies.
+    """Returns validation and test with their opponents' short names, which are added to the roster, and opening plies.
 
     Args:
+        generation: Settings of self-play.
         evaluation: Settings of validation. Without opponents they get the pool's, or all built-in ones.
         test: Settings of `test`. Without opponents they get those of validation.
         pool: The run's opponent pool.
@@ -169,7 +175,8 @@ def resolved(
         ValueError: An opponent or a model of one is unknown, the search cannot follow a model, an adaptive pool does
             not hold an opponent of validation, or the game is shorter than an opening.
     """
-    check_opponent_model(evaluation.opponent_model, game, evaluation.qualified("opponent_model"))
+    for settings in (generation, evaluation):
+        check_opponent_model(settings.opponent_model, game, settings.qualified("opponent_model"))
     for model in test.opponent_models:
         check_opponent_model(model, game, test.qualified("opponent_model"))
         check_has_one_tree(evaluation.search, model, test.qualified("opponent_model"))

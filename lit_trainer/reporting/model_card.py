@@ -128,9 +128,9 @@ of one deal.
 
 {table}
 
-Simulations are those of lit-alphazero's search with this network.{known} These files alone play the policy without search."""
-_KNOWN = """ Where a player is "told", the search knows the rule of the
-built-in opponent that it plays; an opponent's name says that it expects that one, whoever plays."""
+Simulations are those of lit-alphazero's search with this network. These files alone play the policy without search.
+{known}"""
+_KNOWN = """A player that is "told" knows which built-in opponent it plays; one with an opponent's name expects that one always."""
 
 _CARD = """---
 license: {tag}
