@@ -112,7 +112,8 @@ class TestSettings(Settings):
     @property
     def opponent_models(self) -> tuple[str, ...]:
         """Returns what the player knows of its opponents, in one measurement after the other."""
-        return (self.opponent_model,) if isinstance(self.opponent_model, str) else tuple(self.opponent_model)
+        given = self.opponent_model
+        return tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
 
     @property
     def matches(self) -> tuple[Match, ...]:

@@ -99,8 +99,8 @@ def _strength(measured: Mapping[str, Any]) -> str:
             for match, result in tested.items()
         ]
         table = _of_players(TEST_COLUMNS, rows)
-    known = _KNOWN if models != ["none"] else ""
-    return _MEASURED.format(table=table, known=known, **{name: measured[name] for name in _SHOWN})
+    text = _MEASURED.format(table=table, **{name: measured[name] for name in _SHOWN})
+    return text if models == ["none"] else f"{text}\n{_KNOWN}"
 
 
 def _of_players(columns: Iterable[Column[Row]], rows: Iterable[tuple[str, Row]]) -> str:
@@ -128,9 +128,9 @@ of one deal.
 
 {table}
 
-Simulations are those of lit-alphazero's search with this network. These files alone play the policy without search.
-{known}"""
-_KNOWN = """A player that is "told" knows which built-in opponent it plays; one with an opponent's name expects that one always."""
+Simulations are those of lit-alphazero's search with this network. These files alone play the policy without search."""
+_KNOWN = """A player that is "told" knows which built-in opponent it plays. One with the name of an opponent expects that
+opponent, whoever plays."""
 
 _CARD = """---
 license: {tag}
