@@ -115,12 +115,12 @@ cdef class Searcher:
         if batch.handle is not self.trees.handle:
             raise ValueError(f"batch: games of {batch.handle.name} given, expected {self.trees.handle.name}")
         models = opponent_numbers(batch, opponents)
-        if settings.determinizations and opponents is not None:
+        _check_beliefs(batch, beliefs)
+        if settings.determinizations and (beliefs is not None or (models != NO_MODEL).any()):
             raise ValueError(
-                f"determinizations: {settings.determinizations} given, expected 0 where opponents are told: "
+                f"determinizations: {settings.determinizations} given, expected 0 where opponents or beliefs are told: "
                 "they need one tree"
             )
-        _check_beliefs(batch, beliefs)
         told = np.zeros((batch.n, self.leaves.condition_size), np.float32)
         if conditions is not None:
             given = _arguments.array("conditions", conditions)
@@ -289,6 +289,12 @@ def opponent_numbers(GameBatch batch not None, opponents):
     """
     if opponents is None or isinstance(opponents, str):
         opponents = [opponents] * batch.n
+    try:
+        opponents = list(opponents)
+    except TypeError:
+        raise ValueError(
+            f"opponents: {opponents!r} given, expected None, a name, or a name or None for each of {batch.n} games"
+        ) from None
     known = batch.handle.opponents
     for name in opponents:
         if name is not None and name not in known:
