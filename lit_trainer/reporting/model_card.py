@@ -129,7 +129,7 @@ of one deal.
 {table}
 
 Simulations are those of lit-alphazero's search with this network. These files alone play the policy without search."""
-_KNOWN = """A player that is "told" knows which built-in opponent it plays. One with the name of an opponent expects that
+_KNOWN = """A player that is "told" knows which built-in opponent it plays. One with an opponent's name expects that
 opponent, whoever plays."""
 
 _CARD = """---
