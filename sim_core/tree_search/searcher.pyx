@@ -2,6 +2,7 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from collections import namedtuple
+from contextlib import nullcontext
 import dataclasses
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
 from sim_core.beliefs cimport Beliefs
-from sim_core.in_use cimport InUse
+from sim_core.in_use cimport InUse, Reading
 from sim_core.tree_search.solved_roots cimport (
     NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
 )
@@ -130,7 +131,8 @@ cdef class Searcher:
             return self._determinized(batch, evaluate, number, seed, threads, settings, told)
         if batch.n > self.trees.slots:
             raise ValueError(f"batch: {batch.n} games given, expected at most {self.trees.slots}")
-        with self.trees.in_use:
+        reading = nullcontext() if beliefs is None else Reading((<Beliefs>beliefs).in_use)
+        with self.trees.in_use, reading:
             np.asarray(self.leaves.condition)[:batch.n] = told
             return self._search(batch, evaluate, number, key, threads, settings, models, beliefs)
 
