@@ -111,7 +111,7 @@ def _may_lead_to(rules: GameHandle, before: bytes, action: int, after: bytes, ot
 
 
 def _held_against(rules: GameHandle, state: bytes, other: int) -> bytes:
-    """Returns which cards the player holds whom `other` plays, where `other` is to move, and nothing elsewhere."""
+    """Returns which cards the opponent of `other` holds, where `other` is to move, and nothing elsewhere."""
     return rules.hidden_targets(state).tobytes() if rules.to_move(state) == other else b""
 
 
