@@ -21,7 +21,7 @@ from sim_core import GameBatch, Searcher, SearchSettings, ismcts
 
 PUCT = SearchSettings(dirichlet_fraction=0.25)
 GUMBEL = SearchSettings(root_selection="gumbel", policy_target="completed_q", gumbel_scale=1.0)
-Section = Literal["tree", "endgame", "ismcts", "network", "peers"]
+Section = Literal["tree", "endgame", "told", "ismcts", "network", "peers"]
 
 
 def searches(
@@ -78,6 +78,33 @@ def endgame_cases(games: int, simulations: int) -> list[Case]:
             one, two = (searches(batch, simulations, settings, None, threads) for threads in (1, 2))
             cases.append(Case(f"from ply {ply}, {simulations} simulations, {name}", one, two, microseconds))
     return cases
+
+
+def told_cases(games: int, simulations: int, kind: str) -> list[Case]:
+    """Returns cases of searches that are told their opponent, and of one that is not, counted in moves.
+
+    The positions are of all turns of a game in equal shares, as random play reaches them.
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    evaluate = make_evaluator(ResidualMLP(width=256, blocks=4).eval(), kind)
+    batch, seeds = GameBatch(games, 3), count()
+    while (going := batch.ply < np.arange(games) % 24).any():
+        batch.step(np.where(going, batch.opponent_actions("random", 1), -1))
+    searcher = Searcher(games, simulations, observations=evaluate.observation_buffer(games))
+
+    def searched(opponent: str | None, threads: int) -> Work:
+        def work() -> int:
+            searcher.search(batch, evaluate, seed=next(seeds), threads=threads, settings=PUCT, opponents=opponent)
+            return games
+
+        return work
+
+    told = [Case(f"told {name}", searched(name, 1), searched(name, 2)) for name in batch.handle.opponents]
+    untold = Case(
+        "told nothing; the told ones", searched(None, 1), searched(None, 2), ours=[case.what for case in told]
+    )
+    return [untold, *told]
 
 
 def rollouts(iterations: int, moves: int, game: str = "beasty_bar", threads: int = 1) -> Work:
@@ -159,7 +186,7 @@ def main(
     network_games: int = 512,
     network_simulations: int = 32,
     kinds: list[str] = ["torch"],  # noqa: B006
-    sections: list[Section] = ["tree", "endgame", "ismcts", "network", "peers"],  # noqa: B006
+    sections: list[Section] = ["tree", "endgame", "told", "ismcts", "network", "peers"],  # noqa: B006
     peers: list[Literal["mctx", "pgx", "OpenSpiel"]] = ["mctx", "pgx", "OpenSpiel"],  # noqa: B006
     runs: int = 7,
     seconds: float = 0.2,
@@ -188,6 +215,11 @@ def main(
         "endgame": (
             f"Trees that meet endgames, {games:,} games, simulations",
             lambda: endgame_cases(games, max(simulations)),
+        ),
+        "told": (
+            f"Search with the residual MLP that knows its opponent, {network_games} games, {network_simulations} "
+            "simulations: moves",
+            lambda: told_cases(network_games, network_simulations, kinds[0]),
         ),
         "ismcts": ("ismcts with random rollouts, iterations", lambda: ismcts_cases(iterations, moves)),
         "network": (

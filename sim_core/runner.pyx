@@ -219,7 +219,7 @@ cdef class GameRunner:
         self._begin_to_believe(slot)
 
     cdef void _begin_to_believe(self, Py_ssize_t slot) noexcept:
-        """Begins the beliefs of a game's learner, if it is told whom it plays."""
+        """Begins the beliefs of a game's learner, if it is told which opponent it plays."""
         cdef const int64_t *seats = &self.controllers[self.numbers[slot], 0]
         cdef int searcher = 0 if seats[0] == LEARNER else 1, model
         self.believes[slot] = False

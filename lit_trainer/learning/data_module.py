@@ -31,7 +31,6 @@ from lit_trainer.measuring.matches import Match, PlayedMatch
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.players.opponent_pool import OpponentPool
-from lit_trainer.players.specs import check_opponent_model
 from lit_trainer.self_play.generator import Generator, make_generator
 from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
 from lit_trainer.self_play.stats import SelfPlayStats
@@ -87,11 +86,10 @@ class SelfPlayDataModule(LightningDataModule):
         self.game = game
         self.opponent_pool = pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
         self.generation = generation
-        check_opponent_model(generation.opponent_model, game, generation.qualified("opponent_model"))
         pool.check_game(game)
         self.roster = pool.roster.copy()
         """The pool's opponents and those of validation and test, by name."""
-        self.evaluation, self.test = resolved(evaluation, test, pool, self.roster, game)
+        self.evaluation, self.test = resolved(generation, evaluation, test, pool, self.roster, game)
         self.replay = replay
         if workers is not None:
             check_asynchronous(pool)
@@ -263,8 +261,7 @@ class SelfPlayDataModule(LightningDataModule):
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Returns a loader for each opponent of `evaluation.opponents`."""
         self._stop.listen()
-        settings = self.evaluation
-        matches = [Match(settings.simulations, name, settings.opponent_model) for name in settings.opponents or ()]
+        matches = self.evaluation.matches
         return [loader_of(EvaluationDataset(match, partial(self._play_evaluation, match))) for match in matches]
 
     def test_dataloader(self) -> list[DataLoader[Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from lit_trainer.measuring.matches import checked_opening_plies
+from lit_trainer.measuring.matches import Match, checked_opening_plies
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
@@ -62,6 +62,11 @@ class EvaluationSettings(Settings):
         """Raises ValueError for the first field that is out of bounds."""
         super().__post_init__()
         check_has_one_tree(self.search, self.opponent_model, self.qualified("opponent_model"))
+
+    @property
+    def matches(self) -> tuple[Match, ...]:
+        """Returns the matches, in the order of their loaders."""
+        return tuple(Match(self.simulations, name, self.opponent_model) for name in self.opponents or ())
 
 
 @dataclass(frozen=True)
@@ -128,11 +133,17 @@ class ReplaySettings(Settings):
 
 
 def resolved(
-    evaluation: EvaluationSettings, test: TestSettings, pool: OpponentPool, roster: Roster, game: str
+    generation: GenerationSettings,
+    evaluation: EvaluationSettings,
+    test: TestSettings,
+    pool: OpponentPool,
+    roster: Roster,
+    game: str,
 ) -> tuple[EvaluationSettings, TestSettings]:
-    """Returns both groups with their opponents' short names, which are added to the roster, and opening plies.
+    """Returns validation and test with their opponents' short names, which are added to the roster, and opening plies.
 
     Args:
+        generation: Settings of self-play.
         evaluation: Settings of validation. Without opponents they get the pool's, or all built-in ones.
         test: Settings of `test`. Without opponents they get those of validation.
         pool: The run's opponent pool.
@@ -143,7 +154,8 @@ def resolved(
         ValueError: An opponent is unknown, an adaptive pool does not hold an opponent of validation, or the game is
             shorter than an opening.
     """
-    check_opponent_model(evaluation.opponent_model, game, evaluation.qualified("opponent_model"))
+    for settings in (generation, evaluation):
+        check_opponent_model(settings.opponent_model, game, settings.qualified("opponent_model"))
     given = evaluation.opponents
     if given is None:
         given = pool.opponents or get_game(game).opponents

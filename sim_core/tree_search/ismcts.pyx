@@ -106,17 +106,25 @@ cdef int choose(Tree *tree, int parent, int16_t *actions, int count) noexcept no
     return number
 
 
+cdef inline bint ends_exactly(const Tree *tree) noexcept nogil:
+    """Returns whether the solver takes over from this iteration's state."""
+    return tree.exact_rollouts and has_exact_value(tree.game, tree.state, tree.model)
+
+
 cdef int replied(Tree *tree, int node) noexcept nogil:
-    """Lets the model move until it is the searcher's turn. Returns the node behind `node` of these replies."""
+    """Lets the model move until it is the searcher's turn or the solver's. Returns the node behind `node` of its replies.
+
+    There is one where the model does not move, too, because it may move in another determinization.
+    """
     cdef const Game *game = tree.game
     cdef uint64_t replies = 0
     cdef int number, action
-    while not game.is_terminal(tree.state) and game.to_move(tree.state) != tree.searcher:
+    while not (
+        game.is_terminal(tree.state) or game.to_move(tree.state) == tree.searcher or ends_exactly(tree)
+    ):
         action = game.opponent_action(tree.model, tree.state, &tree.stream)
         replies = mix64(replies + <uint64_t>action + 1)
         game.step(tree.state, action)
-    if replies == 0:
-        return node     # it is the searcher's turn again at once, or the game is over
     number = tree.nodes[node].first_child
     while number >= 0 and tree.nodes[number].key != replies:
         number = tree.nodes[number].next_sibling
@@ -125,11 +133,6 @@ cdef int replied(Tree *tree, int node) noexcept nogil:
         tree.nodes[number].next_sibling = tree.nodes[node].first_child
         tree.nodes[node].first_child = number
     return number
-
-
-cdef inline bint ends_exactly(const Tree *tree) noexcept nogil:
-    """Returns whether the solver takes over from this iteration's state."""
-    return tree.exact_rollouts and has_exact_value(tree.game, tree.state, tree.model)
 
 
 cdef double rollout(Tree *tree) noexcept nogil:
@@ -157,9 +160,11 @@ cdef void iterate(Tree *tree, const uint8_t *root) noexcept nogil:
     cdef Node *taken
     memcpy(tree.state, root, game.state_size)
     game.determinize(tree.state, &tree.stream)
-    while not ends_exactly(tree):
+    while True:
         if depth and tree.model != NO_MODEL:
             node = replied(tree, node)
+        if ends_exactly(tree):
+            break
         count = game.legal_actions(tree.state, actions)
         if count == 0:
             break

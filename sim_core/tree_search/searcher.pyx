@@ -2,6 +2,7 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from collections import namedtuple
+from contextlib import nullcontext
 import dataclasses
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from sim_core import _arguments, _threads
 from sim_core.batch cimport GameBatch
 from sim_core.beliefs cimport Beliefs
-from sim_core.in_use cimport InUse
+from sim_core.in_use cimport InUse, Reading
 from sim_core.tree_search.solved_roots cimport (
     NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
 )
@@ -114,12 +115,12 @@ cdef class Searcher:
         if batch.handle is not self.trees.handle:
             raise ValueError(f"batch: games of {batch.handle.name} given, expected {self.trees.handle.name}")
         models = opponent_numbers(batch, opponents)
-        if settings.determinizations and opponents is not None:
+        _check_beliefs(batch, beliefs)
+        if settings.determinizations and (beliefs is not None or (models != NO_MODEL).any()):
             raise ValueError(
-                f"determinizations: {settings.determinizations} given, expected 0 where opponents are told: "
+                f"determinizations: {settings.determinizations} given, expected 0 where opponents or beliefs are told: "
                 "they need one tree"
             )
-        _check_beliefs(batch, beliefs)
         told = np.zeros((batch.n, self.leaves.condition_size), np.float32)
         if conditions is not None:
             given = _arguments.array("conditions", conditions)
@@ -130,7 +131,8 @@ cdef class Searcher:
             return self._determinized(batch, evaluate, number, seed, threads, settings, told)
         if batch.n > self.trees.slots:
             raise ValueError(f"batch: {batch.n} games given, expected at most {self.trees.slots}")
-        with self.trees.in_use:
+        reading = nullcontext() if beliefs is None else Reading((<Beliefs>beliefs).in_use)
+        with self.trees.in_use, reading:
             np.asarray(self.leaves.condition)[:batch.n] = told
             return self._search(batch, evaluate, number, key, threads, settings, models, beliefs)
 
@@ -287,6 +289,12 @@ def opponent_numbers(GameBatch batch not None, opponents):
     """
     if opponents is None or isinstance(opponents, str):
         opponents = [opponents] * batch.n
+    try:
+        opponents = list(opponents)
+    except TypeError:
+        raise ValueError(
+            f"opponents: {opponents!r} given, expected None, a name, or a name or None for each of {batch.n} games"
+        ) from None
     known = batch.handle.opponents
     for name in opponents:
         if name is not None and name not in known:

@@ -1,20 +1,6 @@
 from sim_core.game import GameHandle
 from sim_core.tree_search.settings import SearchSettings
 
-def considered_visits(considered: int, simulations: int) -> list[int]:
-    """Returns, for each simulation, the visits of the actions that sequential halving chooses among.
-
-    Halving (Karnin, Koren and Somekh 2013) works as in Gumbel AlphaZero: all `considered` actions are visited equally
-    often, then the better half, and so on until the simulations are used up.
-
-    Args:
-        considered: Number of actions that halving starts from.
-        simulations: Simulations of the search, the length of the result.
-
-    >>> considered_visits(4, 8)
-    [0, 0, 0, 0, 1, 1, 2, 2]
-    """
-
 class Trees:
     """Holds the trees of up to `slots` games. A slot's tree is begun anew for every move, in the same memory.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reference import rules as reference
-from reference.search import Plain, SlowNode, determinized, slow_simulation
+from reference.search import Plain, SlowNode, Told, determinized, slow_simulation
 
 from sim_core import Action
 
@@ -28,8 +28,15 @@ class SlowGumbelSearch:
     Halving keeps the set of actions that are still considered, and not the counts that they should have.
     """
 
-    def __init__(self, position: reference.Position, plain: Plain, gumbel: Gumbel, words: Iterator[int]) -> None:
-        self.position, self.plain, self.gumbel, self.words = position, plain, gumbel, words
+    def __init__(
+        self,
+        position: reference.Position,
+        plain: Plain,
+        gumbel: Gumbel,
+        words: Iterator[int],
+        told: Told | None = None,
+    ) -> None:
+        self.position, self.plain, self.gumbel, self.words, self.told = position, plain, gumbel, words, told
         self.root = SlowNode()
         slow_simulation(self.root, position, plain, True)
         self.noise = dict.fromkeys(self.root.prior, 0.0)
@@ -80,7 +87,7 @@ class SlowGumbelSearch:
 
     def visit(self, action: str) -> None:
         drawn = determinized(self.position, self.words)
-        self.total += slow_simulation(self.root, drawn, self.plain, True, forced=action)
+        self.total += slow_simulation(self.root, drawn, self.plain, True, forced=action, told=self.told)
 
     @property
     def settled(self) -> str:

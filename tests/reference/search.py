@@ -6,9 +6,12 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from reference import opponents
 from reference import rules as reference
+from reference.beliefs import policy
 
 from sim_core import ACTIONS, OBSERVATION_SIZE, Action, State
 
@@ -29,6 +32,7 @@ def scrambled(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
 
 
 MASK = 2**64 - 1
+EXACT_PLIES = {"random": 4, "noisy": 4}  # turns before the end; the best response to the others is found from 8 on
 
 
 def mix(z: int) -> int:
@@ -91,6 +95,54 @@ class Plain:
     exact_leaves: bool = True
 
 
+def outcome(position: reference.Position, player: int) -> int:
+    winner = reference.winner(position)
+    return 0 if winner is None else 1 if winner == player else -1
+
+
+@lru_cache(maxsize=1 << 16)
+def best_response(position: reference.Position, name: str, searcher: int) -> float:
+    """Returns the value for `searcher` of the best response to an opponent that plays the other side."""
+    if reference.is_terminal(position):
+        return outcome(position, searcher)
+
+    def after(action: str) -> float:
+        return best_response(reference.step(position, action), name, searcher)
+
+    if position.to_move == searcher:
+        return max(map(after, reference.legal_actions(position)))
+    return sum(chance * after(action) for action, chance in policy(name, position).items() if chance > 0)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Holds what a search is told: that a built-in opponent plays against `searcher`. Its draws are of `words`."""
+
+    name: str
+    searcher: int
+    words: Iterator[int]
+
+    def is_solved(self, position: reference.Position) -> bool:
+        """Returns whether the best response is searched to the end from here on."""
+        plies = EXACT_PLIES.get(self.name, 8)
+        return not any(position.decks) and reference.LAST_PLY - position.ply <= plies
+
+    def is_to_reply(self, position: reference.Position) -> bool:
+        return not reference.is_terminal(position) and position.to_move != self.searcher
+
+    def reply(self, position: reference.Position) -> str:
+        """Returns the opponent's action. Among several highest scores one word draws, by the actions' order."""
+        scores = opponents.action_scores(self.name, position)
+        order = sorted(scores, key=lambda text: Action.parse(text).id)
+        if self.name == "noisy" and len(order) > 1:
+            for action in order:
+                one, other = (((next(self.words) >> 12) + 0.5) / 2**52 for _ in range(2))
+                normal = math.sqrt(-2 * math.log(one)) * math.cos(2 * math.pi * other)
+                scores[action] += opponents.NOISE_SIGMA * normal
+        best = [action for action in order if scores[action] >= max(scores.values()) - opponents.TIE]
+        return best[(next(self.words) >> 32) * len(best) >> 32] if len(best) > 1 else best[0]
+
+
 class SlowNode:
     """Keeps priors, visits and value sums by action text, for the player to move."""
 
@@ -99,7 +151,8 @@ class SlowNode:
         self.visits: dict[str, int] = {}
         self.total: dict[str, float] = {}
         self.available: dict[str, int] = {}
-        self.children: dict[tuple[str, tuple[str, ...]], SlowNode] = {}
+        # behind an action, by the opponent's replies and what only the player to move then knows
+        self.children: dict[tuple[str, tuple[tuple[str, ...], tuple[str, ...]]], SlowNode] = {}
         self.evaluations: list[float] = []
 
     def expand(self, position: reference.Position, legal: list[str]) -> float:
@@ -128,15 +181,30 @@ class SlowNode:
         return max(legal, key=puct)
 
 
+def exact_value(position: reference.Position, plain: Plain, told: Told | None) -> float | None:
+    """Returns the value for the player to move of a leaf that needs no network. None: it needs one."""
+    if reference.is_terminal(position):
+        return outcome(position, position.to_move)
+    if not plain.exact_leaves or not (told.is_solved(position) if told else not any(position.decks)):
+        return None
+    if told is None:
+        return reference.minimax_endgame(position)
+    value = best_response(position, told.name, told.searcher)
+    return value if position.to_move == told.searcher else -value
+
+
 def slow_simulation(
-    node: SlowNode, position: reference.Position, plain: Plain, is_root: bool, forced: str | None = None
+    node: SlowNode,
+    position: reference.Position,
+    plain: Plain,
+    is_root: bool,
+    forced: str | None = None,
+    told: Told | None = None,
 ) -> float:
     """Makes one descent, and returns the value for the player to move in `position`. `forced` is the root's action."""
-    if not is_root and reference.is_terminal(position):
-        winner = reference.winner(position)
-        return 0.0 if winner is None else 1.0 if winner == position.to_move else -1.0
-    if not is_root and plain.exact_leaves and not any(position.decks):
-        return float(reference.minimax_endgame(position))
+    exact = None if is_root else exact_value(position, plain, told)
+    if exact is not None:
+        return exact
     legal = sorted(reference.legal_actions(position), key=lambda text: Action.parse(text).id)
     if forced is None:
         for action in legal:
@@ -146,10 +214,16 @@ def slow_simulation(
             return node.expand(position, legal)
     action = forced or node.best(legal, plain)
     after = reference.step(position, action)
+    replies: tuple[str, ...] = ()
+    while told and told.is_to_reply(after) and exact_value(after, plain, told) is None:
+        replies = (*replies, told.reply(after))
+        after = reference.step(after, replies[-1])
     # what only the player to move there knows
     private = after.hands[after.to_move] if plain.nodes == "private" else ()
-    child = node.children.setdefault((action, private), SlowNode())
-    value = -slow_simulation(child, after, plain, False)
+    child = node.children.setdefault((action, (replies, private)), SlowNode())
+    value = slow_simulation(child, after, plain, False, told=told)
+    if after.to_move != position.to_move:
+        value = -value
     node.visits[action] += 1
     node.total[action] += value
     return value

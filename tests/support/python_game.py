@@ -178,6 +178,12 @@ def register(name: str = "nim", interface: int = INTERFACE, size: int = ctypes.s
         function = changes.get(key, FUNCTIONS.get(key))
         if function is not None:
             setattr(game, key, kind(function))
+    tables = [changes.get(key, value) for key, value in TABLES.items()]
+    return register_struct(game, *tables, interface=interface, size=size)
+
+
+def register_struct(game: Game, *tables: Any, interface: int = INTERFACE, size: int = ctypes.sizeof(Game)) -> Any:
+    """Registers a game whose struct is filled already, with its tables in the order of `TABLES`."""
     _kept.append(game)
     capsule = engine.__pyx_capi__["register_as"]
     ctypes.pythonapi.PyCapsule_GetName.restype = ctypes.c_char_p
@@ -186,7 +192,6 @@ def register(name: str = "nim", interface: int = INTERFACE, size: int = ctypes.s
     ctypes.pythonapi.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
     at = ctypes.pythonapi.PyCapsule_GetPointer(capsule, ctypes.pythonapi.PyCapsule_GetName(capsule))
     kind = ctypes.PYFUNCTYPE(ctypes.py_object, _I, ctypes.c_size_t, _P, *[ctypes.py_object] * 5)
-    tables = [changes.get(key, value) for key, value in TABLES.items()]
     return kind(at)(interface, size, ctypes.addressof(game), *tables)
 
 

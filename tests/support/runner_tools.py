@@ -164,7 +164,7 @@ def is_solved(batch: GameBatch, model: str | None) -> bool:
 
 
 def belief_of(plan: Plan, number: int, batch: GameBatch, beliefs: Beliefs) -> Belief | None:
-    """Returns what the learner of a game believes at its deal, where it is told whom it plays and cards are hidden."""
+    """Returns what the learner of a game believes at its deal, if it is told its opponent and cards are hidden."""
     seats = plan.controllers[number]
     model = model_of(plan, int(seats.max()))
     if (seats == 0).sum() != 1 or model is None:
@@ -180,7 +180,9 @@ def learners_move(
     if plan.simulations == 0:
         policy = prior_of(plan, batch)
         return drawn(policy, plan.temperature, uniform), np.zeros_like(policy)
-    found = search(batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model, beliefs=beliefs)
+    found = search(
+        batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model, beliefs=beliefs
+    )
     policy, settled = found.policy[0], int(found.actions[0])
     if is_solved(batch, model):
         if record:

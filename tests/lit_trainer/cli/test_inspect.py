@@ -29,7 +29,7 @@ def printed(capsys: pytest.CaptureFixture[str], path: Path) -> dict[str, str]:
 def test_it_says_what_the_shipped_checkpoint_is(capsys: pytest.CaptureFixture[str], iter600: Path) -> None:
     found = printed(capsys, iter600)
     assert (found["game"], found["versions"]) == ("beasty_bar", "1 of the rules, 1 of the observation")
-    assert found["network"] == "lit_trainer.ResidualMLP, width 256, blocks 4, auxiliary False"
+    assert found["network"] == "lit_trainer.ResidualMLP, width 256, blocks 4, auxiliary False, condition none"
     assert (found["parameters"], found["iteration"], found["optimizer steps"]) == ("601,762", "600", "32,400")
     assert found["optimizer"].startswith("AdamW, lr 0.0015")
     assert "T_max 600" in found["learning rate"] and found["learning rate now"] == "2e-05"

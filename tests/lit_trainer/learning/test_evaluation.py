@@ -122,3 +122,14 @@ def test_memory_that_runs_out_is_told_with_advice(make_network: Make, monkeypatc
     with pytest.raises(MemoryError) as caught:
         matches().play(network, Match(0, "random"), 4, conditions)
     assert "lower data.generation.parallel_games (now 77)" in caught.value.__notes__[0]
+
+
+def test_a_player_that_is_told_plays_otherwise_against_built_in_opponents_alone(make_network: Make) -> None:
+    """Fails if the model does not reach the search, or if one is invented for a player outside the engine."""
+    network = make_network()
+    for opponent in ("online", "ismcts:3"):
+        played = [
+            matches().play(network, Match(8, opponent, model), 40, ALONE).keys for model in ("none", "told", "online")
+        ]
+        assert (played[0] != played[2]).any()
+        assert (played[0] == played[1]).all() if opponent == "ismcts:3" else (played[1] == played[2]).all()

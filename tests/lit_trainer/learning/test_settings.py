@@ -15,6 +15,7 @@ from lit_trainer import (
     OpponentPool,
     ReplaySettings,
     ResidualMLP,
+    SelfPlayDataModule,
     TestSettings,
     TransformerNetwork,
 )
@@ -73,7 +74,7 @@ def test_each_number_of_simulations_is_checked(numbers: Any, expected: str) -> N
 def test_defaults_are_those_of_a_run() -> None:
     search = dataclasses.asdict(SearchSettings())
     both: dict[str, Any] = {"opponents": None, "opening_plies": None}
-    expected = both | {"games": 200, "simulations": 0, "search": search}
+    expected = both | {"games": 200, "simulations": 0, "search": search, "opponent_model": "none"}
     assert dataclasses.asdict(EvaluationSettings()) == expected
     assert dataclasses.asdict(TestSettings()) == both | {"games": 1000, "simulations": (0, 16, 64, 256)}
     assert dataclasses.asdict(ReplaySettings()) == {"positions": 250_000, "save": True, "hide_condition": 0.0}
@@ -102,16 +103,23 @@ def test_opening_plies_are_the_game_s_where_none_are_given() -> None:
     """A run of a game without chance whose matches all go alike, or an opening longer than its games."""
     pool = OpponentPool(["random"])
     for game, plies in (("beasty_bar", 0), ("connect_four", 2)):
-        groups = resolved(EvaluationSettings(), TestSettings(), pool, pool.roster.copy(), game)
+        groups = resolved(GenerationSettings(), EvaluationSettings(), TestSettings(), pool, pool.roster.copy(), game)
         assert [group.opening_plies for group in groups] == [plies, plies]
-        groups = resolved(EvaluationSettings(opening_plies=3), TestSettings(opening_plies=0), pool, pool.roster, game)
+        groups = resolved(
+            GenerationSettings(),
+            EvaluationSettings(opening_plies=3),
+            TestSettings(opening_plies=0),
+            pool,
+            pool.roster,
+            game,
+        )
         assert [group.opening_plies for group in groups] == [3, 0]
     for evaluated, tested, name in ((42, 0, "evaluation"), (0, 42, "test")):
         groups = EvaluationSettings(opening_plies=evaluated), TestSettings(opening_plies=tested)
         with pytest.raises(
             ValueError, match=rf"^{name}\.opening_plies: 42 given, expected a whole number from 0 to 41"
         ):
-            resolved(*groups, pool, pool.roster, "connect_four")
+            resolved(GenerationSettings(), *groups, pool, pool.roster, "connect_four")
     with pytest.raises(ValueError, match=r"^test\.opening_plies: -1 given"):
         TestSettings(opening_plies=-1)
 
@@ -136,7 +144,7 @@ def test_opponents_that_are_not_given(pool: list[str], evaluated: Any, tested: A
     opponents = OpponentPool(pool)
     roster = opponents.roster.copy()
     groups = EvaluationSettings(evaluated, simulations=3), TestSettings(tested, games=4)
-    evaluation, test = resolved(*groups, opponents, roster, "beasty_bar")
+    evaluation, test = resolved(GenerationSettings(), *groups, opponents, roster, "beasty_bar")
     assert (evaluation.opponents, test.opponents) == expected
     assert (evaluation.simulations, test.games) == (3, 4)
     assert set(roster) == {*pool, *expected[0], *expected[1]} and set(opponents.roster) == set(pool)
@@ -147,8 +155,17 @@ def test_an_adaptive_pool_holds_all_opponents_of_validation() -> None:
     with pytest.raises(
         ValueError, match=r"^evaluation\.opponents: 'queue' is not in the adaptive pool.*its opponents are random, on"
     ):
-        resolved(EvaluationSettings(["random", "queue"]), TestSettings(), pool, pool.roster.copy(), "beasty_bar")
-    _, test = resolved(EvaluationSettings(), TestSettings(["queue"]), pool, pool.roster.copy(), "beasty_bar")
+        resolved(
+            GenerationSettings(),
+            EvaluationSettings(["random", "queue"]),
+            TestSettings(),
+            pool,
+            pool.roster.copy(),
+            "beasty_bar",
+        )
+    _, test = resolved(
+        GenerationSettings(), EvaluationSettings(), TestSettings(["queue"]), pool, pool.roster.copy(), "beasty_bar"
+    )
     assert test.opponents == ("queue",), "weights do not follow a test"
 
 
@@ -180,3 +197,20 @@ def test_the_help_of_each_field_is_in_the_class_s_docstring() -> None:
     for group in (EvaluationSettings, TestSettings, ReplaySettings):
         for field in dataclasses.fields(group):
             assert f"\n        {field.name}: " in (group.__doc__ or ""), (group, field.name)
+
+
+@pytest.mark.parametrize("group", ["generation", "evaluation"])
+def test_a_model_is_a_word_or_one_of_the_games_opponents(group: str) -> None:
+    """Fails if a wrong name is found out only when the first game is played."""
+    settings = GenerationSettings if group == "generation" else EvaluationSettings
+    SelfPlayDataModule(**{group: settings(opponent_model="skunk")})
+    for game, model in (("beasty_bar", "tactical"), ("connect_four", "skunk"), ("beasty_bar", "infer")):
+        with pytest.raises(ValueError, match=rf"^{group}\.opponent_model: '{model}' given, expected one of none, t"):
+            SelfPlayDataModule(game, **{group: settings(opponent_model=model)})
+
+
+def test_a_model_needs_one_tree() -> None:
+    several = SearchSettings(determinizations=4)
+    with pytest.raises(ValueError, match=r"^evaluation\.opponent_model: 'told' given, expected none where .* are 4: "):
+        EvaluationSettings(search=several, opponent_model="told")
+    assert EvaluationSettings(search=several).opponent_model == "none"

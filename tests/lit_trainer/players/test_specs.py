@@ -53,6 +53,10 @@ def test_each_kind_is_told_from_the_others(checkpoint_path: Path, tmp_path: Path
         (path, "checkpoint", "iter1", None),
         (f"{path}@0", "checkpoint", "iter1", 0),
         (f"{path}@64", "checkpoint", "iter1@64", 64),
+        (f"{path}@64+told", "checkpoint", "iter1@64+told", 64),
+        (f"{path}+skunk", "checkpoint", "iter1+skunk", None),
+        (f"{run.parent}@8+told", "checkpoint", "mine@8+told", 8),
+        ("ismcts:20+skunk", "ismcts", "ismcts:20+skunk", None),
         (str(run / "checkpoints/last.ckpt"), "checkpoint", "mine_last", None),
         (str(run), "checkpoint", "mine", None),
         (f"{run.parent}@8", "checkpoint", "mine@8", 8),
@@ -170,3 +174,33 @@ def test_an_opponent_of_another_game_is_refused(checkpoint_path: Path) -> None:
         with pytest.raises(ValueError, match=rf"^x: {opponent.name} plays .*, expected {game}, whose .* are random, "):
             check_plays(opponent, game, "x")
         check_plays(opponent, opponent.games[0], "x")
+
+
+def test_a_player_is_made_with_what_it_expects(checkpoint_path: Path) -> None:
+    told, skunk = make(f"{checkpoint_path}@4+told"), make(f"{checkpoint_path}@4+skunk")
+    assert isinstance(told, FrozenCheckpoint) and isinstance(skunk, FrozenCheckpoint)
+    assert [one.player(1).opponent_model for one in (told, skunk)] == ["told", "skunk"]
+    searching = make("ismcts:20+skunk")
+    assert searching == IsmctsOpponent(20, "skunk") and searching.name == "ismcts:20+skunk"
+    assert searching.games == ("beasty_bar", "beasty_bar_animals") and make("ismcts:20").games == games()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "ismcts:20+told",
+            r"^agent: 'ismcts:20\+told' given, expected ismcts:N\+NAME with a built-in opponent's name$",
+        ),
+        ("ismcts:20+nobody", r"^agent: 'ismcts:20\+nobody' given, expected ismcts:N"),
+        ("nothing.ckpt@4+told", r"^agent: 'nothing.ckpt@4\+told' given, but there is no file 'nothing.ckpt'"),
+    ],
+)
+def test_wrong_expectations_are_named(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse(text)
+
+
+def test_an_opponent_of_another_game_cannot_be_expected(checkpoint_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^agent: 'tactical' given, expected one of none, told, random, "):
+        make(f"{checkpoint_path}@4+tactical")

@@ -12,7 +12,7 @@ import pytest
 from reference.search import Answer
 
 from sim_core import GameBatch, State, get_game, search
-from sim_core.tree_search.trees import considered_visits
+from sim_core.tree_search.halving import considered_visits
 
 GUMBEL: dict[str, Any] = {
     "root_selection": "gumbel",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from reference import rules as reference
 from reference.ismcts import SlowNode, slow_iteration
-from reference.search import small_position, stream
+from reference.search import Told, small_position, stream
 
 from sim_core import ACTIONS, GameBatch, State, ismcts, solve_endgame
 
@@ -36,22 +36,28 @@ def same(first: Any, second: Any) -> bool:
 # ---------------------------------------------------------------------- the same tree, slowly
 
 
-def check_against_slow(positions: list[reference.Position], iterations: int, c: float, exact: bool) -> int:
+def check_against_slow(
+    positions: list[reference.Position], iterations: int, c: float, exact: bool, opponent: str | None = None
+) -> int:
     seed = 17
     batch = GameBatch.from_states([State.parse(reference.format(position)) for position in positions])
-    found = ismcts(batch, iterations, seed=seed, c=c, exact_rollouts=exact)
+    found = ismcts(batch, iterations, seed=seed, c=c, exact_rollouts=exact, opponents=opponent)
     impossible = 0
     for i, position in enumerate(positions):
         words = stream(seed, PURPOSE, i, position.ply)
+        told = None if opponent is None else Told(opponent, position.to_move, words)
         root = SlowNode()
         for _ in range(iterations):
-            impossible += slow_iteration(root, position, words, c, exact)
+            impossible += slow_iteration(root, position, words, c, exact, told)
         counts = {text: int(found.visit_counts[i, k]) for k, text in enumerate(ACTIONS) if found.visit_counts[i, k]}
         assert counts == {text: child.visits for text, child in root.children.items()}, reference.format(position)
         most = max(counts.values())
         assert ACTIONS[found.actions[i]] == next(text for text in ACTIONS if counts.get(text) == most)
         total = sum(child.outcomes for child in root.children.values())
-        assert found.value[i] == np.float32(total / iterations)
+        if exact and opponent:
+            assert abs(found.value[i] - total / iterations) < 1e-6  # in best responses, probabilities are float32
+        else:
+            assert found.value[i] == np.float32(total / iterations)
     return impossible
 
 
@@ -69,6 +75,18 @@ def test_a_plain_tree_finds_the_same(hand: int, decks: tuple[int, int], c: float
 def test_a_plain_tree_finds_the_same_from_the_first_move_on() -> None:
     rng = random.Random(5)
     assert check_against_slow([reference.random_deal(rng, k % 2) for k in range(4)], 150, 1.2, False)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("opponent", ["random", "heuristic", "skunk", "noisy", "online", "distilled_outcome"])
+@pytest.mark.parametrize(("hand", "deck", "c"), [(2, 2, 1.2), (3, 1, 0.4)])
+def test_a_plain_tree_told_its_opponent_finds_the_same(
+    hand: int, deck: int, c: float, exact: bool, opponent: str
+) -> None:
+    """Fails if replies, ties, the nodes behind them, signs or best responses differ from the documentation's words."""
+    rng = random.Random(100 * hand + deck)
+    positions = [small_position(rng, hand, (deck, deck + k), ply=24 - 2 * (hand + deck) - k) for k in (0, 1, 0, 1)]
+    assert check_against_slow(positions, 60, c, exact, opponent)
 
 
 # ---------------------------------------------------------------------- counts
