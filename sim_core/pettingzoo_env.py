@@ -78,6 +78,7 @@ class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
         """
         deal = int(self._random.integers(2**63)) if seed is None else seed
         self._position = State.initial(deal, self.first_player, game=self.game)
+        self._turns: list[tuple[State, Action]] = []
         if seed is not None:
             self._random = np.random.default_rng(seed)
         self.agents = AGENTS[:]
@@ -87,6 +88,20 @@ class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
         self.truncations = dict.fromkeys(AGENTS, False)
         self.infos: dict[str, dict[str, Any]] = {agent: {} for agent in AGENTS}
         self.agent_selection = AGENTS[self._position.to_move]
+
+    @property
+    def history(self) -> tuple[tuple[State, Action], ...]:
+        """Returns what was played so far, from the first turn on: each turn's position, and the action taken there.
+
+        The positions hold both hands and both decks: an agent that is to play fair reads only what it could see, as
+        `lit_trainer.load_agent`'s do.
+        """
+        return tuple(self._turns)
+
+    @property
+    def position(self) -> State:
+        """Returns the position, with both hands and both decks."""
+        return self._position
 
     def observe(self, agent: str) -> Observation:
         rules = get_game(self.game)
@@ -111,7 +126,10 @@ class BeastyBarEnv(AECEnv):  # type: ignore[misc]  # PettingZoo has no types
             return
         if action is None:
             raise ValueError(f"action: None given, but the game is not over for {agent}")
-        self._position = self._position.step(Action(action, self.game))
+        taken = Action(action, self.game)
+        following = self._position.step(taken)
+        self._turns.append((self._position, taken))
+        self._position = following
         self._cumulative_rewards[agent] = 0.0
         if self._position.is_terminal:
             winner = self._position.winner()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_trainer.networks.base import PolicyValueNetwork
-from sim_core import get_game
+from sim_core import Belief, get_game
 from sim_core.game import GameHandle
 
 Floats = NDArray[np.float32]
@@ -60,22 +60,31 @@ def with_condition(observations: Floats, size: int, conditions: Floats | None = 
     return np.hstack([observations, conditions]).astype(np.float32, copy=False) if size else observations
 
 
-def condition_of(opponent: str | None, rows: int, rules: GameHandle, size: int) -> Floats | None:
-    """Returns what a network is told where it plays a built-in opponent of whose cards nothing is known.
+def condition_of(
+    opponent: str | None, rows: int, rules: GameHandle, size: int, beliefs: Sequence[Belief] = ()
+) -> Floats | None:
+    """Returns what a network is told where it plays a built-in opponent.
 
     Args:
         opponent: Name of the opponent. None: unknown.
         rows: Number of positions m.
         rules: The game.
         size: The evaluator's ``condition_size``.
+        beliefs: What is believed of the opponent's hand in each position. Where a belief is lost, it is another
+            opponent. Empty: nothing is known of hands.
 
     Returns:
-        The same condition for each position [m, size]. None: there is nothing to tell.
+        The conditions [m, size]. None: there is nothing to tell.
     """
     if opponent is None or not size:
         return None
     conditions = np.zeros((rows, size), np.float32)
     conditions[:, rules.opponents.index(opponent)] = 1.0
+    for row, belief in zip(conditions, beliefs, strict=False):
+        if belief.is_lost:
+            row[:] = 0.0
+        if size > len(rules.opponents):
+            row[len(rules.opponents) :] = belief.card_probabilities()
     return conditions
 
 

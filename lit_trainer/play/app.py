@@ -212,8 +212,9 @@ class Application:
             return _json({"turn": turn, "name": hosted.adviser.name} | session.thought_view(turn, thought))
 
     async def _think(self, thinker: Thinker, hosted: Hosted, turn: int) -> Thought:
+        session = hosted.session
         return await anyio.to_thread.run_sync(
-            thinker.think, hosted.session.state_at(turn), hosted.seed, limiter=self._threads
+            thinker.think, session.state_at(turn), hosted.seed, session.history_at(turn), limiter=self._threads
         )
 
     def _hosted(self, request: Request) -> Hosted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lit_trainer.play.saved_game import PERSON, SavedGame, shown
 from lit_trainer.play.thinkers import Thought
 from lit_trainer.play.views import View, action_view, face_of, position_view
+from lit_trainer.players.histories import History
 from sim_core import Action, State
 
 
@@ -113,6 +114,10 @@ class Session:
         if isinstance(turn, bool) or not isinstance(turn, int) or not 0 <= turn <= self.turns:
             raise ValueError(f"turn: {turn!r} given, expected 0 to {self.turns}")
         return self._states[turn]
+
+    def history_at(self, turn: int) -> History:
+        """Returns what was played before that position; nothing where the session began in the middle of a game."""
+        return () if self._states[0].ply else tuple(zip(self._states[:turn], self._moves[:turn], strict=True))
 
     def view(self, turn: int | None = None) -> View:
         """Returns everything to show, as plain values.

@@ -126,7 +126,7 @@ class _Table:
         session = self.session
         while not session.state.is_terminal and not session.awaits_person:
             with self.console.status("the agent thinks"):
-                thought = self.thinker.think(session.state, self.seed)
+                thought = self.thinker.think(session.state, self.seed, session.history_at(session.turns))
             session.play(thought.action, thought)
             self._tell(session.turns - 1)
 
@@ -203,8 +203,9 @@ class _Table:
         """Prints what the adviser would play, and why."""
         if self.session.state.is_terminal:
             raise ValueError("hint: the game is over")
+        session = self.session
         with self.console.status("thinking"):
-            thought = self.adviser.think(self.session.state, self.seed)
+            thought = self.adviser.think(session.state, self.seed, session.history_at(session.turns))
         view = self.session.thought_view(self.session.turns, thought)
         self._say(f"{self.adviser.name} would play {view['action']}.")
         self.console.print(thought_text(view, "your"))

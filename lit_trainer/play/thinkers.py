@@ -15,6 +15,7 @@ from lit_trainer.checkpoints.newest import newest_first
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.frozen import FrozenCheckpoint
+from lit_trainer.players.histories import History
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Opponent, Player
 from lit_trainer.players.python_player import PythonPlayer
@@ -37,8 +38,8 @@ class Thought(NamedTuple):
     """Expected score of the player to move, 0 to 1 (draws count half). None: the agent does not say."""
 
 
-# from a batch of one game: the action's id, the shares [A] or None, the value from -1 to 1 or None
-_Choose = Callable[[GameBatch], tuple[int, NDArray[np.float32] | None, float | None]]
+# from a batch of one game and what was played in it: the action's id, shares [A] or None, a value from -1 to 1 or None
+_Choose = Callable[[GameBatch, History], tuple[int, NDArray[np.float32] | None, float | None]]
 
 
 class Thinker:
@@ -47,7 +48,8 @@ class Thinker:
     Args:
         name: Name to show to a person.
         games: Names of the games that it plays.
-        choose: Chooses an action for a batch of one position. Several threads may call it at once.
+        choose: Chooses an action for a batch of one position, and what was played before it. Several threads may call
+            it at once.
         has_reasons: Whether it gives reasons for its moves.
     """
 
@@ -57,22 +59,24 @@ class Thinker:
         self.has_reasons = has_reasons
         self._choose = choose
 
-    def think(self, state: State, seed: int = 0) -> Thought:
+    def think(self, state: State, seed: int = 0, history: History = ()) -> Thought:
         """Returns a move for the player to move, with its reasons.
 
         Args:
             state: Position. Cards that the player to move cannot see have no influence.
             seed: Random seed of the game, so that the agent's random choices differ from game to game.
+            history: What was played before it, from the first turn on; see `NetworkAgent.select_action`. Only an agent
+                that expects an opponent draws conclusions from it.
 
         Raises:
-            ValueError: The game is over, or the agent does not play it.
+            ValueError: The game is over, the agent does not play it, or the history is wrong.
         """
         if state.game not in self.games:
             raise ValueError(f"game: {state.game} given, but {self.name} plays {' and '.join(self.games)}")
         if state.is_terminal:
             raise ValueError(f"state: '{state}' is over, there is no action to select")
         batch = GameBatch.from_states([state], streams=[derive_seed(seed, "game")])
-        number, shares, value = self._choose(batch)
+        number, shares, value = self._choose(batch, history)
         weighed = [] if shares is None else [(k, float(shares[k.id])) for k in state.legal_actions()]
         # among equal shares the chosen move comes first
         weighed.sort(key=lambda pair: (-pair[1], pair[0].id != number, pair[0].id))
@@ -80,18 +84,20 @@ class Thinker:
 
 
 def _network_choice(player: NetworkPlayer) -> _Choose:
-    def choose(batch: GameBatch) -> tuple[int, NDArray[np.float32], float]:
+    def choose(batch: GameBatch, history: History) -> tuple[int, NDArray[np.float32], float]:
+        beliefs = player.believe([batch.state(0)], [history])
+        conditions = player.conditions(batch, beliefs)
         if player.simulations == 0:
-            policy = player.policy(batch)[0]
-            return int(policy.argmax()), policy, float(player.evaluate(batch)[1][0])
-        found = player.search(batch)
+            policy = player.policy(batch, conditions)[0]
+            return int(policy.argmax()), policy, float(player.evaluate(batch, conditions)[1][0])
+        found = player.search(batch, conditions, beliefs)
         return int(found.actions[0]), found.policy[0], float(found.value[0])
 
     return choose
 
 
 def _ismcts_choice(player: IsmctsPlayer) -> _Choose:
-    def choose(batch: GameBatch) -> tuple[int, NDArray[np.float32], float]:
+    def choose(batch: GameBatch, history: History) -> tuple[int, NDArray[np.float32], float]:
         found = player.search(batch)
         shares = (found.visit_counts[0] / player.iterations).astype(np.float32)
         return int(found.actions[0]), shares, float(found.value[0])
@@ -103,9 +109,10 @@ def _choice_alone(player: Player) -> _Choose:
     # an agent written in Python may keep its own state, so it answers one question at a time
     lock = threading.Lock() if isinstance(player, PythonPlayer) else nullcontext()
 
-    def choose(batch: GameBatch) -> tuple[int, None, None]:
+    def choose(batch: GameBatch, history: History) -> tuple[int, None, None]:
         with lock:
-            return int(player.act(batch).actions[0]), None, None
+            moves = player.act(batch, [history]) if isinstance(player, PythonPlayer) else player.act(batch)
+            return int(moves.actions[0]), None, None
 
     return choose
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from lit_trainer.networks.condition import condition_of, with_condition
 from lit_trainer.networks.evaluators import Evaluator, Floats
+from lit_trainer.players.histories import HandBeliefs, History, beliefs_of
 from lit_trainer.players.protocols import Ids, Moves
-from sim_core import GameBatch, Searcher, SearchResult, SearchSettings
+from sim_core import GameBatch, Searcher, SearchResult, SearchSettings, State
 
 
 def sharpen(policy: Floats, temperature: float) -> Floats:
@@ -141,12 +143,15 @@ class NetworkPlayer:
         policy: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
         return policy
 
-    def search(self, batch: GameBatch, conditions: Floats | None = None) -> SearchResult:
+    def search(
+        self, batch: GameBatch, conditions: Floats | None = None, beliefs: HandBeliefs | None = None
+    ) -> SearchResult:
         """Searches the batch, in trees whose memory is kept from one call to the next.
 
         Args:
             batch: Positions.
             conditions: See `evaluate`. They hold for all of a position's tree.
+            beliefs: What `believe` returned for these positions. None: hidden cards are drawn uniformly.
         """
         try:
             searcher = self._idle.pop()  # so that no two threads have the same
@@ -164,6 +169,7 @@ class NetworkPlayer:
             settings=self.settings,
             opponents=self._assumed,
             conditions=conditions,
+            beliefs=None if beliefs is None else beliefs.memory,
         )
         self._idle.append(searcher)  # not after an error, when another thread may still write into its trees
         return found
@@ -176,13 +182,46 @@ class NetworkPlayer:
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_idle": []}
 
-    def act(self, batch: GameBatch) -> Moves:
-        """Returns an action for every game of the batch, with policy targets and the search's values."""
-        conditions = condition_of(self._assumed, len(batch), batch.handle, self.condition_size)
+    def believe(
+        self, states: Sequence[State], histories: Sequence[History] | None = None, field: str = "histories"
+    ) -> HandBeliefs | None:
+        """Returns what the player believes of the opponent that it expects.
+
+        Args:
+            states: Positions, at least one, all of one game.
+            histories: What was played before each of them; see `beliefs_of`.
+            field: Argument that holds the histories, for messages.
+
+        Returns:
+            The beliefs. None: it expects no built-in opponent, or the game has no hidden hands.
+
+        Raises:
+            ValueError: A turn is missing, or contradicts the next one.
+        """
+        return None if self._assumed is None else beliefs_of(self._assumed, states, histories, field)
+
+    def conditions(self, batch: GameBatch, beliefs: HandBeliefs | None = None) -> Floats | None:
+        """Returns what the network is told besides the observations of the batch.
+
+        Args:
+            batch: Positions.
+            beliefs: What `believe` returned for them. None: nothing is known of hands.
+        """
+        games = () if beliefs is None else beliefs.games
+        return condition_of(self._assumed, len(batch), batch.handle, self.condition_size, games)
+
+    def act(self, batch: GameBatch, beliefs: HandBeliefs | None = None) -> Moves:
+        """Returns an action for every game of the batch, with policy targets and the search's values.
+
+        Args:
+            batch: Positions.
+            beliefs: What `believe` returned for them. None: hidden cards are drawn uniformly.
+        """
+        conditions = self.conditions(batch, beliefs)
         if self.simulations == 0:
             policy = self.policy(batch, conditions)
             return Moves(self._sampled(policy, batch), np.zeros_like(policy))
-        found = self.search(batch, conditions)
+        found = self.search(batch, conditions, beliefs)
         if self.temperature == 0.0 or self.settings.root_selection == "gumbel":
             return Moves(found.actions, found.policy, found.value)
         return Moves(self._sampled(found.policy, batch), found.policy, found.value)

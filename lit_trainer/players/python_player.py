@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from lit_trainer.players.histories import History
 from lit_trainer.players.protocols import Agent, Moves
 from sim_core import Action, GameBatch, State, c_state_to_python, games
 
@@ -21,13 +23,15 @@ class PythonPlayer:
 
     Args:
         name: Name of the agent, for messages.
-        agent: Object with ``select_action(state, legal_actions) -> Action``.
+        agent: Object with ``select_action(state, legal_actions) -> Action``. If it has a parameter ``history``, too, it
+            gets what was played so far, where that is known.
         time_limit: Seconds per move; `play_schedule`, which watches the player, enforces it. None: no limit.
     """
 
     def __init__(self, name: str, agent: Agent, time_limit: float | None = None) -> None:
         self.name = name
         self.agent = agent
+        self._takes_history = _takes_history(agent)
         self.time_limit = time_limit
         self.asked = 0
         """Number of moves that the agent has been asked for."""
@@ -36,8 +40,12 @@ class PythonPlayer:
         self.given_up = False
         """Whether the games no longer wait for a pending move; the agent is then asked for no further one."""
 
-    def act(self, batch: GameBatch) -> Moves:
+    def act(self, batch: GameBatch, histories: Sequence[History] | None = None) -> Moves:
         """Returns the agent's action for every game of the batch.
+
+        Args:
+            batch: Positions.
+            histories: What was played before each of them. None: unknown.
 
         Raises:
             AgentTimeoutError: An earlier move took too long.
@@ -49,10 +57,11 @@ class PythonPlayer:
                 raise AgentTimeoutError(f"opponent {self.name}: is asked no more, because an earlier move did not end")
             state = c_state_to_python(batch, i)
             legal = state.legal_actions()
+            known = {} if histories is None or not self._takes_history else {"history": histories[i]}
             self.asked += 1
             self.thinking_at = state
             try:
-                action = self.agent.select_action(state, legal)
+                action = self.agent.select_action(state, legal, **known)
             except Exception as error:
                 error.add_note(f"opponent {self.name}: select_action raised this at '{state}'")
                 raise
@@ -66,6 +75,13 @@ class PythonPlayer:
                 )
             ids[i] = action.id
         return Moves(ids)
+
+
+def _takes_history(agent: Agent) -> bool:
+    try:
+        return "history" in signature(agent.select_action).parameters
+    except (TypeError, ValueError):
+        return False  # compiled, without a signature
 
 
 class PythonOpponent:

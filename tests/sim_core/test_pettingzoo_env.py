@@ -70,6 +70,27 @@ def test_it_is_the_engine_s_game(game: str) -> None:
     assert outcomes >= {0, 1} and (game != "beasty_bar" or None in outcomes)
 
 
+def test_its_history_leads_from_the_deal_to_the_position() -> None:
+    """Fails if a turn is missing, or one that was refused or of the game before is in it."""
+    table = env(render_mode="ansi")
+    for seed in (1, 2):
+        table.reset(seed=seed)
+        game = table.unwrapped
+        assert game.history == () and game.position == State.initial(seed)
+        for turns in range(1, 25):
+            mask = table.observe(table.agent_selection)["action_mask"]
+            if seed == 1 and (mask == 0).any():
+                with pytest.raises(ValueError, match=r"^action: "):
+                    game.step(int(mask.argmin()))
+            before = game.history
+            table.step(int(mask.argmax()))
+            state, action = game.history[-1]
+            assert len(game.history) == turns and game.history[:-1] == before
+            assert action == Action(int(mask.argmax())) and state.step(action) == game.position
+        table.step(None)
+        assert len(game.history) == 24 and str(game.position) == table.render()
+
+
 def test_seeds_deal() -> None:
     table = raw_env(render_mode="ansi")
     deals = []

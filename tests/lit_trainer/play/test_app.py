@@ -312,7 +312,7 @@ def test_many_games_at_once_do_not_mix(application: Application) -> None:
 
 
 def test_an_agent_that_fails_is_a_500_and_the_game_goes_on(application: Application) -> None:
-    def choose(batch: GameBatch) -> tuple[int, None, None]:
+    def choose(batch: GameBatch, history: object) -> tuple[int, None, None]:
         raise RuntimeError("secret path")
 
     served = Application(application.thinkers | {"bad": Thinker("bad", ("beasty_bar",), choose)}, "bad")

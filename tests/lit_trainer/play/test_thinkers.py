@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 from support.play_tools import game_with, random_state
 
-from lit_trainer.play import make_thinker
+from lit_trainer import ResidualMLP
+from lit_trainer.checkpoints.description import ENTRY, Description
+from lit_trainer.play import SavedGame, Session, make_thinker
 from lit_trainer.play.thinkers import default_agent
 from sim_core import OPPONENTS, State, get_game
 
@@ -31,6 +34,36 @@ def test_agents_think_the_same_whatever_the_hidden_cards_are(agent: str, checkpo
             assert thought.win_chance is not None and 0.0 <= thought.win_chance <= 1.0
         else:
             assert thought.shares == () and thought.win_chance is None
+
+
+@pytest.mark.parametrize("simulations", [0, 8])
+def test_an_agent_that_expects_an_opponent_concludes_from_what_was_played(simulations: int, tmp_path: Path) -> None:
+    """In a person's game, and after turns are taken back; its network is told, and its search."""
+    torch.manual_seed(1)
+    network = ResidualMLP(width=32, blocks=1, condition="belief")
+    assert network.condition_layer is not None
+    torch.nn.init.normal_(network.condition_layer.weight, std=3.0)
+    weights = {f"network.{name}": weight for name, weight in network.state_dict().items()}
+    torch.save({"state_dict": weights, ENTRY: Description.of(network).entry()}, tmp_path / "told.ckpt")
+    thinker = make_thinker(f"{tmp_path / 'told.ckpt'}@{simulations}+skunk")
+    other = make_thinker("skunk")
+    session = Session.deal(4, ("a", "b"), 0)
+    thoughts, unaware = [], []
+    while not session.state.is_terminal:
+        history = session.history_at(session.turns)
+        assert [state.ply for state, _ in history] == list(range(session.turns))
+        thought = (other if session.state.to_move else thinker).think(session.state, 4, history)
+        if session.state.to_move == 0:
+            thoughts.append(thought)
+            unaware.append(thinker.think(session.state, 4))
+        session.play(thought.action, thought)
+    assert thoughts != unaware
+    for turn in (0, 2, 8, 22):
+        assert thinker.think(session.state_at(turn), 4, session.history_at(turn)) == thoughts[turn // 2]
+    session.undo()
+    assert session.history_at(session.turns)[-1][0] == session.state_at(session.turns - 1)
+    begun_late = Session(SavedGame(session.state_at(6), ("a", "b"), session.saved_game().moves[6:8]))
+    assert begun_late.history_at(2) == ()
 
 
 @pytest.mark.parametrize("agent", ["checkpoint", "ismcts:50", "noisy"])

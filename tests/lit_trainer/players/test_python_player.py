@@ -60,6 +60,28 @@ def test_an_agent_in_python_against_itself() -> None:
     assert (margins[::2] == -margins[1::2]).all()
 
 
+def test_an_agent_that_takes_it_is_told_what_was_played() -> None:
+    """Where nothing is known of that, it is asked without."""
+
+    class Listens(Last):
+        def __init__(self) -> None:
+            super().__init__()
+            self.told: list[Any] = []
+
+        def select_action(self, state: State, legal_actions: Any, history: Any = "nothing") -> Action:
+            self.told.append(history)
+            return super().select_action(state, legal_actions)
+
+    batch = played(2, 5, 1)
+    histories = [((State.initial(5), Action(0)),), ()]
+    agent = Listens()
+    moves = PythonPlayer("listens", agent).act(batch, histories)
+    assert agent.told == histories
+    assert (PythonPlayer("last", Last()).act(batch, histories).actions == moves.actions).all()
+    PythonPlayer("listens", agent).act(batch)
+    assert agent.told[2:] == ["nothing", "nothing"]
+
+
 @pytest.mark.parametrize(
     "answer",
     [None, "L", 0, np.int64(0), np.array(0), torch.tensor(0), Action.parse("X=P3"), Action(0, "beasty_bar_animals")],
