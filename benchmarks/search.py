@@ -102,7 +102,7 @@ def told_cases(games: int, simulations: int, kind: str) -> list[Case]:
 
     told = [Case(f"told {name}", searched(name, 1), searched(name, 2)) for name in batch.handle.opponents]
     untold = Case(
-        "told nothing; the told ones", searched(None, 1), searched(None, 2), ours=[case.what for case in told]
+        "told nothing; ours: told each", searched(None, 1), searched(None, 2), ours=[case.what for case in told]
     )
     return [untold, *told]
 

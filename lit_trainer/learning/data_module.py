@@ -237,13 +237,13 @@ class SelfPlayDataModule(LightningDataModule):
 
     @property
     def move_times(self) -> MoveTimes:
-        """Returns the times per move of the newest test: `sims:N` and opponents that search, in the first process."""
+        """Returns the times per move of the newest test, see `EvaluationMatches`. Only the first process has some."""
         return self._matches.move_times
 
     @property
     def test_matches(self) -> tuple[Match, ...]:
         """Returns the matches of `test`, in the order of its loaders."""
-        return tuple(Match(number, name) for number in self.test.simulations for name in self.test.opponents or ())
+        return self.test.matches
 
     def test_facts(self) -> dict[str, Any]:
         """Returns the settings that a test is played with, by the names that ``test.json`` writes."""

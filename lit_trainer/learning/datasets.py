@@ -19,11 +19,10 @@ class EvaluationDataset(IterableDataset[dict[str, Any]]):
     """Yields one batch: a match's games, which are played when the batch is asked for.
 
     The batch holds `opponent` (a name), `simulations` (of the measured player, per move), `opponent_model` (what it
-    knows of the opponent), `outcome` int8 [games],
-    `margin` int32 [games] and `key` int64 [games].
+    knows of the opponent), `outcome` int8 [games], `margin` int32 [games] and `key` int64 [games].
 
     Args:
-        match: Opponent and simulations.
+        match: Opponent, simulations and what is known of the opponent.
         play: Plays the match, see `play_match`.
     """
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from lit_trainer.learning.settings import PLAY_SEARCH
 from lit_trainer.learning.stopping import CommonStop
-from lit_trainer.measuring.matches import Match, PlayedMatch, play_match
+from lit_trainer.measuring.matches import Match, PlayedMatch, play_match, timed_name
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.evaluators import TorchEvaluator
-from lit_trainer.players.engine_players import IsmctsPlayer
+from lit_trainer.players.engine_players import BuiltinPlayer, IsmctsPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Player
 from lit_trainer.players.roster import Roster
@@ -79,8 +80,8 @@ class EvaluationMatches:
         self.roster = roster
         self.seed = seed
         self.move_times = MoveTimes()
-        """Times per move by player: `sims:N` for the network, and the names of opponents that search. Only timed
-        matches add to them, and only in the first process."""
+        """Times per move by player: `sims:N` and `sims:N+MODEL` for the network, and the names of opponents that
+        search. Only timed matches add to them, and only in the first process."""
         self._stop = stop or CommonStop()
         self._memory = LaneMemory()
 
@@ -98,7 +99,7 @@ class EvaluationMatches:
 
         Args:
             network: Network that is measured, with its current weights.
-            match: The opponent, and the network's simulations per move.
+            match: The opponent, the network's simulations per move, and what it knows of the opponent.
             games: Games of the whole match, an even number.
             conditions: How the match is played, and this process's part in it.
             purpose: Part of the seed. A test has other deals than validation, by whose results a checkpoint may have
@@ -144,6 +145,11 @@ class EvaluationMatches:
 
     def _time(self, match: Match, player: NetworkPlayer, opponent: Player) -> None:
         timing = self.game, derive_seed(self.seed, "timing")
-        self.move_times.measure(f"sims:{match.simulations}", player, *timing)
+        if match.opponent_model != "told":
+            self.move_times.measure(timed_name(match.simulations, match.opponent_model), player, *timing)
+        elif isinstance(opponent, BuiltinPlayer):
+            expecting = copy(player)  # positions do not tell who plays, so this player does not ask
+            expecting.opponent_model = opponent.name
+            self.move_times.measure(timed_name(match.simulations, "told"), expecting, *timing)
         if isinstance(opponent, IsmctsPlayer | NetworkPlayer):
             self.move_times.measure(match.opponent, opponent, *timing)

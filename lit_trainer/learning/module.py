@@ -17,7 +17,8 @@ from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
 from lit_trainer.learning.resume import add_condition, apply_current_settings, configuration
-from lit_trainer.learning.scores import MatchScores
+from lit_trainer.learning.scores import MatchScores, logged_tests
+from lit_trainer.measuring.matches import Match, of_first_model
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.reporting.sources import run_data
@@ -116,8 +117,8 @@ class AlphaZeroModule(LightningModule):
         self.hand_coef = hand_coef
         self.evaluation: dict[str, MatchResult] = {}
         """Opponent to its result in the newest validation."""
-        self.measurement: dict[int, dict[str, MatchResult]] = {}
-        """Simulations per move, then opponent, to the result in the newest test."""
+        self.tested: dict[Match, MatchResult] = {}
+        """Match to its result in the newest test."""
         self.iterations_done = 0
         """Iterations that the weights have behind them, those of a loaded checkpoint's run included."""
         self._scores = MatchScores()
@@ -239,24 +240,23 @@ class AlphaZeroModule(LightningModule):
         self.log(f"{prefix}/mean_win_rate", sum(scores) / len(scores), prog_bar=True, batch_size=1)
         self.log(f"{prefix}/worst_win_rate", min(scores), batch_size=1)
 
+    @property
+    def measurement(self) -> dict[int, dict[str, MatchResult]]:
+        """Returns simulations per move, then opponent, to the result in the newest test, with its first model."""
+        return of_first_model(self.tested)
+
     def on_test_epoch_start(self) -> None:
         self._scores = MatchScores()
 
     def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Counts a batch's games for the opponent and the simulations that the batch names, see `MatchScores`."""
+        """Counts a batch's games for the match that the batch names, see `MatchScores`."""
         self._scores.update(batch)
 
     def on_test_epoch_end(self) -> None:
-        """Logs what `on_validation_epoch_end` does, for each number of simulations.
-
-        The names ``test/...`` without a number of simulations are of the first one.
-        """
-        self.measurement = {}
-        for match, result in self._scores.results(self.device).items():
-            self.measurement.setdefault(match.simulations, {})[match.opponent] = result
-        for k, (simulations, results) in enumerate(self.measurement.items()):
-            for prefix in ("test", f"test/sims_{simulations}")[k > 0 :]:
-                self._log_scores(prefix, results)
+        """Logs what `on_validation_epoch_end` does, for each number of simulations and each model of the opponents."""
+        self.tested = self._scores.results(self.device)
+        for prefix, results in logged_tests(self.tested):
+            self._log_scores(prefix, results)
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from lit_trainer.measuring.matches import Match
+from lit_trainer.measuring.matches import Match, Tested, by_simulations
 from lit_trainer.measuring.metrics import MatchResult, MatchScore, WinRate
 
 
@@ -85,3 +85,19 @@ class MatchScores:
                 none = torch.zeros(0, dtype=torch.long, device=device)
                 metric.update(*(none, none) if paired else (none,))
         return union
+
+
+def logged_tests(tested: Tested) -> Iterator[tuple[str, Mapping[str, MatchResult]]]:
+    """Yields how names begin under which a test is logged, and the results by opponent that are logged so.
+
+    Names begin with ``test/sims_N``, those of every model but the first with ``test/MODEL/sims_N``. The same without
+    ``sims_N`` are of the first number of simulations.
+    """
+    first, short = next((match.opponent_model for match in tested), "none"), set()
+    for simulations, models in by_simulations(tested).items():
+        for model, results in models.items():
+            start = "test" if model == first else f"test/{model}"
+            if start not in short:
+                short.add(start)
+                yield start, results
+            yield f"{start}/sims_{simulations}", results

@@ -80,6 +80,8 @@ class TestSettings(Settings):
             both seats.
         simulations: Numbers of simulations per move. The player is measured at each of them against all opponents.
         opening_plies: Random plies that each game begins with, as in `evaluation.opening_plies`.
+        opponent_model: What the player knows of its opponents, as in `evaluation.opponent_model`. Several are measured
+            one after the other and shown side by side.
 
     Raises:
         ValueError: Names the field, its value and what would be right.
@@ -91,6 +93,7 @@ class TestSettings(Settings):
     games: int = whole(1000, 2, _MOST_GAMES, even=True)
     simulations: Sequence[int] = (0, 16, 64, 256)
     opening_plies: int | None = whole(None, 0, _MOST_PLIES)
+    opponent_model: str | Sequence[str] = "none"
 
     group: ClassVar[str] = "test"
 
@@ -102,6 +105,25 @@ class TestSettings(Settings):
             whole_number(name, number, 0, MAX_SIMULATIONS)
         if not numbers or len(set(numbers)) != len(numbers):
             raise ValueError(f"{name}: {list(numbers)} given, expected at least one number, and each only once")
+        name, models = self.qualified("opponent_model"), self.opponent_models
+        if not models or len(set(models)) != len(models):
+            raise ValueError(f"{name}: {list(models)} given, expected at least one, and each only once")
+
+    @property
+    def opponent_models(self) -> tuple[str, ...]:
+        """Returns what the player knows of its opponents, in one measurement after the other."""
+        given = self.opponent_model
+        return tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+
+    @property
+    def matches(self) -> tuple[Match, ...]:
+        """Returns the matches, in the order of their loaders."""
+        return tuple(
+            Match(number, name, model)
+            for number in self.simulations
+            for model in self.opponent_models
+            for name in self.opponents or ()
+        )
 
 
 @dataclass(frozen=True)
@@ -151,11 +173,14 @@ def resolved(
         game: Name of the game.
 
     Raises:
-        ValueError: An opponent is unknown, an adaptive pool does not hold an opponent of validation, or the game is
-            shorter than an opening.
+        ValueError: An opponent or a model of one is unknown, the search cannot follow a model, an adaptive pool does
+            not hold an opponent of validation, or the game is shorter than an opening.
     """
     for settings in (generation, evaluation):
         check_opponent_model(settings.opponent_model, game, settings.qualified("opponent_model"))
+    for model in test.opponent_models:
+        check_opponent_model(model, game, test.qualified("opponent_model"))
+        check_has_one_tree(evaluation.search, model, test.qualified("opponent_model"))
     given = evaluation.opponents
     if given is None:
         given = pool.opponents or get_game(game).opponents

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,19 @@ class Match(NamedTuple):
     """Name of the opponent."""
     opponent_model: str = "none"
     """What the player knows of the opponent, see `RunnerSettings`."""
+
+    def to_record(self) -> dict[str, Any]:
+        """Returns the fields that name the match in ``test.json``. "none" is left out, as before there were others."""
+        return {name: value for name, value in self._asdict().items() if name != "opponent_model" or value != "none"}
+
+    @classmethod
+    def from_record(cls, row: Mapping[str, Any]) -> Self:
+        """Returns the match that a row of ``test.json`` is of.
+
+        Raises:
+            KeyError: The row names no match.
+        """
+        return cls(row["simulations"], row["opponent"], row.get("opponent_model", "none"))
 
 
 class PlayedMatch(NamedTuple):
@@ -125,10 +138,35 @@ def _fits_lanes(player: Player) -> bool:
     return isinstance(player, NetworkPlayer) and not player.settings.determinizations
 
 
-Measurement = Mapping[int, Mapping[str, MatchResult]]
-"""Simulations per move, then opponent, to result."""
+Tested = Mapping[Match, MatchResult]
+"""Matches of a test to their results, in the order in which they were played."""
 
 
-def player_name(simulations: int) -> str:
+def by_simulations(tested: Tested) -> dict[int, dict[str, dict[str, MatchResult]]]:
+    """Returns simulations per move, then what the player knew of its opponents, then opponent, to the result."""
+    found: dict[int, dict[str, dict[str, MatchResult]]] = {}
+    for match, result in tested.items():
+        models = found.setdefault(match.simulations, {})
+        models.setdefault(match.opponent_model, {})[match.opponent] = result
+    return found
+
+
+def of_first_model(tested: Tested) -> dict[int, dict[str, MatchResult]]:
+    """Returns simulations per move, then opponent, to the result with the model that was played first."""
+    first = next((match.opponent_model for match in tested), "none")
+    return {number: models[first] for number, models in by_simulations(tested).items() if first in models}
+
+
+def with_model(text: str, opponent_model: str) -> str:
+    """Returns a title with what the player knew of its opponents, which "none" leaves as it is."""
+    return text if opponent_model == "none" else f"{text}, {opponent_model}"
+
+
+def player_name(simulations: int, opponent_model: str = "none") -> str:
     """Returns how pictures and tables name the player at a number of simulations per move."""
-    return f"{simulations} simulations" if simulations else "policy alone"
+    return with_model(f"{simulations} simulations" if simulations else "policy alone", opponent_model)
+
+
+def timed_name(simulations: int, opponent_model: str = "none") -> str:
+    """Returns how times per move name the player at a number of simulations per move."""
+    return f"sims:{simulations}" + (f"+{opponent_model}" if opponent_model != "none" else "")

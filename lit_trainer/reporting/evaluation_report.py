@@ -20,7 +20,7 @@ class EvaluationReport(EvaluationCallback):
 
     After a test it prints tables and writes ``test.json`` and ``test.png``. Works with any module that has
     `evaluation`, a dict of opponent to `MatchResult`, and for a test `measurement`, a dict of simulations per move to
-    such a dict. The curve goes on across a resume.
+    such a dict, or `tested`, a dict of `Match` to `MatchResult`. The curve goes on across a resume.
 
     Args:
         file_name: File name of the learning curve's picture.
@@ -57,7 +57,7 @@ class EvaluationReport(EvaluationCallback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the tables of the test and writes its files."""
         folder = self._path(trainer).parent  # asks all processes
-        if trainer.is_global_zero and results_of(pl_module).measurement:
+        if trainer.is_global_zero and results_of(pl_module).tested:
             report(trainer, pl_module, folder)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lit_trainer.measuring.matches import Measurement, player_name
+from lit_trainer.measuring.matches import Tested, by_simulations, player_name
 
 SCORE = "score in % (wins and half the draws)"
 """Label of all scores."""
@@ -85,18 +85,28 @@ def win_rate_map(history: Mapping[str, Mapping[int, float]]) -> Figure:
     return figure
 
 
-def measurement_map(measurement: Measurement, title: str) -> Figure:
-    """Returns a map of a test's scores with their 95 % intervals: opponents (rows) by numbers of simulations."""
-    opponents, players = list(next(iter(measurement.values()))), [player_name(number) for number in measurement]
-    cells = [[results[name] for results in measurement.values()] for name in opponents]
-    figure = Figure(figsize=(3.2 + 1.3 * len(measurement), 1.6 + 0.42 * len(opponents)), layout="constrained")
+def measurement_map(tested: Tested, title: str) -> Figure:
+    """Returns a map of a test's scores with their 95 % intervals: opponents (rows) by numbers of simulations.
+
+    Columns of one number of simulations, which differ in what the player knew of its opponents, stand side by side.
+    """
+    players = {
+        player_name(number, model).replace(", ", ",\n"): results
+        for number, models in by_simulations(tested).items()
+        for model, results in models.items()
+    }
+    opponents = list(dict.fromkeys(match.opponent for match in tested))
+    scores = np.array(
+        [[100 * found[name].score if name in found else np.nan for found in players.values()] for name in opponents]
+    )
+    figure = Figure(figsize=(3.2 + 1.3 * len(players), 1.6 + 0.42 * len(opponents)), layout="constrained")
     axes = figure.subplots()
 
     def text(row: int, column: int) -> str:
-        result = cells[row][column]
+        result = list(players.values())[column][opponents[row]]
         return f"{100 * result.score:.1f} ± {50 * (result.high - result.low):.1f}"
 
-    draw_heat_map(axes, np.array([[100 * cell.score for cell in row] for row in cells]), opponents, players, text)
+    draw_heat_map(axes, scores, opponents, list(players), text)
     axes.set_title(title, fontsize=10)
     return figure
 

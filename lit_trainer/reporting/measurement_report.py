@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from lit_trainer.checkpoints.description import Description
-from lit_trainer.measuring.matches import player_name
+from lit_trainer.measuring.matches import Match, by_simulations, player_name, timed_name
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.measuring.move_times import MoveTime
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.old_paths import current_path
 from lit_trainer.reporting.heat_maps import measurement_map
 from lit_trainer.reporting.sources import results_of, run_data
-from lit_trainer.reporting.tables import match_table, print_table
+from lit_trainer.reporting.tables import comparison_table, match_table, print_table
 from lit_trainer.utils.environment import environment
 from lit_trainer.utils.files import save_figure, write_json
 
@@ -49,27 +49,31 @@ def measurement_record(trainer: Trainer, module: LightningModule) -> dict[str, A
         facts |= {**settings, "processes": trainer.world_size}
     facts["ms_per_move"] = {name: time._asdict() for name, time in data.move_times.items()}
     facts["results"] = [
-        {"simulations": simulations, "opponent": name, "games": result.games, **asdict(result)}
-        for simulations, matches in results.measurement.items()
-        for name, result in matches.items()
+        {**match.to_record(), "games": result.games, **asdict(result)} for match, result in results.tested.items()
     ]
     return facts
 
 
 def report(trainer: Trainer, module: LightningModule, folder: Path) -> None:
     """Prints the tables, and writes ``test.json`` and ``test.png`` into a folder."""
-    measurement, times = results_of(module).measurement, dict(run_data(trainer).move_times)
+    tested, times = results_of(module).tested, dict(run_data(trainer).move_times)
     facts = measurement_record(trainer, module)
     console = Console(emoji=False, highlight=False)  # ismcts:100: is no picture
-    for simulations, results in measurement.items():
-        own = times.pop(f"sims:{simulations}", None)
-        title = player_name(simulations).capitalize()
-        print_table(match_table(results, title if own is None else f"{title} ({_words(own)})"))
+    for simulations, models in by_simulations(tested).items():
+        only = next(iter(models)) if len(models) == 1 else None
+        own = {
+            model: times.pop(timed_name(simulations, model))
+            for model in models
+            if timed_name(simulations, model) in times
+        }
+        taken = "; ".join(("" if only else f"{model}: ") + _words(time) for model, time in own.items())
+        title = player_name(simulations, only or "none").capitalize() + (f" ({taken})" if taken else "")
+        print_table(match_table(models[only], title) if only else comparison_table(models, title))
     for name, time in times.items():
         console.print(f"{name}: {_words(time)}")
     source = Path(facts["checkpoint"]).name if facts["checkpoint"] else "untrained network"
     write_json(folder / TEST_RECORD, facts)
-    save_figure(folder / TEST_PICTURE, measurement_map(measurement, f"{source}, iteration {facts['iteration']}"))
+    save_figure(folder / TEST_PICTURE, measurement_map(tested, f"{source}, iteration {facts['iteration']}"))
     console.print(f"Written: {folder / TEST_RECORD}, {folder / TEST_PICTURE}", soft_wrap=True)
 
 
@@ -99,7 +103,7 @@ def read_record(path: Path, network: PolicyValueNetwork, iteration: int, field: 
             ("rules_version", facts["rules_version"], own.rules_version),
         ]
         for row in facts["results"]:
-            _ = MatchResult.from_record(row), row["simulations"], row["opponent"]
+            _ = MatchResult.from_record(row), Match.from_record(row)
         _ = [facts[name] for name in ("date", "torch", "device", "seed")]
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{field}: {str(path)!r} is no record of `lit-trainer test`") from None

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.checkpoints.summary import arguments_text, optimizer_facts, pool_facts
-from lit_trainer.measuring.matches import player_name
+from lit_trainer.measuring.matches import Match, by_simulations, player_name
 from lit_trainer.measuring.metrics import MatchResult
-from lit_trainer.reporting.tables import TEST_COLUMNS, Column, MatchRow, markdown_table
+from lit_trainer.reporting.tables import (
+    TEST_COLUMNS,
+    Column,
+    MatchRow,
+    Row,
+    compared_columns,
+    compared_rows,
+    markdown_table,
+)
 from sim_core import get_game
 
 ONNX, SAFETENSORS, CARD = "model.onnx", "model.safetensors", "README.md"
@@ -79,16 +87,29 @@ def _training(exported: Exported) -> list[tuple[str, str]]:
 
 
 def _strength(measured: Mapping[str, Any]) -> str:
-    rows = [
-        (player_name(row["simulations"]), MatchRow(row["opponent"], MatchResult.from_record(row)))
-        for row in measured["results"]
-    ]
-    player = Column[tuple[str, MatchRow]]("player", lambda row: row[0])
-    table = markdown_table([player, *map(_of_match, TEST_COLUMNS)], rows)
-    return _MEASURED.format(table=table, **{name: measured[name] for name in _SHOWN})
+    tested = {Match.from_record(row): MatchResult.from_record(row) for row in measured["results"]}
+    models = list(dict.fromkeys(match.opponent_model for match in tested))
+    if len(models) > 1:
+        groups = by_simulations(tested).items()
+        compared = [(player_name(number), row) for number, found in groups for row in compared_rows(found)]
+        table = _of_players(compared_columns(models), compared)
+    else:
+        rows = [
+            (player_name(match.simulations, match.opponent_model), MatchRow(match.opponent, result))
+            for match, result in tested.items()
+        ]
+        table = _of_players(TEST_COLUMNS, rows)
+    text = _MEASURED.format(table=table, **{name: measured[name] for name in _SHOWN})
+    return text if models == ["none"] else f"{text}\n{_KNOWN}"
 
 
-def _of_match(column: Column[MatchRow]) -> Column[tuple[str, MatchRow]]:
+def _of_players(columns: Iterable[Column[Row]], rows: Iterable[tuple[str, Row]]) -> str:
+    """Returns the table in Markdown, with the player's name before each row."""
+    player = Column[tuple[str, Row]]("player", lambda row: row[0])
+    return markdown_table([player, *map(_of_row, columns)], rows)
+
+
+def _of_row(column: Column[Row]) -> Column[tuple[str, Row]]:
     return Column(column.title, lambda row: column.text(row[1]))
 
 
@@ -108,6 +129,8 @@ of one deal.
 {table}
 
 Simulations are those of lit-alphazero's search with this network. These files alone play the policy without search."""
+_KNOWN = """A player that is "told" knows which built-in opponent it plays. One with an opponent's name expects that
+opponent, whoever plays."""
 
 _CARD = """---
 license: {tag}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from lit_trainer.measuring.matches import Match, Tested
 from lit_trainer.measuring.move_times import MoveTime
 from lit_trainer.networks.base import PolicyValueNetwork
 
@@ -108,9 +109,17 @@ class Results:
 
     @property
     def measurement(self) -> Mapping[int, Mapping[str, MatchResult]]:
-        """Returns simulations per move, then opponent, to the result of the newest test."""
+        """Returns simulations per move, then opponent, to the result of the newest test, with its first model."""
         found: Mapping[int, Mapping[str, MatchResult]] = getattr(self._module, "measurement", {})
         return found
+
+    @property
+    def tested(self) -> Tested:
+        """Returns match to its result in the newest test. A module that has `measurement` alone measured no model."""
+        found: Tested | None = getattr(self._module, "tested", None)
+        if found is not None:
+            return found
+        return {Match(number, name): result for number, by in self.measurement.items() for name, result in by.items()}
 
     @property
     def iterations_done(self) -> int:

@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lit_trainer.measuring.matches import with_model
 from lit_trainer.measuring.metrics import MatchResult
 
 Row = TypeVar("Row")
@@ -116,6 +117,7 @@ OPPONENT = Column[MatchRow]("opponent", lambda row: row.opponent, left=True)
 SCORE = Column[MatchRow]("score %", lambda row: percent(row.result.score))
 INTERVAL = Column[MatchRow]("95 %", lambda row: f"{percent(row.result.low)} to {percent(row.result.high)}")
 DISTINCT = Column[MatchRow]("distinct", _distinct)
+MARGIN = Column[MatchRow]("margin", _margin)
 MEDIAN_MARGIN = Column[MatchRow]("median margin", _median_margin)
 
 VALIDATION_COLUMNS = (
@@ -140,7 +142,7 @@ TEST_COLUMNS = (
     DISTINCT,
     SCORE,
     INTERVAL,
-    Column[MatchRow]("margin", _margin),
+    MARGIN,
     MEDIAN_MARGIN,
 )
 """What is shown of each match of a test, in the terminal and on the card of an exported network."""
@@ -163,3 +165,42 @@ def evaluation_table(
 def match_table(results: Mapping[str, MatchResult], title: str) -> Table:
     """Returns the table of a test at one number of simulations, a line for each opponent."""
     return build_table(title, TEST_COLUMNS, [MatchRow(name, result) for name, result in results.items()])
+
+
+# -- matches side by side ----------------------------------------------------------------------------------------------
+
+Compared = Mapping[str, MatchRow]
+"""What the player knew of an opponent, to the match in which it knew that."""
+
+
+def compared_columns(models: Iterable[str]) -> list[Column[Compared]]:
+    """Returns columns that show the main figures of an opponent's matches side by side.
+
+    Args:
+        models: What the player knew of its opponents, from left to right.
+    """
+    columns = [Column[Compared](OPPONENT.title, lambda row: OPPONENT.text(next(iter(row.values()))), left=True)]
+    pairs = [(column, model) for column in (SCORE, INTERVAL, MARGIN) for model in models]
+    return columns + [_of_model(column, model) for column, model in pairs]
+
+
+def _of_model(column: Column[MatchRow], model: str) -> Column[Compared]:
+    return Column(with_model(column.title, model), lambda row: column.text(row[model]) if model in row else "")
+
+
+def compared_rows(models: Mapping[str, Mapping[str, MatchResult]]) -> list[Compared]:
+    """Returns a row for each opponent.
+
+    Args:
+        models: What the player knew of its opponents, then opponent, to result.
+    """
+    rows: dict[str, dict[str, MatchRow]] = {}
+    for model, results in models.items():
+        for name, result in results.items():
+            rows.setdefault(name, {})[model] = MatchRow(name, result)
+    return list(rows.values())
+
+
+def comparison_table(models: Mapping[str, Mapping[str, MatchResult]], title: str) -> Table:
+    """Returns the table of a test at one number of simulations, with all that the player knew side by side."""
+    return build_table(title, compared_columns(models), compared_rows(models))

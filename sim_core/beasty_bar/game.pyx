@@ -164,7 +164,7 @@ cdef void deal_hand_(void *s, int player, uint64_t hand, Stream *stream) noexcep
 
 cdef int response_plies_(int opponent) noexcept nogil:
     # all eight turns without a hidden card where the opponent's rule leaves nothing but ties to chance
-    return 8 if plays_one_rule(opponent) else 4
+    return 8 if plays_one_rule(opponent) else 6
 
 
 cdef Game BEASTY_BAR

@@ -32,7 +32,7 @@ def scrambled(observations: np.ndarray, legal_mask: np.ndarray) -> Answer:
 
 
 MASK = 2**64 - 1
-EXACT_PLIES = {"random": 4, "noisy": 4}  # turns before the end; the best response to the others is found from 8 on
+EXACT_PLIES = {"random": 6, "noisy": 6}  # turns before the end; the best response to the others is found from 8 on
 
 
 def mix(z: int) -> int:

@@ -60,6 +60,10 @@ def test_a_number_out_of_range_is_named(name: str, value: int) -> None:
             HANDS | {"max_hands": 1025},
         ),
         (r"^max_hands: 2 given for nim with a hidden_size of 65, expected", HANDS | {"hidden_size": 65}),
+        (
+            r"^response_plies: given for nim, expected NULL where .*_policy`$",
+            {"response_plies": lambda _: 4},
+        ),
         (r"^parse: None given for nim, expected a function", {"parse": None}),
         (r"^format: 'text' given for nim, expected a function", {"format": "text"}),
         (r"^name: a game connect_four is registered already", {"name": "connect_four"}),

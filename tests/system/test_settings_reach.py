@@ -339,6 +339,31 @@ def reach_test_simulations() -> None:
     assert list(measured(data__test__simulations="[3,0]")) == [3, 0]
 
 
+KNOWING = {"data__evaluation__games": 40, "data__test__games": 40, "data__test__simulations": "[16]"}
+
+
+def reach_generation_opponent_model() -> None:
+    pool = {key.replace(".", "__"): value for key, value in AGAINST_RANDOM.items()}
+    states = [positions(**pool, data__generation__opponent_model=model)["states"] for model in ("none", "told")]
+    assert states[0].shape != states[1].shape or not torch.equal(*states)
+
+
+def reach_evaluation_opponent_model() -> None:
+    sixteen = {**KNOWING, "data__evaluation__simulations": 16}
+    none, told, other = (
+        validated(**sixteen, data__evaluation__opponent_model=model) for model in ("none", "told", "online")
+    )
+    assert none != told == other, "it is told that it plays online"
+
+
+def reach_test_opponent_model() -> None:
+    cli = made(**KNOWING, data__test__opponent_model="[none,told]")
+    cli.trainer.test(cli.model, cli.datamodule, verbose=False)
+    none, told = cli.model.tested.values()
+    assert none != told and measured(**KNOWING) == {16: {"online": none}}
+    assert measured(**KNOWING, data__test__opponent_model="told") == {16: {"online": told}}
+
+
 def reach_workers() -> None:
     """Checks the settings of all worker processes, which start once."""
     seen: dict[str, Any] = {}
@@ -368,6 +393,7 @@ REACHES: dict[str, Callable[[], None]] = {
     "generation.search": reach_search,
     "generation.evaluator": reach_evaluator,
     "generation.value_target": reach_value_target,
+    "generation.opponent_model": reach_generation_opponent_model,
     "generation.parallel_games": reach_parallel_games,
     "generation.threads": reach_threads,
     "evaluation.opponents": reach_evaluation_opponents,
@@ -375,10 +401,12 @@ REACHES: dict[str, Callable[[], None]] = {
     "evaluation.simulations": reach_evaluation_simulations,
     "evaluation.search": reach_evaluation_search,
     "evaluation.opening_plies": reach_evaluation_opening_plies,
+    "evaluation.opponent_model": reach_evaluation_opponent_model,
     "test.opponents": reach_test_opponents,
     "test.games": reach_test_games,
     "test.simulations": reach_test_simulations,
     "test.opening_plies": reach_test_opening_plies,
+    "test.opponent_model": reach_test_opponent_model,
     "replay.positions": reach_positions,
     "replay.save": reach_save,
     "replay.hide_condition": reach_hide_condition,

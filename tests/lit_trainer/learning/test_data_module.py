@@ -92,6 +92,15 @@ def test_a_test_plays_every_opponent_at_every_number_of_simulations() -> None:
     assert matches_of(data.test_dataloader()) == list(data.test_matches)
 
 
+def test_a_test_measures_each_model_at_each_number_of_simulations() -> None:
+    """Models whose matches are in another order than the tables, or a name that is taken for a list of letters."""
+    for models, expected in ((["told", "none"], ("told", "none")), ("told", ("told",))):
+        data = small(test=TestSettings(games=4, simulations=(2, 0), opponent_model=models))
+        assert data.test_matches == tuple(
+            Match(number, name, model) for number in (2, 0) for model in expected for name in ("random", "heuristic")
+        )
+
+
 def test_a_network_that_does_not_fit_is_refused() -> None:
     """A run that fails in its first game, after folders and loggers are made."""
     transformer = TransformerNetwork(width=8, layers=1, heads=1)

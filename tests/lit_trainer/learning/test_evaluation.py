@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from support.pool_tools import First
 from lit_trainer import OpponentPool, ResidualMLP
 from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, shared_games
 from lit_trainer.measuring.matches import Match
+from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.players.roster import Roster
 from sim_core import SearchSettings
 
@@ -60,6 +62,22 @@ def test_processes_share_a_test_and_the_first_one_times_it(make_network: Make) -
         assert set(own.move_times) == ({"sims:2", "ismcts:3"} if rank == 0 else set())
     for k in (0, 1):
         np.testing.assert_array_equal(np.concatenate([part[k] for part in parts]), alone[k])
+
+
+def test_a_player_that_is_told_is_timed_as_one_that_expects_its_opponent(
+    make_network: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of a search that knows nothing, shown beside the scores of one that is told."""
+    timed: list[tuple[str, str]] = []
+
+    def measure(self: MoveTimes, name: str, player: Any, game: str, seed: int) -> None:
+        timed.append((name, getattr(player, "opponent_model", "")))
+
+    monkeypatch.setattr(MoveTimes, "measure", measure)
+    told = Match(2, "online", "told")
+    for match in (Match(2, "online"), told, Match(0, "online", "queue"), told._replace(opponent="ismcts:3")):
+        matches().play(make_network(), match, 2, ALONE, purpose="test")
+    assert timed == [("sims:2", "none"), ("sims:2+told", "online"), ("sims:0+queue", "queue"), ("ismcts:3", "")]
 
 
 def test_a_test_plays_other_deals_than_validation(make_network: Make) -> None:

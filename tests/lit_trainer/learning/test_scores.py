@@ -10,11 +10,13 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from lit_trainer.learning.scores import MatchScores
+from lit_trainer.learning.scores import MatchScores, logged_tests
 from lit_trainer.measuring.matches import Match
 from lit_trainer.measuring.metrics import MatchResult
 
 CPU = torch.device("cpu")
+PARTS_OF_NAMES = (("", 8), ("/sims_8", 8), ("/sims_0", 0))
+"""What follows the beginning of a name, and the simulations that it is of."""
 
 
 def batch(opponent: str, outcomes: list[int], margins: list[int] | None = None, **more: Any) -> dict[str, Any]:
@@ -44,6 +46,34 @@ def test_simulations_tell_matches_apart() -> None:
         Match(16, "queue"): 1.0,
         Match(0, "queue"): 0.0,
     }
+
+
+def test_what_is_known_of_an_opponent_tells_matches_apart() -> None:
+    scores = MatchScores()
+    for model, outcome in (("told", 1), ("none", -1)):
+        scores.update(batch("queue", [outcome], opponent_model=model))
+    wins = {match: result.wins for match, result in scores.results(CPU).items()}
+    assert wins == {Match(0, "queue", "told"): 1, Match(0, "queue"): 0}
+
+
+def test_names_without_a_model_or_a_number_are_of_the_first() -> None:
+    """Two results that are logged under one name."""
+    scores = MatchScores()
+    for simulations in (8, 0):
+        for model in ("none", "told", "online"):
+            scores.update(batch("queue", [1], simulations=simulations, opponent_model=model))
+    results = scores.results(CPU)
+    logged = [(name, found["queue"]) for name, found in logged_tests(results)]
+    first, told, online = (
+        [(f"{start}{part}", results[Match(number, "queue", model)]) for part, number in PARTS_OF_NAMES]
+        for start, model in (("test", "none"), ("test/told", "told"), ("test/online", "online"))
+    )
+    assert [name for name, _ in logged] == [
+        *(name for part in (first, told, online) for name, _ in part[:2]),
+        *(part[2][0] for part in (first, told, online)),
+    ]
+    assert all(found is dict([*first, *told, *online])[name] for name, found in logged)
+    assert not list(logged_tests({}))
 
 
 def test_outcomes_alone_are_scored_game_by_game() -> None:
@@ -92,7 +122,7 @@ def test_processes_that_met_different_opponents_agree(tmp_path: Path) -> None:
     """Fails if a process that never met an opponent makes the others wait, or adds to another opponent's result."""
     mp.start_processes(_meet, (str(tmp_path),), nprocs=2, start_method="spawn")
     first, second = (torch.load(tmp_path / str(rank), weights_only=True) for rank in range(2))
-    assert first == second == [(0, "a", 2, 2), (0, "b", 2, 4), (0, "c", 1, 1)]
+    assert first == second == [(0, "a", "none", 2, 2), (0, "b", "none", 2, 4), (0, "c", "none", 1, 1)]
 
 
 def test_results_are_the_project_s_own_type() -> None:

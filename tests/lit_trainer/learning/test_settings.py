@@ -76,8 +76,27 @@ def test_defaults_are_those_of_a_run() -> None:
     both: dict[str, Any] = {"opponents": None, "opening_plies": None}
     expected = both | {"games": 200, "simulations": 0, "search": search, "opponent_model": "none"}
     assert dataclasses.asdict(EvaluationSettings()) == expected
-    assert dataclasses.asdict(TestSettings()) == both | {"games": 1000, "simulations": (0, 16, 64, 256)}
+    assert dataclasses.asdict(TestSettings()) == both | {
+        "games": 1000, "simulations": (0, 16, 64, 256), "opponent_model": "none"
+    }  # fmt: skip
     assert dataclasses.asdict(ReplaySettings()) == {"positions": 250_000, "save": True, "hide_condition": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        ([], r"^test\.opponent_model: \[\] given, expected at least one, and each only once$"),
+        (["told", "told"], r"^test\.opponent_model: \['told', 'told'\] given, expected at least one"),
+        (["none", "nobody"], r"^test\.opponent_model: 'nobody' given, expected one of none, told, random, "),
+        ("nobody", r"^test\.opponent_model: 'nobody' given, expected one of none, told, random, "),
+        (3, r"^test\.opponent_model: 3 given, expected one of none, told, random, "),
+        (["none", "told"], r"^test\.opponent_model: 'told' given, expected none where determinizations are 2"),
+    ],
+)
+def test_what_a_test_s_player_knows_is_checked(models: Any, expected: str) -> None:
+    pool, several = OpponentPool(["random"]), EvaluationSettings(search=SearchSettings(determinizations=2))
+    with pytest.raises(ValueError, match=expected):
+        SelfPlayDataModule(opponent_pool=pool, evaluation=several, test=TestSettings(opponent_model=models))
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.01, float("nan"), True, "half", None])

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from lit_trainer.measuring.matches import Match
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.reporting.heat_maps import animal_maps, draw_cross_map, draw_heat_map, measurement_map, win_rate_map
 
@@ -54,12 +55,35 @@ def test_a_test_s_map_holds_each_score_with_its_interval() -> None:
         name: MatchResult(1, 1, 0, score, score - 0.1, score + 0.1) for name, score in (("easy", 0.75), ("hard", 0.25))
     }
     better = {name: MatchResult(1, 1, 0, 0.5, 0.25, 0.75) for name in results}
-    axes = measurement_map({0: results, 16: better}, "last.ckpt, iteration 3").axes[0]
+    tested = {Match(number, name): by[name] for number, by in ((0, results), (16, better)) for name in by}
+    axes = measurement_map(tested, "last.ckpt, iteration 3").axes[0]
     assert np.array(axes.images[0].get_array()).tolist() == [[75, 50], [25, 50]]
     assert texts(axes) == {(0, 0): "75.0 ± 10.0", (0, 1): "50.0 ± 25.0", (1, 0): "25.0 ± 10.0", (1, 1): "50.0 ± 25.0"}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["policy alone", "16 simulations"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["easy", "hard"]
     assert axes.get_title() == "last.ckpt, iteration 3"
+
+
+def test_a_test_s_map_shows_what_the_player_knew_side_by_side() -> None:
+    """A score told that stands under the untold player, or columns of one number of simulations that are apart."""
+
+    def result(score: float) -> MatchResult:
+        return MatchResult(1, 1, 0, score, score - 0.1, score + 0.1)
+
+    tested = {
+        Match(0, "easy"): result(0.7),
+        Match(0, "hard"): result(0.2),
+        Match(16, "easy"): result(0.8),
+        Match(16, "hard"): result(0.3),
+        Match(0, "easy", "told"): result(0.75),
+        Match(16, "hard", "told"): result(0.5),
+    }
+    axes = measurement_map(tested, "").axes[0]
+    values = np.array(axes.images[0].get_array().filled(np.nan))  # type: ignore[union-attr]
+    np.testing.assert_allclose(values, [[70, 75, 80, np.nan], [20, np.nan, 30, 50]])
+    names = ["policy alone", "policy alone,\ntold", "16 simulations", "16 simulations,\ntold"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == names
+    assert texts(axes)[0, 1] == "75.0 ± 10.0" and (1, 1) not in texts(axes)
 
 
 def test_a_cross_table_leaves_out_who_has_not_played() -> None:

@@ -79,6 +79,36 @@ def test_results_are_those_of_the_matches(
     assert again.measurement == module.measurement
 
 
+def test_what_the_player_knows_is_measured_side_by_side(
+    make_network: Callable[..., ResidualMLP], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Matches told that overwrite those that are not, or a search that is told and plays as if it were not."""
+    network = make_network(1)
+    games = {"test": TestSettings(OPPONENTS, 40, [5], opponent_model=["none", "told"])}
+    both = measured(tmp_path / "both", network, **games)
+    printed = capsys.readouterr().out
+    assert printed.count("5 simulations (none: ") == 1 and "; told: " in printed and "score %, told" in printed
+    rows = json.loads((tmp_path / "both" / "test.json").read_text())
+    assert [(row.get("opponent_model"), row["opponent"]) for row in rows["results"]] == [
+        *((None, name) for name in OPPONENTS),
+        *(("told", name) for name in OPPONENTS),
+    ]
+    assert set(rows["ms_per_move"]) == {"sims:5", "sims:5+told", "ismcts:4"}
+    none, told = (
+        measured(tmp_path / model, network, test=TestSettings(OPPONENTS, 40, [5], opponent_model=model))
+        for model in ("none", "told")
+    )
+    assert both.measurement == none.measurement, "the first model's, as if it were alone"
+    assert both.tested == none.tested | told.tested
+    assert told.measurement[5]["online"] != none.measurement[5]["online"]
+    assert told.measurement[5]["ismcts:4"] == none.measurement[5]["ismcts:4"], "nothing is known of it"
+    alone = capsys.readouterr().out
+    assert "5 simulations, told (" in alone and "score %, told" not in alone
+    for name in ("none", "both"):
+        facts = json.loads((tmp_path / name / "test.json").read_text())
+        assert all("opponent_model" not in row for row in facts["results"][:2])
+
+
 def test_progress_counts_every_game_once(make_network: Callable[..., ResidualMLP], tmp_path: Path) -> None:
     seen: list[tuple[float, int]] = []
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.cli_tools import ROOT, TINY, config, run
 
 from lit_trainer.checkpoints.reader import Checkpoint
+from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.reporting.measurement_report import read_record
 from lit_trainer.reporting.model_card import Exported, model_card
 from sim_core import ACTIONS
@@ -64,6 +67,29 @@ def test_the_card_has_what_a_test_measured(tmp_path: Path, monkeypatch: pytest.M
         path.write_text(json.dumps(said | {field: value}))
         with pytest.raises(ValueError, match=r"^test_json: .*test\.json' (measured|has format|is no record)"):
             read_record(path, network, 600)
+
+
+def test_the_card_shows_what_the_player_knew_side_by_side(iter600: Path) -> None:
+    """Scores told that a reader takes for those of the player that is not."""
+
+    def row(simulations: int, opponent: str, wins: int, **more: str) -> dict[str, Any]:
+        result = MatchResult(wins, 0, 4 - wins, wins / 4, 0.0, 1.0)
+        return {"simulations": simulations, "opponent": opponent, **more, **asdict(result)}
+
+    known = {"opponent_model": "told"}
+    facts = {name: "" for name in ("date", "torch", "device", "seed")}
+    exported = Exported(Checkpoint.read(iter600), iter600, 0.0)
+
+    def card(*rows: dict[str, Any]) -> str:
+        return model_card(exported, facts | {"results": rows}, "MIT")
+
+    both = card(row(16, "queue", 3), row(16, "queue", 4, **known), row(0, "queue", 2), row(0, "queue", 1, **known))
+    assert "| player | opponent | score % | score %, told | 95 % |" in both
+    assert "| 16 simulations | queue | 75.0 | 100.0 |" in both and "| policy alone | queue | 50.0 | 25.0 |" in both
+    told = card(row(16, "queue", 4, **known))
+    assert "| 16 simulations, told | queue | 4 | 0 | 0 |" in told
+    said = 'A player that is "told"'
+    assert [said in text for text in (both, told, card(row(16, "queue", 3)))] == [True, True, False]
 
 
 def test_the_card_says_the_licence_the_difference_and_the_file(iter600: Path) -> None:

@@ -12,7 +12,11 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
 
 from lit_trainer import AlphaZeroModule, OpponentPool, ResidualMLP, SelfPlayDataModule
+from lit_trainer.measuring.matches import Match
+from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.reporting.sources import RunData, results_of, run_data
+
+EASY, HARD = MatchResult(2, 0, 0, 1.0, 0.3, 1.0), MatchResult(0, 0, 2, 0.0, 0.0, 0.7)
 
 
 def trainer_of(data: Any) -> Any:
@@ -34,7 +38,7 @@ def test_a_run_without_these_facts_has_nothing_to_report(data: Any) -> None:
     assert empty(run_data(trainer_of(data)))
     assert empty(run_data(SimpleNamespace()))  # type: ignore[arg-type]
     results = results_of(BoringModel())
-    assert results.evaluation == results.measurement == {}
+    assert results.evaluation == results.measurement == results.tested == {}
     assert (results.iterations_done, results.network) == (0, None)
 
 
@@ -70,6 +74,10 @@ def test_results_are_those_of_the_module() -> None:
     assert results.network is module.network
     module.iterations_done = 7
     assert results.iterations_done == 7 and results.evaluation is module.evaluation
+    module.tested = {Match(4, "easy", "told"): EASY, Match(4, "easy"): HARD}
+    assert results.tested is module.tested and results.measurement == {4: {"easy": EASY}}
     other = BoringModel()
+    other.measurement = {4: {"easy": HARD}, 0: {"hard": EASY}}
+    assert results_of(other).tested == {Match(4, "easy"): HARD, Match(0, "hard"): EASY}
     other.network = torch.nn.Linear(2, 2)
     assert results_of(other).network is None

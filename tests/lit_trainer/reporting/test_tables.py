@@ -14,6 +14,7 @@ from lit_trainer.reporting.tables import (
     Column,
     MatchRow,
     build_table,
+    comparison_table,
     evaluation_table,
     markdown_table,
     match_table,
@@ -55,6 +56,18 @@ def test_a_margin_without_a_standard_error_has_no_interval() -> None:
 def test_no_game_is_no_division_by_zero() -> None:
     row = rendered(evaluation_table({"nobody": MatchResult(0, 0, 0, 0.5, 0.0, 1.0)}))[-1]
     assert row == ["nobody", "0", "0.0", "0.0", "0.0", "50.0", "0.0 to 100.0"]
+
+
+def test_matches_side_by_side_stand_under_what_the_player_knew() -> None:
+    """Figures of a player that is told under one that is not, or an opponent that moves up where one has no match."""
+    models = {"none": {"hard": OUTCOMES_ALONE, "easy": EASY}, "told": {"easy": replace(EASY, score=0.8)}}
+    title, head, hard, easy = rendered(comparison_table(models, "16 simulations"))
+    assert title == ["16 simulations"]
+    assert dict(zip(head, easy, strict=True)) == {
+        "opponent": "easy", "score %": "70.0", "score %, told": "80.0", "95 %": "40.0 to 90.0",
+        "95 %, told": "40.0 to 90.0", "margin": "+3.25 ± 2.00", "margin, told": "+3.25 ± 2.00",
+    }  # fmt: skip
+    assert hard == ["hard", "25.0", "0.0 to 75.0"]
 
 
 def test_in_markdown_each_row_is_a_line() -> None:
