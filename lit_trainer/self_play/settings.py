@@ -34,6 +34,9 @@ class GenerationSettings(RunnerSettings, Settings):
         value_target: What the value learns. "outcome": The outcome of the game as it was played. "endgame": The exact
             value of the game's first position that can be solved, as if both sides played perfectly from there on.
             With search the two differ only in games against other opponents.
+        opponent_model: What searches expect of the other side. "none": It plays as the learner would. "told": Where it
+            is a built-in opponent, it plays by that opponent's rule, and a network with a `condition` is told so, too.
+            A built-in opponent's name: It plays by that rule, whoever it is.
         parallel_games: Games played side by side. More games fill the network's batches, fewer save memory.
         threads: CPU threads for trees and network together, in self-play and in evaluation matches. Each worker has
             this number, too.

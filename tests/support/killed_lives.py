@@ -116,9 +116,9 @@ def straight_run(folder: Path) -> tuple[float, float]:
     return first - started, (time.monotonic() - first) / ITERATIONS
 
 
-def killed_run(folder: Path, draw: random.Random, start_seconds: float, iteration_seconds: float) -> dict[str, int]:
-    """Runs and kills again and again, and returns how often, and when."""
-    dealt = dict.fromkeys(KILLS, 0)
+def killed_run(folder: Path, draw: random.Random, start_seconds: float, iteration_seconds: float) -> dict[int, str]:
+    """Runs and kills again and again, and returns each killed process and when it was killed."""
+    dealt = {}
     kills = KILLS[1:]
     draw.shuffle(kills)
     for life, way in enumerate([*kills, "start"]):
@@ -131,7 +131,7 @@ def killed_run(folder: Path, draw: random.Random, start_seconds: float, iteratio
         else:
             wait_for(pid, folder, partial(stopped_writing, folder, pid), pause=0.0005)
         kill(pid)
-        dealt[way] += 1
+        dealt[pid] = way
     finish(folder, born(folder, *flags(2, newest(folder))))
     return dealt
 

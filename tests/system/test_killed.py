@@ -32,7 +32,8 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
         timeout=880,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sum(json.loads(done.stdout)["dealt"].values()) == 20
+    dealt = json.loads(done.stdout)["dealt"]
+    assert sorted(dealt.values()) == sorted(killed_lives.KILLS)
     (straight,) = (tmp_path / "straight/runs/connect_four").glob("version_*")
     legs = sorted((tmp_path / "killed/runs/connect_four").glob("version_*"), key=lambda leg: int(leg.name[8:]))
     last = killed_lives.newest(tmp_path / "killed")
@@ -50,5 +51,8 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
         assert found.items() <= wanted.items(), column
         assert len(wanted) - len(found) <= may_lack, column
     assert len(metrics(straight, "val/win_rate/random")) == 12
-    left = list((tmp_path / "killed").rglob(".*.partial"))
-    assert len(left) == 6, "what a kill leaves of a checkpoint that was being written, and nothing else does"
+    left = sorted(path.name.split(".")[-2] for path in (tmp_path / "killed").rglob(".*.partial"))
+    writing = sorted(pid for pid, way in dealt.items() if way == "writing")
+    # a kill at any moment between two checkpoints may happen to meet one that is being written, too
+    by_chance = [pid for pid in left if dealt.get(pid) == "between"]
+    assert sorted(writing + by_chance) == left and len(set(left)) == len(left)

@@ -87,6 +87,7 @@ def test_defaults_are_those_of_a_run() -> None:
         "search": dataclasses.asdict(SearchSettings(dirichlet_fraction=0.25)),
         "evaluator": "torch",
         "value_target": "outcome",
+        "opponent_model": "none",
         "parallel_games": 1024,
         "threads": 2,
     }
