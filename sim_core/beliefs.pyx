@@ -1,4 +1,4 @@
-"""What a player believes about the hidden hand of the other player, by Bayes' rule over what that player did.
+"""Holds beliefs about the other player's hidden hand, by Bayes' rule over that player's actions.
 
 The posterior over hands is exact, because a hand has few values, and a deck is in random order whatever the hand is.
 Each action of the other player multiplies a hand's weight by how likely the opponent plays it with this hand. Then the

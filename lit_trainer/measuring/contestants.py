@@ -12,7 +12,7 @@ import torch
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.players.engine_players import BuiltinOpponent
 from lit_trainer.players.frozen import FrozenCheckpoint
-from lit_trainer.players.protocols import Opponent, Player
+from lit_trainer.players.protocols import Opponent, Player, with_opponent_model
 from lit_trainer.players.specs import PlayerSpec, check_plays, make, parse
 
 
@@ -91,14 +91,10 @@ def load_contestants(names: Sequence[str], game: str | None, device: str = "cpu"
 
 def _identity(spec: PlayerSpec, opponent: Opponent, digests: dict[str, str]) -> str:
     if isinstance(opponent, FrozenCheckpoint):
-        return f"{digests[spec.target]}@{opponent.simulations}" + _model_suffix(spec)
+        return with_opponent_model(f"{digests[spec.target]}@{opponent.simulations}", spec.opponent_model)
     if spec.kind == "agent":
         return f"{spec.target}({', '.join(f'{key}={value!r}' for key, value in sorted(spec.init_args.items()))})"
     return spec.name
-
-
-def _model_suffix(spec: PlayerSpec) -> str:
-    return "" if spec.opponent_model == "none" else f"+{spec.opponent_model}"
 
 
 def _digest(network: PolicyValueNetwork) -> str:
@@ -124,5 +120,5 @@ def _shown_names(specs: Sequence[PlayerSpec]) -> list[str]:
         while length < len(own) and sum(path[-length:] == tuple(own[-length:]) for path in paths) > 1:
             length += 1
         simulations = f"@{spec.simulations}" if spec.simulations else ""
-        names.append("/".join(own[-length:]) + simulations + _model_suffix(spec))
+        names.append(with_opponent_model("/".join(own[-length:]) + simulations, spec.opponent_model))
     return names

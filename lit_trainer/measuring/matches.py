@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.protocols import Player
+from lit_trainer.players.protocols import Player, with_opponent_model
 from lit_trainer.self_play.lanes import LaneMemory, Schedule, play_schedule
 from lit_trainer.utils.checks import whole_number
 from sim_core import get_game
@@ -27,7 +27,7 @@ class Match(NamedTuple):
     opponent: str
     """Name of the opponent."""
     opponent_model: str = "none"
-    """What the player knows of the opponent, see `RunnerSettings`."""
+    """Model of the opponent that the player plays by, see `RunnerSettings`."""
 
     def to_record(self) -> dict[str, Any]:
         """Returns the fields that name the match in ``test.json``. "none" is left out, as before there were others."""
@@ -169,4 +169,4 @@ def player_name(simulations: int, opponent_model: str = "none") -> str:
 
 def timed_name(simulations: int, opponent_model: str = "none") -> str:
     """Returns how times per move name the player at a number of simulations per move."""
-    return f"sims:{simulations}" + (f"+{opponent_model}" if opponent_model != "none" else "")
+    return with_opponent_model(f"sims:{simulations}", opponent_model)

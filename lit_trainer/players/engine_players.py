@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lit_trainer.players.protocols import Moves
+from lit_trainer.players.protocols import Moves, assumed_opponent, with_opponent_model
 from sim_core import GameBatch, games, get_game, ismcts
 from sim_core.tree_search.ismcts import IsmctsResult
 
@@ -91,17 +91,14 @@ class IsmctsOpponent:
     @property
     def name(self) -> str:
         """Returns ``ismcts:N`` or ``ismcts:N+NAME``."""
-        return f"ismcts:{self.iterations}" + (f"+{self.opponent_model}" if self._expected else "")
-
-    @property
-    def _expected(self) -> str | None:
-        return None if self.opponent_model == "none" else self.opponent_model
+        return with_opponent_model(f"ismcts:{self.iterations}", self.opponent_model)
 
     @property
     def games(self) -> tuple[str, ...]:
         """Returns all games, or those that have the opponent that it expects."""
-        return games() if self._expected is None else BuiltinOpponent(self._expected).games
+        expected = assumed_opponent(self.opponent_model)
+        return games() if expected is None else BuiltinOpponent(expected).games
 
     def player(self, seed: int, threads: int = 1) -> IsmctsPlayer:
         """Returns a player that searches with the given seed and threads."""
-        return IsmctsPlayer(self.iterations, seed, threads, self._expected)
+        return IsmctsPlayer(self.iterations, seed, threads, assumed_opponent(self.opponent_model))

@@ -31,7 +31,7 @@ class FrozenCheckpoint:
     name: str = ""
     """Short name under which results are logged."""
     opponent_model: str = "none"
-    """What it expects of the other side, see `RunnerSettings`."""
+    """Model of the other side that it plays by, see `RunnerSettings`."""
     iteration: int | None = None
     """Iterations that the checkpoint's run had finished. None: unknown."""
 

@@ -9,7 +9,7 @@ from sim_core import Action, Belief, Beliefs, State, get_game
 from sim_core.game import GameHandle
 
 History = Sequence[tuple[State, Action]]
-"""What was played so far in a game, from its first turn on: each turn's position, and the action taken there."""
+"""Turns of a game so far, from the first on: each turn's position, and the action taken there."""
 
 DRAWS = 256
 """Draws of a player's own next card that are tried to reach the position after its turn."""

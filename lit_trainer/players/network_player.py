@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lit_trainer.networks.condition import condition_of, with_condition
 from lit_trainer.networks.evaluators import Evaluator, Floats
 from lit_trainer.players.histories import HandBeliefs, History, beliefs_of
-from lit_trainer.players.protocols import Ids, Moves
+from lit_trainer.players.protocols import Ids, Moves, assumed_opponent
 from sim_core import GameBatch, Searcher, SearchResult, SearchSettings, State
 
 
@@ -177,7 +177,7 @@ class NetworkPlayer:
     @property
     def _assumed(self) -> str | None:
         """Returns the built-in opponent that the other side is expected to be, wherever the game is played."""
-        return None if self.opponent_model in ("none", "told") else self.opponent_model
+        return assumed_opponent(self.opponent_model)
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_idle": []}

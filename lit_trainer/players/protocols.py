@@ -25,6 +25,20 @@ class Moves(NamedTuple):
     """Values of the search for the player to move, float32 [m]. None: the player did not search."""
 
 
+def with_opponent_model(name: str, opponent_model: str) -> str:
+    """Returns a player's name with what it expects of the other side, as `specs.split_opponent_model` splits it.
+
+    >>> with_opponent_model("ismcts:20", "skunk"), with_opponent_model("ismcts:20", "none")
+    ('ismcts:20+skunk', 'ismcts:20')
+    """
+    return name if opponent_model == "none" else f"{name}+{opponent_model}"
+
+
+def assumed_opponent(opponent_model: str) -> str | None:
+    """Returns the built-in opponent that a player expects whoever it plays. None: there is none, or it is told."""
+    return None if opponent_model in ("none", "told") else opponent_model
+
+
 class Player(Protocol):
     """Chooses an action in every game of a batch; no game may be over."""
 

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from lit_trainer.checkpoints.newest import newest_checkpoint
 from lit_trainer.players.engine_players import BuiltinOpponent, IsmctsOpponent, builtin_names
 from lit_trainer.players.frozen import FrozenCheckpoint, read_frozen
-from lit_trainer.players.protocols import Opponent, PlaysGames
+from lit_trainer.players.protocols import Opponent, PlaysGames, with_opponent_model
 from lit_trainer.players.python_player import PythonOpponent
 from sim_core import get_game
 from sim_core.tree_search.settings import MAX_SIMULATIONS
@@ -66,7 +66,7 @@ class PlayerSpec:
     simulations: int | None = None
     """Simulations per move of a checkpoint. None: the name does not say."""
     opponent_model: str = "none"
-    """What a checkpoint or tree search expects of the other side, see `RunnerSettings`."""
+    """Model of the other side that a checkpoint or tree search plays by, see `RunnerSettings`."""
     init_args: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Arguments of an agent."""
 
@@ -171,7 +171,7 @@ def _checkpoint_spec(text: str, path: str, simulations: int | None, model: str, 
     elif not file.is_file():
         raise ValueError(f"{field}: {text!r} given, but there is no file {path!r}")
     name = re.sub(r"[^\w.=()+-]", "_", name)
-    name += (f"@{simulations}" if simulations else "") + (f"+{model}" if model != "none" else "")
+    name = with_opponent_model(f"{name}@{simulations}" if simulations else name, model)
     return PlayerSpec(text, "checkpoint", name, str(file), 0, simulations, model)
 
 

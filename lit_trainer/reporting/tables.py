@@ -170,7 +170,7 @@ def match_table(results: Mapping[str, MatchResult], title: str) -> Table:
 # -- matches side by side ----------------------------------------------------------------------------------------------
 
 Compared = Mapping[str, MatchRow]
-"""What the player knew of an opponent, to the match in which it knew that."""
+"""Model of an opponent to the match that the player played by it."""
 
 
 def compared_columns(models: Iterable[str]) -> list[Column[Compared]]:

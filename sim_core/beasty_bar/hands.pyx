@@ -1,4 +1,4 @@
-"""What a filter over the other player's hand asks: the hands there may be, and what an action says about them.
+"""Answers a filter over the other player's hand: which hands there may be, and how likely an action is with each.
 
 A hand is a set of species. Nothing here reads which of a player's unplayed cards are in the hand and which in the deck.
 """

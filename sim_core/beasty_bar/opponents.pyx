@@ -12,8 +12,8 @@ from collections import namedtuple
 from sim_core.rng cimport Stream, next_below, next_normal
 from sim_core.beasty_bar.rules cimport (
     ACTION_PARTS, ActionParts, BeastyState, CHAMELEON, CROCODILE, GIRAFFE, HIPPO, KANGAROO, LION, MASK_COUNT,
-    MASK_POINTS, MAX_LEGAL, MONKEY, NO_SPECIES, NUM_ACTIONS, NUM_SPECIES, PARROT, POINTS, SEAL, SKUNK, SNAKE, ZEBRA, legal_actions,
-    owner_of, resolve_turn, species_of,
+    MASK_POINTS, MAX_LEGAL, MONKEY, NO_SPECIES, NUM_ACTIONS, NUM_SPECIES, PARROT, POINTS, SEAL, SKUNK, SNAKE, ZEBRA,
+    legal_actions, owner_of, resolve_turn, species_of,
 )
 
 cdef enum:
@@ -21,7 +21,6 @@ cdef enum:
     THREATS = (1 << CROCODILE) | (1 << HIPPO) | (1 << LION) | (1 << ZEBRA) | (1 << GIRAFFE)
     RECURRING = (1 << HIPPO) | (1 << CROCODILE) | (1 << GIRAFFE)
     BULLIES = (1 << HIPPO) | (1 << CROCODILE)
-
 
 
 cdef struct OutcomeWeights:

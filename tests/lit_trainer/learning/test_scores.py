@@ -16,7 +16,7 @@ from lit_trainer.measuring.metrics import MatchResult
 
 CPU = torch.device("cpu")
 PARTS_OF_NAMES = (("", 8), ("/sims_8", 8), ("/sims_0", 0))
-"""What follows the beginning of a name, and the simulations that it is of."""
+"""Ends of the names of a test, and the simulations that each stands for."""
 
 
 def batch(opponent: str, outcomes: list[int], margins: list[int] | None = None, **more: Any) -> dict[str, Any]:
