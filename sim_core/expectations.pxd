@@ -24,6 +24,8 @@ cdef class Expectations:
     cdef const Game *game
     cdef readonly Beliefs beliefs   # about the other side's hidden cards, by slot; None: nothing is hidden or told
     cdef int opponents              # built-in ones of the game
+    cdef double slip                # share of random play in that of each known opponent
+    cdef double uniform             # and in what none of them would play
     cdef bint told                  # the learner knows which built-in opponent it plays
     cdef bint infers                # the learner finds out
     cdef int assumed                # number of the built-in opponent that it expects always, or NO_MODEL

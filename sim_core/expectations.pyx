@@ -9,13 +9,11 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
+from sim_core import runner_settings
 from sim_core.beliefs cimport IMAGINED, Beliefs, imagined_hands
 from sim_core.game cimport GameHandle
 from sim_core.rng cimport Stream
 from sim_core.tree_search.solved_roots cimport NO_MODEL, Mixture, mix_one
-
-cdef double SLIP = 0.01         # share of its turns in which an opponent is taken to play at random
-cdef double UNIFORM = 0.1       # share of random play in what none of the known opponents would play
 
 question = np.dtype([
     ("hands", np.uint64, IMAGINED), ("count", np.intc), ("asked", np.intc), ("total", np.double),
@@ -43,6 +41,8 @@ cdef class Expectations:
             )
         self.game = handle.game
         self.opponents = len(handle.opponents)
+        self.slip = runner_settings.SLIP
+        self.uniform = runner_settings.UNIFORM
         self.told = opponent_model == "told"
         self.infers = opponent_model == "infer"
         self.assumed = handle.opponents.index(opponent_model) if opponent_model in handle.opponents else NO_MODEL
@@ -70,7 +70,7 @@ cdef class Expectations:
         if not self.believes[slot]:
             return
         if self.infers:
-            self.beliefs.begin_among(slot, state, searcher, &self.among[0], <int>self.among.shape[0], SLIP)
+            self.beliefs.begin_among(slot, state, searcher, &self.among[0], <int>self.among.shape[0], self.slip)
         else:
             self.beliefs.begin(slot, state, searcher, self.expected[slot])
 
@@ -142,7 +142,7 @@ cdef class Expectations:
         Returns whether there is another position to ask about. If not, the learner has drawn its conclusions.
         """
         cdef Question *question = &self.questions[slot]
-        question.total += (1.0 - UNIFORM) * probability + UNIFORM / legal
+        question.total += (1.0 - self.uniform) * probability + self.uniform / legal
         question.asked += 1
         if question.asked < question.count:
             return True

@@ -10,6 +10,11 @@ from sim_core.tree_search.settings import MAX_SIMULATIONS, SearchSettings
 
 ValueTarget = Literal["outcome", "endgame"]
 
+SLIP = 0.01
+"""Share of its turns in which an opponent that is found out is taken to play at random, so that none is ruled out."""
+UNIFORM = 0.1
+"""Share of random play in what an opponent that is none of the known ones is expected to play."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RunnerSettings:

@@ -71,7 +71,8 @@ class NetworkPlayer:
         threads: Threads of the search. No move depends on it.
         settings: Settings of the search. None: the defaults.
         opponent_model: What the player expects of the other side, see `RunnerSettings`. "told" is known only where the
-            engine plays both sides. Elsewhere it is as "none".
+            engine plays both sides. Elsewhere it is as "none". "infer" needs what was played so far: `act` is given
+            what `believe` concluded from it. Without it is as "none", too.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Raises:
@@ -185,7 +186,7 @@ class NetworkPlayer:
     def believe(
         self, states: Sequence[State], histories: Sequence[History] | None = None, field: str = "histories"
     ) -> HandBeliefs | None:
-        """Returns what the player believes of the opponent that it expects.
+        """Returns what the player believes of the other side's hand, and of who plays it.
 
         Args:
             states: Positions, at least one, all of one game.
@@ -193,11 +194,13 @@ class NetworkPlayer:
             field: Argument that holds the histories, for messages.
 
         Returns:
-            The beliefs. None: it expects no built-in opponent, or the game has no hidden hands.
+            The beliefs. None: it expects no built-in opponent and infers none, or the game has no hidden hands.
 
         Raises:
             ValueError: A turn is missing, or contradicts the next one.
         """
+        if self.opponent_model == "infer":
+            return beliefs_of("infer", states, histories, field, self.policy)
         return None if self._assumed is None else beliefs_of(self._assumed, states, histories, field)
 
     def conditions(self, batch: GameBatch, beliefs: HandBeliefs | None = None) -> Floats | None:

@@ -206,7 +206,7 @@ def test_games_without_hidden_cards_are_followed_openly() -> None:
         agent.select_action(state, state.legal_actions(), [*turns[:3], (turns[3][0], other), *turns[4:]])
 
 
-@pytest.mark.parametrize("opponent", ["infer", "told", "none", "tactical", "", 3])
+@pytest.mark.parametrize("opponent", ["told", "none", "tactical", "", 3])
 def test_opponents_that_nobody_knows_are_refused(opponent: Any, checkpoint_path: Path) -> None:
     makers = [lambda: load_agent(checkpoint_path, opponent=opponent)]
     if opponent != "tactical":
