@@ -27,6 +27,7 @@ cdef class Beliefs:
     cdef readonly Py_ssize_t slots
     cdef readonly int types         # most opponents that a slot tells apart
     cdef readonly InUse in_use
+    cdef double stranger            # how likely nobody known is at first, where that is possible
     cdef int uniform                # number of the opponent that plays at random
     cdef Held[::1] held             # [slots]
     cdef int32_t[:, ::1] opponents  # [slots, types], their numbers, or NO_MODEL

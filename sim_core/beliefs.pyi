@@ -40,7 +40,7 @@ class Belief:
         state: Packed state to begin from, usually the deal. All hands are as likely there.
         observer: The player who believes, 0 or 1.
         opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
-            None among several: it is none of them.
+            None among several: it is none of them, which is as likely as that it is one.
         slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
             hand that can play what was played is ever ruled out.
         beliefs: Memory of many games, in which it takes a slot. None: its own memory.

@@ -15,6 +15,7 @@ import numpy as np
 from sim_core import _arguments
 from sim_core.game cimport GameHandle, MAX_HANDS
 from sim_core.game import get_game
+from sim_core.runner_settings import STRANGER
 from sim_core.rng cimport PURPOSE_BELIEF, Stream, make_stream, next_below, next_double
 from sim_core.tree_search.solved_roots cimport MAX_OPPONENTS, NO_MODEL, Mixture, mix_one
 
@@ -76,6 +77,7 @@ cdef class Beliefs:
         handle.check_hands()
         self.handle = handle
         self.game = handle.game
+        self.stranger = STRANGER
         self.uniform = handle.opponents.index("random")
         self.in_use = InUse("beliefs")
         most = self.game.max_hands
@@ -114,10 +116,18 @@ cdef class Beliefs:
         self._forget(slot)
 
     cdef void _forget(self, Py_ssize_t slot) noexcept nogil:
-        """Makes all hands and opponents as likely."""
-        cdef int k, entries = self.held[slot].count * self.held[slot].opponents
-        for k in range(entries):
-            self.weights[slot, self.held[slot].side, k] = 1.0 / entries
+        """Makes all hands as likely, and all known opponents, with the share of nobody known."""
+        cdef Held *held = &self.held[slot]
+        cdef int k, j, known = 0
+        cdef double share
+        for j in range(held.opponents):
+            known += self.opponents[slot, j] != NO_MODEL
+        for j in range(held.opponents):
+            share = 1.0 / known
+            if known < held.opponents:
+                share = self.stranger if self.opponents[slot, j] == NO_MODEL else (1.0 - self.stranger) / known
+            for k in range(held.count):
+                self.weights[slot, held.side, k * held.opponents + j] = share / held.count
 
     cdef void observe(self, Py_ssize_t slot, const void *before, int action, double other) noexcept nogil:
         """Updates a slot by an action of either player. Those of the observer change nothing.
@@ -285,7 +295,7 @@ cdef class Belief:
         state: Packed state to begin from, usually the deal. All hands are as likely there.
         observer: The player who believes, 0 or 1.
         opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
-            None among several: it is none of them.
+            None among several: it is none of them, which is as likely as that it is one.
         slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
             hand that can play what was played is ever ruled out.
         beliefs: Memory of many games, in which it takes a slot. None: its own memory.

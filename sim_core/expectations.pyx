@@ -100,6 +100,7 @@ cdef class Expectations:
     cdef void tell(self, Py_ssize_t slot, float *condition, int size) noexcept nogil:
         """Writes what the network is told in the learner's tree: who plays the other side, and which cards it holds."""
         cdef Mixture mixture
+        cdef double known = 0.0
         cdef int j
         if not size:
             return
@@ -108,8 +109,11 @@ cdef class Expectations:
         for j in range(mixture.count):
             if mixture.models[j] != NO_MODEL and mixture.models[j] < size:
                 condition[mixture.models[j]] = <float>mixture.shares[j]
+                known += mixture.shares[j]
         if self.believes[slot] and size > self.opponents:
             self.beliefs.hand_probabilities(slot, condition + self.opponents)
+            for j in range(self.opponents, size):
+                condition[j] *= <float>known
 
     # -- the other side's actions ------------------------------------------------------------------------------------
 

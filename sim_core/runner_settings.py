@@ -12,6 +12,8 @@ ValueTarget = Literal["outcome", "endgame"]
 
 SLIP = 0.01
 """Share of its turns in which an opponent that is found out is taken to play at random, so that none is ruled out."""
+STRANGER = 0.5
+"""How likely an opponent that is found out is none of the known ones, at first. Those are all as likely."""
 UNIFORM = 0.1
 """Share of random play in what an opponent that is none of the known ones is expected to play."""
 

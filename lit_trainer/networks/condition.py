@@ -81,13 +81,12 @@ def condition_of(
     if opponent is not None:
         conditions[:, rules.opponents.index(opponent)] = 1.0
     for row, belief in zip(conditions, beliefs, strict=False):
-        for name, probability in belief.opponent_probabilities().items():
-            if name is not None:
-                row[rules.opponents.index(name)] = probability
-        if belief.is_lost:
-            row[:] = 0.0
+        probabilities = belief.opponent_probabilities()
+        known = {name: share for name, share in probabilities.items() if name is not None}
+        row[: len(rules.opponents)] = [known.get(name, 0.0) for name in rules.opponents]
         if size > len(rules.opponents):
-            row[len(rules.opponents) :] = belief.card_probabilities()
+            # of a hand, too, only that part is told that goes with a known opponent
+            row[len(rules.opponents) :] = belief.card_probabilities() * np.float32(sum(known.values()))
     return conditions
 
 

@@ -69,10 +69,10 @@ cdef class LeafBatch:
                 self.game.observe(self.trees.leaf_at(slot), &self.observations[row, 0])
                 if self.condition_size:
                     told = &self.observations[row, self.game.observation_size]
-                    if self.game.to_move(self.trees.leaf_at(slot)) == self.trees.trees[slot].searcher:
+                    if self.trees.is_told(slot):
                         memcpy(told, &self.condition[slot, 0], self.condition_size * sizeof(float))
                     else:
-                        memset(told, 0, self.condition_size * sizeof(float))    # the other side is told nothing
+                        memset(told, 0, self.condition_size * sizeof(float))
                 for k in range(self.game.num_actions):
                     self.masks[row, k] = False
                 actions = self.trees.leaf_actions_at(slot)

@@ -128,6 +128,7 @@ cdef class Trees:
 
     cdef bint network_policy(self, Py_ssize_t slot, const float *logits, float *policy) noexcept nogil
     cdef bint plays_settled(self) noexcept nogil
+    cdef bint is_told(self, Py_ssize_t slot) noexcept nogil
 
     cdef int _new_node(self, Py_ssize_t slot, uint64_t key) noexcept nogil
     cdef bint _priors(self, Py_ssize_t slot, const float *logits, float *priors) noexcept nogil
