@@ -151,6 +151,14 @@ def by_simulations(tested: Tested) -> dict[int, dict[str, dict[str, MatchResult]
     return found
 
 
+def by_model(tested: Tested) -> dict[str, dict[str, MatchResult]]:
+    """Returns what the player knew of its opponents, then opponent, to the result."""
+    found: dict[str, dict[str, MatchResult]] = {}
+    for match, result in tested.items():
+        found.setdefault(match.opponent_model, {})[match.opponent] = result
+    return found
+
+
 def of_first_model(tested: Tested) -> dict[int, dict[str, MatchResult]]:
     """Returns simulations per move, then opponent, to the result with the model that was played first."""
     first = next((match.opponent_model for match in tested), "none")
