@@ -33,6 +33,15 @@ class Match(NamedTuple):
         """Returns the fields that name the match in ``test.json``. "none" is left out, as before there were others."""
         return {name: value for name, value in self._asdict().items() if name != "opponent_model" or value != "none"}
 
+    def without_idle_model(self, game: str) -> Self:
+        """Returns the match with the same games, move for move, whose player is told nothing that it cannot use.
+
+        Args:
+            game: Name of the game. Of a player that it has not built in there is nothing to tell.
+        """
+        idle = self.opponent_model == "told" and self.opponent not in get_game(game).opponents
+        return self._replace(opponent_model="none") if idle else self
+
     @classmethod
     def from_record(cls, row: Mapping[str, Any]) -> Self:
         """Returns the match that a row of ``test.json`` is of.
