@@ -13,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from lit_trainer.checkpoints.reader import windows_in
-from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset, loader_of
+from lit_trainer.learning.datasets import SelfPlayDataset, loader_of, match_loaders
 from lit_trainer.learning.distributed import gather_stats, own_window, windows_to_save
 from lit_trainer.learning.evaluation import Conditions, EvaluationMatches
 from lit_trainer.learning.replay import ReplayWindow
@@ -223,7 +223,8 @@ class SelfPlayDataModule(LightningDataModule):
         return self._matches.play(self._network, match, games, conditions, on_progress=lambda _: self._stop.heed())
 
     def _play_test(self, match: Match) -> PlayedMatch:
-        before, total = self._games_tested, self.test.games // self._process[1] * len(self.test_matches)
+        matches = {match.without_idle_model(self.game) for match in self.test_matches}
+        before, total = self._games_tested, self.test.games // self._process[1] * len(matches)
         played = self._matches.play(
             self._network,
             match,
@@ -259,16 +260,15 @@ class SelfPlayDataModule(LightningDataModule):
         }
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """Returns a loader for each opponent of `evaluation.opponents`."""
+        """Returns a loader for each opponent of `evaluation.opponents`, with each model of it."""
         self._stop.listen()
-        matches = self.evaluation.matches
-        return [loader_of(EvaluationDataset(match, partial(self._play_evaluation, match))) for match in matches]
+        return match_loaders(self.evaluation.matches, self._play_evaluation, self.game)
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
         """Returns a loader for each of `test_matches`."""
         self._stop.listen()
         self._matches.move_times, self._games_tested = MoveTimes(), 0
-        return [loader_of(EvaluationDataset(match, partial(self._play_test, match))) for match in self.test_matches]
+        return match_loaders(self.test_matches, self._play_test, self.game)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the pool and, if `replay.save` is set, the windows of all processes. All processes must call it.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,29 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
             yield self.replay.sample(
                 self.batch_size, generator, auxiliary=self.auxiliary, hide_condition=self.hide_condition
             )
+
+
+def match_loaders(matches: Sequence[Match], play: Callable[[Match], PlayedMatch], game: str) -> list[DataLoader[Any]]:
+    """Returns a loader for each match. Two matches with the same games are played once.
+
+    Args:
+        matches: Matches, in the order in which the loaders are asked.
+        play: Plays a match.
+        game: Name of the game.
+    """
+    kept: dict[Match, tuple[Match, PlayedMatch]] = {}
+
+    def games_of(match: Match) -> PlayedMatch:
+        same = match.without_idle_model(game)
+        if same not in matches:
+            return play(match)
+        asker, games = kept.pop(same, (match, None))
+        if games is None or asker == match:  # asked once more: by now the weights may be others
+            games = play(same)
+            kept[same] = match, games
+        return games
+
+    return [loader_of(EvaluationDataset(match, partial(games_of, match))) for match in matches]
 
 
 def loader_of(dataset: IterableDataset[Any]) -> DataLoader[Any]:

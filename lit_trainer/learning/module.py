@@ -17,8 +17,8 @@ from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.learning.losses import AlphaZeroLoss, alphazero_loss, hidden_loss, margin_loss
 from lit_trainer.learning.resume import add_condition, apply_current_settings, configuration
-from lit_trainer.learning.scores import MatchScores, logged_tests
-from lit_trainer.measuring.matches import Match, of_first_model
+from lit_trainer.learning.scores import MatchScores, logged_models, logged_tests
+from lit_trainer.measuring.matches import Match, by_model, of_first_model
 from lit_trainer.measuring.metrics import MatchResult
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.reporting.sources import run_data
@@ -116,7 +116,9 @@ class AlphaZeroModule(LightningModule):
         self.margin_coef = margin_coef
         self.hand_coef = hand_coef
         self.evaluation: dict[str, MatchResult] = {}
-        """Opponent to its result in the newest validation."""
+        """Opponent to its result in the newest validation, with its first model."""
+        self.evaluation_by_model: dict[str, dict[str, MatchResult]] = {}
+        """Model of the opponents, then opponent, to its result in the newest validation."""
         self.tested: dict[Match, MatchResult] = {}
         """Match to its result in the newest test."""
         self.iterations_done = 0
@@ -226,10 +228,10 @@ class AlphaZeroModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs each opponent's score (a draw counts half), draws, interval and margins; then mean and worst score."""
-        results = {match.opponent: result for match, result in self._scores.results(self.device).items()}
-        if results:
-            self.evaluation = results
-            self._log_scores("val", results)
+        if models := by_model(self._scores.results(self.device)):
+            self.evaluation, self.evaluation_by_model = next(iter(models.values())), models
+            self._log_scores("val", self.evaluation)
+            self.log_dict(logged_models(models), batch_size=1)
 
     def _log_scores(self, prefix: str, results: Mapping[str, MatchResult]) -> None:
         # summed over all processes by the metrics: the same numbers everywhere

@@ -87,6 +87,12 @@ class MatchScores:
         return union
 
 
+def logged_models(models: Mapping[str, Mapping[str, MatchResult]]) -> dict[str, float]:
+    """Returns the scores of a validation that are logged with every model but the first, as ``val/MODEL/NAME``."""
+    others = list(models.items())[1:]
+    return {f"val/{model}/{name}": result.score for model, results in others for name, result in results.items()}
+
+
 def logged_tests(tested: Tested) -> Iterator[tuple[str, Mapping[str, MatchResult]]]:
     """Yields how names begin under which a test is logged, and the results by opponent that are logged so.
 

@@ -28,6 +28,22 @@ PLAY_SEARCH = SearchSettings()
 """Default search of evaluation. docs/search.md says why it may differ from the search that teaches best."""
 
 
+def as_models(given: str | Sequence[str], field: str) -> tuple[str, ...]:
+    """Returns what a player knows of its opponents, in one measurement after the other.
+
+    Args:
+        given: One model or several.
+        field: Setting that holds them, for the message.
+
+    Raises:
+        ValueError: There is none, or one stands twice.
+    """
+    models = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    if not models or len(set(models)) != len(models):
+        raise ValueError(f"{field}: {list(models)} given, expected at least one, and each only once")
+    return models
+
+
 @dataclass(frozen=True)
 class EvaluationSettings(Settings):
     """Describes the matches of validation.
@@ -43,7 +59,8 @@ class EvaluationSettings(Settings):
         search: Settings of the search in validation and test, where the best move is wanted and no training target.
         opponent_model: What the learner knows of its opponent. "none": nothing, so it expects it to play as itself.
             "told": where it is a built-in opponent, its rule. The search plays that rule in the tree, and believes in
-            hidden hands by what the opponent did not play.
+            hidden hands by what the opponent did not play. Several are measured one after the other and shown side by
+            side. The first is the one that counts: the others are logged as `val/MODEL/NAME`, and nothing follows them.
 
     Raises:
         ValueError: Names the field, its value and what would be right.
@@ -54,19 +71,27 @@ class EvaluationSettings(Settings):
     simulations: int = whole(0, 0, MAX_SIMULATIONS)
     opening_plies: int | None = whole(None, 0, _MOST_PLIES)
     search: SearchSettings = PLAY_SEARCH
-    opponent_model: str = "none"
+    opponent_model: str | Sequence[str] = "none"
 
     group: ClassVar[str] = "evaluation"
 
     def __post_init__(self) -> None:
         """Raises ValueError for the first field that is out of bounds."""
         super().__post_init__()
-        check_has_one_tree(self.search, self.opponent_model, self.qualified("opponent_model"))
+        for model in self.opponent_models:
+            check_has_one_tree(self.search, model, self.qualified("opponent_model"))
+
+    @property
+    def opponent_models(self) -> tuple[str, ...]:
+        """Returns what the learner knows of its opponent, in one measurement after the other."""
+        return as_models(self.opponent_model, self.qualified("opponent_model"))
 
     @property
     def matches(self) -> tuple[Match, ...]:
         """Returns the matches, in the order of their loaders."""
-        return tuple(Match(self.simulations, name, self.opponent_model) for name in self.opponents or ())
+        return tuple(
+            Match(self.simulations, name, model) for model in self.opponent_models for name in self.opponents or ()
+        )
 
 
 @dataclass(frozen=True)
@@ -105,15 +130,12 @@ class TestSettings(Settings):
             whole_number(name, number, 0, MAX_SIMULATIONS)
         if not numbers or len(set(numbers)) != len(numbers):
             raise ValueError(f"{name}: {list(numbers)} given, expected at least one number, and each only once")
-        name, models = self.qualified("opponent_model"), self.opponent_models
-        if not models or len(set(models)) != len(models):
-            raise ValueError(f"{name}: {list(models)} given, expected at least one, and each only once")
+        _ = self.opponent_models
 
     @property
     def opponent_models(self) -> tuple[str, ...]:
         """Returns what the player knows of its opponents, in one measurement after the other."""
-        given = self.opponent_model
-        return tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+        return as_models(self.opponent_model, self.qualified("opponent_model"))
 
     @property
     def matches(self) -> tuple[Match, ...]:
@@ -176,10 +198,11 @@ def resolved(
         ValueError: An opponent or a model of one is unknown, the search cannot follow a model, an adaptive pool does
             not hold an opponent of validation, or the game is shorter than an opening.
     """
-    for settings in (generation, evaluation):
-        check_opponent_model(settings.opponent_model, game, settings.qualified("opponent_model"))
+    check_opponent_model(generation.opponent_model, game, generation.qualified("opponent_model"))
+    for group in (evaluation, test):
+        for model in group.opponent_models:
+            check_opponent_model(model, game, group.qualified("opponent_model"))
     for model in test.opponent_models:
-        check_opponent_model(model, game, test.qualified("opponent_model"))
         check_has_one_tree(evaluation.search, model, test.qualified("opponent_model"))
     given = evaluation.opponents
     if given is None:

@@ -33,6 +33,15 @@ class Match(NamedTuple):
         """Returns the fields that name the match in ``test.json``. "none" is left out, as before there were others."""
         return {name: value for name, value in self._asdict().items() if name != "opponent_model" or value != "none"}
 
+    def without_idle_model(self, game: str) -> Self:
+        """Returns the match with the same games, move for move, whose player is told nothing that it cannot use.
+
+        Args:
+            game: Name of the game. Of a player that it has not built in there is nothing to tell.
+        """
+        idle = self.opponent_model == "told" and self.opponent not in get_game(game).opponents
+        return self._replace(opponent_model="none") if idle else self
+
     @classmethod
     def from_record(cls, row: Mapping[str, Any]) -> Self:
         """Returns the match that a row of ``test.json`` is of.
@@ -148,6 +157,14 @@ def by_simulations(tested: Tested) -> dict[int, dict[str, dict[str, MatchResult]
     for match, result in tested.items():
         models = found.setdefault(match.simulations, {})
         models.setdefault(match.opponent_model, {})[match.opponent] = result
+    return found
+
+
+def by_model(tested: Tested) -> dict[str, dict[str, MatchResult]]:
+    """Returns what the player knew of its opponents, then opponent, to the result."""
+    found: dict[str, dict[str, MatchResult]] = {}
+    for match, result in tested.items():
+        found.setdefault(match.opponent_model, {})[match.opponent] = result
     return found
 
 

@@ -11,7 +11,7 @@ from lit_trainer.reporting.history import EvaluationCallback, ends_no_run
 from lit_trainer.reporting.measurement_report import TEST_PICTURE, TEST_RECORD, report
 from lit_trainer.reporting.plots import learning_curve
 from lit_trainer.reporting.sources import results_of
-from lit_trainer.reporting.tables import evaluation_table, print_table
+from lit_trainer.reporting.tables import comparison_table, evaluation_table, print_table
 from lit_trainer.utils.files import save_figure
 
 
@@ -19,7 +19,8 @@ class EvaluationReport(EvaluationCallback):
     """Shows a table after every evaluation and, in a run, writes ``learning_curve.png`` into its log folder.
 
     After a test it prints tables and writes ``test.json`` and ``test.png``. Works with any module that has
-    `evaluation`, a dict of opponent to `MatchResult`, and for a test `measurement`, a dict of simulations per move to
+    `evaluation`, a dict of opponent to `MatchResult`, with `evaluation_by_model` also a dict of model to such a dict,
+    whose models are shown side by side, and for a test `measurement`, a dict of simulations per move to
     such a dict, or `tested`, a dict of `Match` to `MatchResult`. The curve goes on across a resume.
 
     Args:
@@ -44,9 +45,11 @@ class EvaluationReport(EvaluationCallback):
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         self.record(trainer, pl_module)
-        if results := results_of(pl_module).evaluation:
+        if (results := results_of(pl_module)).evaluation:
             title = f"Evaluation at iteration {self.iteration(trainer, pl_module)}"
-            print_table(evaluation_table(results, self._history.before, title))
+            before, models = self._history.before, results.evaluation_by_model
+            alone = evaluation_table(results.evaluation, before, title)
+            print_table(comparison_table(models, title, before) if len(models) > 1 else alone)
         if trainer.state.fn == "fit" and self.history:
             self._draw(path)
 

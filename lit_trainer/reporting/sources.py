@@ -103,9 +103,18 @@ class Results:
 
     @property
     def evaluation(self) -> Mapping[str, MatchResult]:
-        """Returns opponent to the result of the newest validation."""
+        """Returns opponent to the result of the newest validation, with its first model."""
         found: Mapping[str, MatchResult] = getattr(self._module, "evaluation", {})
         return found
+
+    @property
+    def evaluation_by_model(self) -> Mapping[str, Mapping[str, MatchResult]]:
+        """Returns what the player knew of its opponents, then opponent, to the result of the newest validation.
+
+        A module that has `evaluation` alone measured no model.
+        """
+        found: Mapping[str, Mapping[str, MatchResult]] | None = getattr(self._module, "evaluation_by_model", None)
+        return {"none": self.evaluation} if found is None else found
 
     @property
     def measurement(self) -> Mapping[int, Mapping[str, MatchResult]]:

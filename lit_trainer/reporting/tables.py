@@ -119,6 +119,7 @@ INTERVAL = Column[MatchRow]("95 %", lambda row: f"{percent(row.result.low)} to {
 DISTINCT = Column[MatchRow]("distinct", _distinct)
 MARGIN = Column[MatchRow]("margin", _margin)
 MEDIAN_MARGIN = Column[MatchRow]("median margin", _median_margin)
+CHANGE = Column[MatchRow]("change", _change)
 
 VALIDATION_COLUMNS = (
     OPPONENT,
@@ -130,7 +131,7 @@ VALIDATION_COLUMNS = (
     SCORE,
     INTERVAL,
     MEDIAN_MARGIN,
-    Column[MatchRow]("change", _change),
+    CHANGE,
 )
 """What is shown of each match of an evaluation."""
 
@@ -188,19 +189,31 @@ def _of_model(column: Column[MatchRow], model: str) -> Column[Compared]:
     return Column(with_model(column.title, model), lambda row: column.text(row[model]) if model in row else "")
 
 
-def compared_rows(models: Mapping[str, Mapping[str, MatchResult]]) -> list[Compared]:
+def compared_rows(
+    models: Mapping[str, Mapping[str, MatchResult]], before: Mapping[str, float] | None = None
+) -> list[Compared]:
     """Returns a row for each opponent.
 
     Args:
         models: What the player knew of its opponents, then opponent, to result.
+        before: Opponent to its score at the evaluation before, with the first model.
     """
     rows: dict[str, dict[str, MatchRow]] = {}
     for model, results in models.items():
         for name, result in results.items():
-            rows.setdefault(name, {})[model] = MatchRow(name, result)
+            rows.setdefault(name, {})[model] = MatchRow(name, result, (before or {}).get(name))
     return list(rows.values())
 
 
-def comparison_table(models: Mapping[str, Mapping[str, MatchResult]], title: str) -> Table:
-    """Returns the table of a test at one number of simulations, with all that the player knew side by side."""
-    return build_table(title, compared_columns(models), compared_rows(models))
+def comparison_table(
+    models: Mapping[str, Mapping[str, MatchResult]], title: str, before: Mapping[str, float] | None = None
+) -> Table:
+    """Returns the table of matches at one number of simulations, with all that the player knew side by side.
+
+    Args:
+        models: What the player knew of its opponents, then opponent, to result.
+        title: Heading of the table.
+        before: Opponent to its score at the evaluation before, with the first model. None: no column of changes.
+    """
+    changes = [] if before is None else [_of_model(CHANGE, next(iter(models)))]
+    return build_table(title, compared_columns(models) + changes, compared_rows(models, before))

@@ -354,6 +354,13 @@ def reach_evaluation_opponent_model() -> None:
         validated(**sixteen, data__evaluation__opponent_model=model) for model in ("none", "told", "online")
     )
     assert none != told == other, "it is told that it plays online"
+    cli = made(**sixteen, data__evaluation__opponent_model="[told,none]", trainer__limit_val_batches="1.0")
+    cli.trainer.validate(cli.model, cli.datamodule, verbose=False)
+    found = {
+        model: {name: dataclasses.astuple(result) for name, result in results.items()}
+        for model, results in cli.model.evaluation_by_model.items()
+    }
+    assert found == {"told": told, "none": none}
 
 
 def reach_test_opponent_model() -> None:

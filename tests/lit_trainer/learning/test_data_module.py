@@ -76,6 +76,12 @@ def test_validation_plays_each_opponent_once(given: Any, evaluated: Any, expecte
     assert matches_of(data.val_dataloader()) == [Match(3, name) for name in expected]
 
 
+def test_validation_plays_all_opponents_with_the_first_model_then_with_the_next() -> None:
+    data = small(evaluation=EvaluationSettings(simulations=3, opponent_model=["told", "none"]))
+    expected = [Match(3, name, model) for model in ("told", "none") for name in ("random", "heuristic")]
+    assert matches_of(data.val_dataloader()) == expected
+
+
 def test_a_test_plays_every_opponent_at_every_number_of_simulations() -> None:
     """Loaders in another order than the tables and the figures take them for."""
     data = SelfPlayDataModule(opponent_pool=pool("random", "heuristic"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset
+from lit_trainer.learning.datasets import EvaluationDataset, SelfPlayDataset, match_loaders
 from lit_trainer.learning.replay import ReplayWindow
 from lit_trainer.measuring.matches import Match, PlayedMatch, play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
@@ -37,6 +38,36 @@ def test_a_match_is_played_when_its_batch_is_asked_for() -> None:
     assert (batches[0]["opponent"], batches[0]["simulations"]) == ("random", 0)
     list(loader)
     assert len(played) == 2
+
+
+def test_games_that_a_model_cannot_change_are_played_once() -> None:
+    """Fails if a player that is told shows another's games, those of other weights, or none where it is alone."""
+    asked: list[Match] = []
+
+    def play(match: Match) -> PlayedMatch:
+        asked.append(match)
+        return PlayedMatch(*(np.array([len(asked)], dtype=kind) for kind in (np.int8, np.int32, np.int64)))
+
+    for models in (["none", "told", "skunk"], ["told", "skunk", "none"], ["told"]):
+        matches = [Match(k, name, model) for k in (0, 2) for model in models for name in ("online", "mine")]
+        loaders = match_loaders(matches, play, "beasty_bar")
+        for loader in loaders[:2]:
+            list(loader)  # an evaluation that is ended after its first matches
+        for _ in range(2):
+            asked.clear()
+            outcomes = {}
+            for match, loader in zip(matches, loaders, strict=True):
+                (batch,) = loader
+                found = Match(batch["simulations"], batch["opponent"], batch["opponent_model"])
+                assert found == match
+                outcomes[match] = asked[int(batch["outcome"]) - 1]
+            assert len(asked) == len(set(asked)) == len(matches) - 2 * (len(models) > 1)
+            assert outcomes == {
+                match: match._replace(opponent_model="none")
+                if match.opponent == "mine" and match.opponent_model == "told" and len(models) > 1
+                else match
+                for match in matches
+            }
 
 
 class Learning:

@@ -142,9 +142,13 @@ def test_memory_that_runs_out_is_told_with_advice(make_network: Make, monkeypatc
     assert "lower data.generation.parallel_games (now 77)" in caught.value.__notes__[0]
 
 
-def test_a_player_that_is_told_plays_otherwise_against_built_in_opponents_alone(make_network: Make) -> None:
+@pytest.mark.parametrize("condition", ["none", "belief"])
+def test_a_player_that_is_told_plays_otherwise_against_built_in_opponents_alone(condition: Any) -> None:
     """Fails if the model does not reach the search, or if one is invented for a player outside the engine."""
-    network = make_network()
+    torch.manual_seed(1)
+    network = ResidualMLP(width=16, blocks=1, condition=condition)
+    if network.condition_layer is not None:
+        torch.nn.init.normal_(network.condition_layer.weight)
     for opponent in ("online", "ismcts:3"):
         played = [
             matches().play(network, Match(8, opponent, model), 40, ALONE).keys for model in ("none", "told", "online")

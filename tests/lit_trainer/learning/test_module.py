@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from support.trainers import quiet_trainer
 from torch.utils.data import DataLoader, IterableDataset
 
+from callbacks import AdaptiveOpponentCallback
 from lit_trainer import (
+    AdaptiveOpponentPool,
     AlphaZeroModule,
     EvaluationSettings,
     GenerationSettings,
@@ -101,6 +105,34 @@ def test_the_data_module_s_batches_say_what_they_are_of(make_network: Make, tmp_
     batch = next(iter(data.test_dataloader()[1]))
     assert (batch["opponent"], batch["simulations"]) == ("queue", 0)
     assert (batch["outcome"].dtype, batch["margin"].dtype) == (torch.int8, torch.int32)
+
+
+def test_a_further_model_changes_nothing_of_a_run(make_network: Make, tmp_path: Path) -> None:
+    """Fails if weights of opponents, or figures by a name of before, follow any model but the first."""
+
+    def run(*models: str) -> tuple[dict[str, float], dict[str, float]]:
+        pool = AdaptiveOpponentPool(["online", "queue"], self_play_share=0.5, past_share=0.0)
+        data = SelfPlayDataModule(
+            opponent_pool=pool,
+            generation=GenerationSettings(games=8, simulations=2, threads=1),
+            evaluation=EvaluationSettings(games=20, simulations=8, opponent_model=models),
+            steps_per_iteration=1,
+            batch_size=8,
+            seed=3,
+        )
+        adaptive = AdaptiveOpponentCallback("trainer.datamodule.opponent_pool")
+        trainer = quiet_trainer(max_epochs=2, callbacks=[adaptive], default_root_dir=tmp_path)
+        trainer.fit(AlphaZeroModule(make_network(1)), data)
+        timed = re.compile("^selfplay/.*(second|_share)")
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items() if not timed.match(name)}
+        return pool.weights, logged
+
+    told, none, both = run("told"), run("none"), run("told", "none")
+    assert both[0] == told[0] != none[0]
+    further = {f"val/none/{name}": both[1].pop(f"val/none/{name}") for name in ("online", "queue")}
+    assert both[1] == told[1] and not {name for name in told[1] if name.startswith("val/told/")}
+    assert all(0.0 <= score <= 1.0 for score in further.values())
+    assert further != {f"val/none/{name}": told[1][f"val/win_rate/{name}"] for name in ("online", "queue")}
 
 
 def test_a_test_s_short_names_are_of_its_first_number_of_simulations(make_network: Make, tmp_path: Path) -> None:

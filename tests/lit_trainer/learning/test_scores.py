@@ -10,8 +10,8 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from lit_trainer.learning.scores import MatchScores, logged_tests
-from lit_trainer.measuring.matches import Match
+from lit_trainer.learning.scores import MatchScores, logged_models, logged_tests
+from lit_trainer.measuring.matches import Match, by_model
 from lit_trainer.measuring.metrics import MatchResult
 
 CPU = torch.device("cpu")
@@ -54,6 +54,20 @@ def test_what_is_known_of_an_opponent_tells_matches_apart() -> None:
         scores.update(batch("queue", [outcome], opponent_model=model))
     wins = {match: result.wins for match, result in scores.results(CPU).items()}
     assert wins == {Match(0, "queue", "told"): 1, Match(0, "queue"): 0}
+
+
+def test_each_further_model_of_a_validation_has_names_of_its_own() -> None:
+    """Fails if the first model is logged twice, or a score stands under the name of another model or opponent."""
+    scores = MatchScores()
+    for model, outcome in (("told", 1), ("none", -1), ("online", 0)):
+        for opponent, margin in (("queue", outcome), ("random", -outcome)):
+            scores.update(batch(opponent, [margin], opponent_model=model))
+    models = by_model(scores.results(CPU))
+    assert list(models) == ["told", "none", "online"] and list(models["none"]) == ["queue", "random"]
+    assert logged_models(models) == {
+        "val/none/queue": 0.0, "val/none/random": 1.0, "val/online/queue": 0.5, "val/online/random": 0.5
+    }  # fmt: skip
+    assert not logged_models({"told": models["told"]})
 
 
 def test_names_without_a_model_or_a_number_are_of_the_first() -> None:

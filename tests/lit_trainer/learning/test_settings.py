@@ -82,21 +82,27 @@ def test_defaults_are_those_of_a_run() -> None:
     assert dataclasses.asdict(ReplaySettings()) == {"positions": 250_000, "save": True, "hide_condition": 0.0}
 
 
+@pytest.mark.parametrize("group", ["evaluation", "test"])
 @pytest.mark.parametrize(
     ("models", "expected"),
     [
-        ([], r"^test\.opponent_model: \[\] given, expected at least one, and each only once$"),
-        (["told", "told"], r"^test\.opponent_model: \['told', 'told'\] given, expected at least one"),
-        (["none", "nobody"], r"^test\.opponent_model: 'nobody' given, expected one of none, told, random, "),
-        ("nobody", r"^test\.opponent_model: 'nobody' given, expected one of none, told, random, "),
-        (3, r"^test\.opponent_model: 3 given, expected one of none, told, random, "),
-        (["none", "told"], r"^test\.opponent_model: 'told' given, expected none where determinizations are 2"),
+        ([], r"^GROUP\.opponent_model: \[\] given, expected at least one, and each only once$"),
+        (["told", "told"], r"^GROUP\.opponent_model: \['told', 'told'\] given, expected at least one"),
+        (["none", "nobody"], r"^GROUP\.opponent_model: 'nobody' given, expected one of none, told, random, "),
+        ("nobody", r"^GROUP\.opponent_model: 'nobody' given, expected one of none, told, random, "),
+        (3, r"^GROUP\.opponent_model: 3 given, expected one of none, told, random, "),
+        (["none", "told"], r"^GROUP\.opponent_model: 'told' given, expected none where determinizations are 2"),
     ],
 )
-def test_what_a_test_s_player_knows_is_checked(models: Any, expected: str) -> None:
-    pool, several = OpponentPool(["random"]), EvaluationSettings(search=SearchSettings(determinizations=2))
-    with pytest.raises(ValueError, match=expected):
-        SelfPlayDataModule(opponent_pool=pool, evaluation=several, test=TestSettings(opponent_model=models))
+def test_what_a_measured_player_knows_is_checked(group: str, models: Any, expected: str) -> None:
+    pool, search = OpponentPool(["random"]), SearchSettings(determinizations=2 if "2" in expected else 0)
+    known: dict[str, dict[str, Any]] = {"evaluation": {}, "test": {}, group: {"opponent_model": models}}
+    with pytest.raises(ValueError, match=expected.replace("GROUP", group)):
+        SelfPlayDataModule(
+            opponent_pool=pool,
+            evaluation=EvaluationSettings(search=search, **known["evaluation"]),
+            test=TestSettings(**known["test"]),
+        )
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.01, float("nan"), True, "half", None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lightning.pytorch import Trainer
@@ -23,11 +24,11 @@ OPPONENTS = ["random", "queue"]
 
 
 def parts(
-    folder: Path, make_network: Callable[..., ResidualMLP], report: EvaluationReport
+    folder: Path, make_network: Callable[..., ResidualMLP], report: EvaluationReport, **evaluation: Any
 ) -> tuple[Trainer, AlphaZeroModule, SelfPlayDataModule]:
     data = SelfPlayDataModule(
         generation=GenerationSettings(games=4, simulations=2, threads=1),
-        evaluation=EvaluationSettings(OPPONENTS, games=4),
+        evaluation=EvaluationSettings(OPPONENTS, games=4, **evaluation),
         steps_per_iteration=1,
         batch_size=8,
         seed=3,
@@ -67,6 +68,23 @@ def test_a_run_shows_each_evaluation_and_draws_its_curve(
         assert line[-1] == change
     assert f"Learning curve: {tmp_path / 'curve.png'}" in second.replace("\n", "")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_models_are_shown_side_by_side_and_the_curve_is_the_first_one_s(
+    make_network: Callable[..., ResidualMLP], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fails if the scores of one model stand under another, or the curve or the changes mix both."""
+    report = EvaluationReport()
+    trainer, module, data = parts(tmp_path, make_network, report, simulations=8, opponent_model=["told", "none"])
+    trainer.fit(module, data)
+    *_, second = capsys.readouterr().out.split("Evaluation at iteration ")
+    assert "score %, told" in second and list(module.evaluation_by_model) == ["told", "none"]
+    assert module.evaluation == module.evaluation_by_model["told"]
+    for name in OPPONENTS:
+        told, none = (module.evaluation_by_model[model][name].score for model in ("told", "none"))
+        (line,) = (line.split() for line in second.splitlines() if line.split()[:1] == [name])
+        assert line[1:3] == [percent(told), percent(none)]
+        assert report.history[name][2] == told and line[-1] == f"{100 * (told - report.history[name][1]):+.1f}"
 
 
 def test_a_validation_outside_a_run_shows_its_table_and_draws_nothing(

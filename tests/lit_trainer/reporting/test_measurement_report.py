@@ -117,10 +117,11 @@ def test_progress_counts_every_game_once(make_network: Callable[..., ResidualMLP
             self.on_progress.append(lambda played, total: seen.append((played, total)))
 
     module = AlphaZeroModule(make_network(1))
-    data = Data(generation=GenerationSettings(threads=1), test=TestSettings(["random", "queue"], GAMES, [0, 2]))
+    games = TestSettings(["random", "ismcts:2"], GAMES, [0, 2], opponent_model=["none", "told"])
+    data = Data(generation=GenerationSettings(threads=1), test=games)
     options: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     Trainer(accelerator="cpu", default_root_dir=tmp_path, **options).test(module, data, verbose=False)
-    assert seen[-1] == (4 * GAMES, 4 * GAMES)
+    assert seen[-1] == (6 * GAMES, 6 * GAMES), "nobody can be told of ismcts:2, which is played once"
     assert [played for played, _ in seen] == sorted(played for played, _ in seen)
 
 

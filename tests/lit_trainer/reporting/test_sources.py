@@ -74,9 +74,13 @@ def test_results_are_those_of_the_module() -> None:
     assert results.network is module.network
     module.iterations_done = 7
     assert results.iterations_done == 7 and results.evaluation is module.evaluation
+    module.evaluation_by_model = {"told": {"easy": EASY}}
+    assert results.evaluation_by_model is module.evaluation_by_model
     module.tested = {Match(4, "easy", "told"): EASY, Match(4, "easy"): HARD}
     assert results.tested is module.tested and results.measurement == {4: {"easy": EASY}}
     other = BoringModel()
+    other.evaluation = {"easy": HARD}
+    assert results_of(other).evaluation_by_model == {"none": {"easy": HARD}}
     other.measurement = {4: {"easy": HARD}, 0: {"hard": EASY}}
     assert results_of(other).tested == {Match(4, "easy"): HARD, Match(0, "hard"): EASY}
     other.network = torch.nn.Linear(2, 2)

@@ -70,6 +70,13 @@ def test_matches_side_by_side_stand_under_what_the_player_knew() -> None:
     assert hard == ["hard", "25.0", "0.0 to 75.0"]
 
 
+def test_the_change_of_matches_side_by_side_is_the_first_model_s() -> None:
+    models = {"told": {"easy": EASY}, "none": {"easy": replace(EASY, score=0.1)}}
+    _, head, easy = rendered(comparison_table(models, "Now", {"easy": 0.65}))
+    assert (head[-1], easy[-1]) == ("change, told", "+5.0")
+    assert rendered(comparison_table(models, "Now", {}))[1] == head, "the first evaluation's table has the same columns"
+
+
 def test_in_markdown_each_row_is_a_line() -> None:
     lines = markdown_table(TEST_COLUMNS, [MatchRow("easy", EASY)]).splitlines()
     assert len(lines) == 3 and {line.count("|") for line in lines} == {len(TEST_COLUMNS) + 1}
