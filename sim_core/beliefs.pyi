@@ -61,7 +61,7 @@ class Belief:
         beliefs: Beliefs | None = None,
         slot: int = 0,
     ) -> None: ...
-    def imagine(self, state: bytes, action: int, seed: int) -> list[bytes]:
+    def imagine(self, state: bytes, action: int, seed: int, stream: int = 0) -> list[bytes]:
         """Returns positions in which an opponent that is none of the known ones may have chosen an action.
 
         The mean probability with which it plays the action in them is what `observe` takes as `other`.
@@ -70,6 +70,7 @@ class Belief:
             state: Packed state before the action. Nothing is read from it that the observer cannot see.
             action: Id of the action.
             seed: Random seed.
+            stream: Number of the game's random stream. A runner draws the same hands, from its `learner_seed`.
 
         Returns:
             Packed states, at most 16, each with another hand that can play the action; none where no hand can.

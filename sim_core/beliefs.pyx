@@ -342,7 +342,7 @@ cdef class Belief:
                 return False
         return True
 
-    def imagine(self, bytes state not None, action, seed) -> list:
+    def imagine(self, bytes state not None, action, seed, stream=0) -> list:
         """Returns positions in which an opponent that is none of the known ones may have chosen an action.
 
         The mean probability with which it plays the action in them is what `observe` takes as `other`.
@@ -351,6 +351,7 @@ cdef class Belief:
             state: Packed state before the action. Nothing is read from it that the observer cannot see.
             action: Id of the action.
             seed: Random seed.
+            stream: Number of the game's random stream. A runner draws the same hands, from its `learner_seed`.
 
         Returns:
             Packed states, at most 16, each with another hand that can play the action; none where no hand can.
@@ -358,14 +359,16 @@ cdef class Belief:
         cdef GameHandle handle = self.beliefs.handle
         cdef const uint8_t *view = handle._view(state)
         cdef int number = _arguments.integer("action", action, 0, handle.game.num_actions - 1), k
-        cdef Stream stream = make_stream(_arguments.seed(seed), PURPOSE_BELIEF, 0, handle.game.ply(view))
+        cdef Stream drawn = make_stream(
+            _arguments.seed(seed), PURPOSE_BELIEF, _arguments.integer("stream", stream, 0, 2**63 - 1), handle.game.ply(view)
+        )
         cdef uint64_t hands[IMAGINED]
         cdef uint8_t[::1] into
         found = []
-        for k in range(imagined_hands(handle.game, view, number, &stream, hands)):
+        for k in range(imagined_hands(handle.game, view, number, &drawn, hands)):
             found.append(bytearray(state))
             into = found[k]
-            handle.game.deal_hand(&into[0], handle.game.to_move(view), hands[k], &stream)
+            handle.game.deal_hand(&into[0], handle.game.to_move(view), hands[k], &drawn)
         return [bytes(position) for position in found]
 
     def observe(self, bytes state not None, action, other=None) -> None:

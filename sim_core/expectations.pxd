@@ -40,7 +40,7 @@ cdef class Expectations:
     cdef int model(self, Py_ssize_t slot) noexcept nogil
     cdef int target(self, Py_ssize_t slot) noexcept nogil
     cdef void mixture(self, Py_ssize_t slot, Mixture *mixture) noexcept nogil
-    cdef void tell(self, Py_ssize_t slot, float *condition, int size) noexcept nogil
+    cdef void tell(self, Py_ssize_t slot, bint learner, float *condition, int size) noexcept nogil
     cdef bint wonders(self, Py_ssize_t slot) noexcept nogil
     cdef bint asks(self, Py_ssize_t slot, const uint8_t *state, int action, Stream stream) noexcept nogil
     cdef const uint8_t *imagine(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil

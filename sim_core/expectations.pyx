@@ -97,14 +97,17 @@ cdef class Expectations:
         else:
             mix_one(mixture, self.model(slot))
 
-    cdef void tell(self, Py_ssize_t slot, float *condition, int size) noexcept nogil:
-        """Writes what the network is told in the learner's tree: who plays the other side, and which cards it holds."""
+    cdef void tell(self, Py_ssize_t slot, bint learner, float *condition, int size) noexcept nogil:
+        """Writes what the network is told of the learner's positions: who plays the other side, and which cards it holds.
+
+        Of the other side's positions it is told nothing.
+        """
         cdef Mixture mixture
         cdef double known = 0.0
         cdef int j
-        if not size:
-            return
         memset(condition, 0, size * sizeof(float))
+        if not learner:
+            return
         self.mixture(slot, &mixture)
         for j in range(mixture.count):
             if mixture.models[j] != NO_MODEL and mixture.models[j] < size:

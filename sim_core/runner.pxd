@@ -1,5 +1,5 @@
 """Declares the game runner: what it holds for each slot, and which phases a slot goes through."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from sim_core.expectations cimport Expectations
 from sim_core.game cimport Game
@@ -41,6 +41,9 @@ cdef class GameRunner:
     cdef int64_t[::1] numbers           # [slots], the game in a slot
     cdef int64_t[::1] plies             # [slots], turns taken in it, which `progress` reads while others play
     cdef uint8_t[::1] phase             # [slots]
+    cdef uint8_t[:, :, ::1] turns       # [slots, max_plies, state_size], positions so far, for opponents outside
+    cdef int16_t[:, ::1] played         # [slots, max_plies], the actions there
+    cdef bint keeps_turns
     cdef double[::1] opponent_seconds   # [slots]
     cdef int64_t[::1] searched          # [slots], number of searches
     cdef readonly Py_ssize_t finished
@@ -59,11 +62,10 @@ cdef class GameRunner:
     cdef void _conclude(self, Py_ssize_t slot) noexcept nogil
     cdef void _ask(self, Py_ssize_t slot) noexcept nogil
     cdef bint _take_opinion(self, Py_ssize_t slot, const float *logits) noexcept nogil
-    cdef void _play_chosen(self, Py_ssize_t slot) noexcept nogil
+    cdef void _step(self, Py_ssize_t slot, int action) noexcept nogil
     cdef bint _play_searched(self, Py_ssize_t slot) noexcept nogil
     cdef bint _play_solved(self, Py_ssize_t slot, const float *logits) noexcept nogil
     cdef bint _play_policy(self, Py_ssize_t slot, const float *logits) noexcept nogil
     cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value) noexcept nogil
-    cdef _outside(self, opponent)
     cdef _positions(self, slots)
     cdef int _play(self, slots, actions) except -1

@@ -25,6 +25,7 @@ from sim_core.rng cimport (
 )
 from sim_core.runner_settings import RunnerSettings
 from sim_core.sampling cimport play_opening, sample
+from sim_core.state import Action, State
 
 
 cdef inline double now() noexcept nogil:
@@ -95,6 +96,10 @@ cdef class GameRunner:
         )
         self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
         self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
+        self.keeps_turns = -1 in np.asarray(self.builtin) and self.opening_plies == 0
+        room = self.game.max_plies if self.keeps_turns else 0
+        self.turns = np.empty((self.slots, room, self.game.state_size), dtype=np.uint8)
+        self.played = np.empty((self.slots, room), dtype=np.int16)
         self.observed = np.zeros((self.slots, (self.game.observation_size + 1) // 2 * 2), dtype=np.float32)
         self.numbers = np.full(self.slots, -1, dtype=np.int64)
         self.plies = np.zeros(self.slots, dtype=np.int64)
@@ -243,13 +248,8 @@ cdef class GameRunner:
 
     cdef void _tell(self, Py_ssize_t slot, bint learner) noexcept nogil:
         """Writes what the network is told in a slot. Of the other side's positions it is told nothing."""
-        cdef int size = <int>self.leaves.condition_size
-        if not size:
-            return
-        if learner:
-            self.expectations.tell(slot, &self.leaves.condition[slot, 0], size)
-        else:
-            memset(&self.leaves.condition[slot, 0], 0, size * sizeof(float))
+        if self.leaves.condition_size:
+            self.expectations.tell(slot, learner, &self.leaves.condition[slot, 0], <int>self.leaves.condition_size)
 
     cdef bint _is_solved(self, Py_ssize_t slot) noexcept nogil:
         """Returns whether the learner's position has an exact value, so that it needs no search."""
@@ -284,7 +284,7 @@ cdef class GameRunner:
             self._ask(slot)
             return
         self.expectations.observe(slot, &self.states[slot, 0], self.chosen[slot])
-        self._play_chosen(slot)
+        self._step(slot, self.chosen[slot])
 
     cdef void _ask(self, Py_ssize_t slot) noexcept nogil:
         """Lets the network say what it would play in the other side's place, with one of the hands that may be there."""
@@ -304,11 +304,17 @@ cdef class GameRunner:
         ):
             self._ask(slot)
         else:
-            self._play_chosen(slot)
+            self._step(slot, action)
         return True
 
-    cdef void _play_chosen(self, Py_ssize_t slot) noexcept nogil:
-        self.game.step(&self.states[slot, 0], self.chosen[slot])
+    cdef void _step(self, Py_ssize_t slot, int action) noexcept nogil:
+        """Plays an action, of whichever player."""
+        cdef uint8_t *state = &self.states[slot, 0]
+        cdef int ply = self.game.ply(state)
+        if self.keeps_turns:
+            memcpy(&self.turns[slot, ply, 0], state, self.game.state_size)
+            self.played[slot, ply] = <int16_t>action
+        self.game.step(state, action)
         self.phase[slot] = TO_MOVE
 
     # -- the learner's moves -----------------------------------------------------------------------------------------
@@ -369,7 +375,7 @@ cdef class GameRunner:
 
     cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value) noexcept nogil:
         """Records the position and plays the action. -1: an action sampled from the policy."""
-        cdef uint8_t *state = &self.states[slot, 0]
+        cdef const uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
         cdef Stream stream
         self.record.keep(
@@ -379,8 +385,7 @@ cdef class GameRunner:
         if action < 0:
             stream = self._stream(slot, self.learner_seed, PURPOSE_SAMPLE)
             action = sample(policy, self.game.num_actions, self.temperature, &stream)
-        self.game.step(state, action)
-        self.phase[slot] = TO_MOVE
+        self._step(slot, action)
 
     # -- opponents outside -------------------------------------------------------------------------------------------
 
@@ -397,16 +402,14 @@ cdef class GameRunner:
             RuntimeError: Another thread plays these games now.
         """
         with self.trees.in_use:
-            return self._outside(opponent)
-
-    cdef _outside(self, opponent):
-        phase, numbers = np.asarray(self.phase), np.asarray(self.numbers)
-        playing = np.flatnonzero(phase != EMPTY)
-        seats = np.asarray(self.controllers)[numbers[playing]]
-        against = playing[(seats == opponent + 1).any(axis=1)]
-        waiting = against[phase[against] == OUTSIDE]
-        mover = np.array([self.game.to_move(&self.states[<Py_ssize_t>slot, 0]) for slot in waiting], dtype=np.int64)
-        return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
+            phase, numbers = np.asarray(self.phase), np.asarray(self.numbers)
+            playing = np.flatnonzero(phase != EMPTY)
+            seats = np.asarray(self.controllers)[numbers[playing]]
+            against = playing[(seats == opponent + 1).any(axis=1)]
+            waiting = against[phase[against] == OUTSIDE]
+            mover = [self.game.to_move(&self.states[<Py_ssize_t>slot, 0]) for slot in waiting]
+            mover = np.array(mover, dtype=np.int64)
+            return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
 
     def positions(self, slots):
         """Returns the games in these slots as a `GameBatch`, with their stream numbers.
@@ -423,6 +426,23 @@ cdef class GameRunner:
             np.asarray(self.states)[rows], game=self.leaves.trees.handle.name, seed=self.seed,
             streams=np.asarray(self.streams)[np.asarray(self.numbers)[rows]],
         )
+
+    def histories(self, slots) -> list:
+        """Returns what was played so far in these slots' games, a list of (State, Action) from the first turn on for each.
+
+        They are empty where games begin with an opening, which nobody chose, or without opponents outside the engine.
+
+        Raises:
+            RuntimeError: Another thread plays these games now.
+        """
+        game = self.leaves.trees.handle.name
+        with self.trees.in_use:
+            rows = np.asarray(_arguments.integers("slots", slots, None, 0, self.slots - 1))
+            ends = [self.game.ply(&self.states[<Py_ssize_t>slot, 0]) * self.keeps_turns for slot in rows]
+            return [
+                [(State(bytes(self.turns[slot, ply]), game), Action(self.played[slot, ply], game)) for ply in range(end)]
+                for slot, end in zip(rows, ends)
+            ]
 
     def play(self, slots, actions):
         """Plays the moves of opponents outside the engine.

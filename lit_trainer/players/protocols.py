@@ -51,6 +51,20 @@ class Player(Protocol):
 
 
 @runtime_checkable
+class Remembers(Protocol):
+    """Is a player to whom what was played so far may matter."""
+
+    @property
+    def remembers(self) -> bool:
+        """Returns whether it does."""
+        ...
+
+    def act_after(self, batch: GameBatch, histories: Sequence[Sequence[tuple[State, Action]]]) -> Moves:
+        """Returns an action for every game of the batch, after what was played before each."""
+        ...
+
+
+@runtime_checkable
 class Agent(Protocol):
     """Plays single positions; any object with this method joins pools, evaluations, tournaments and `play`."""
 
