@@ -29,8 +29,8 @@ class RunnerSettings:
             where a position can be solved; all earlier positions take the exact value of the first solvable one.
         opponent_model: What the learner's searches expect of the other side. "none": It plays as the learner would.
             "told": Where it is a built-in opponent, it plays by that opponent's rule; any other player is searched as
-            with "none". "infer": It is one of the game's built-in opponents or none of them, and every action of it says
-            more of who. A built-in opponent's name: It plays by that rule, whoever it is.
+            with "none". "infer": It is one of the game's built-in opponents or none of them, and each of its actions
+            says more of which. A built-in opponent's name: It plays by that rule, whoever it is.
 
     Raises:
         ValueError: Names the field, the value and what would be right.

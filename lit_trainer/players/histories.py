@@ -95,7 +95,7 @@ def _played_by_nobody_known(
 ) -> list[list[float | None]]:
     """Returns, for each turn of the other player, how likely one that is none of the known opponents plays so."""
     imagined: list[bytes] = []
-    asked: list[tuple[int, int, int, int]] = []  # the game, its turn, the action, and how many positions are asked about
+    asked: list[tuple[int, int, int, int]] = []  # the game, its turn, the action, and the number of positions
     for number, (belief, state, history) in enumerate(zip(games, states, histories, strict=True)):
         for turn, (before, action) in enumerate(history):
             if before.to_move != state.to_move:
@@ -105,7 +105,8 @@ def _played_by_nobody_known(
     likelihoods: list[list[float | None]] = [[None] * len(history) for history in histories]
     if not imagined:
         return likelihoods
-    batch = GameBatch.from_packed(np.frombuffer(b"".join(imagined), np.uint8).reshape(len(imagined), -1), game=states[0].game)
+    packed = np.frombuffer(b"".join(imagined), np.uint8).reshape(len(imagined), -1)
+    batch = GameBatch.from_packed(packed, game=states[0].game)
     played = (1.0 - UNIFORM) * policy(batch) + UNIFORM / batch.legal_mask().sum(axis=1, keepdims=True)
     first = 0
     for number, turn, action_id, count in asked:

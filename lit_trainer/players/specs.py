@@ -6,8 +6,9 @@ Pools, validation, test, tournaments, reports, `play` and `web` all take the sam
 - ``ismcts:1000``: tree search without a network, 1,000 iterations per move;
 - ``FILE.ckpt``: the raw policy of a checkpoint; ``FILE.ckpt@64``: the checkpoint with 64 simulations per move;
 - ``FOLDER`` and ``FOLDER@64``: the newest checkpoint in a run's folder;
-- ``FILE.ckpt@64+told``: a checkpoint that knows which built-in opponent it plays; ``FILE.ckpt@64+infer``: one that finds
-  out; ``FILE.ckpt@64+skunk`` and ``ismcts:1000+skunk``: a player that expects to play that opponent, whoever it plays;
+- ``FILE.ckpt@64+told``: a checkpoint that knows which built-in opponent it plays; ``FILE.ckpt@64+infer``: one that
+  finds out; ``FILE.ckpt@64+skunk`` and ``ismcts:1000+skunk``: a player that expects to play that opponent, whoever it
+  plays;
 - ``my_package.MyAgent`` and ``my_package.MyAgent(depth=3)``: an agent written in Python, with or without arguments.
 """
 
@@ -123,7 +124,7 @@ def split_simulations(text: str) -> tuple[str, int | None]:
 
 
 def split_opponent_model(text: str) -> tuple[str, str]:
-    """Splits ``PLAYER+told``, ``PLAYER+infer`` and ``PLAYER+NAME`` into the player and what it expects of the other side.
+    """Splits ``PLAYER+MODEL`` into the player and what it expects of the other side.
 
     Only "told", "infer" and names of built-in opponents after the last ``+`` count.
 

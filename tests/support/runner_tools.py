@@ -200,9 +200,7 @@ def opinion(plan: Plan, belief: Belief, state: bytes, action: int, stream: int) 
     batches = [
         GameBatch.from_states([State(imagined, plan.game)]) for imagined in belief.imagine(state, action, 9, stream)
     ]
-    return float(
-        np.mean([0.9 * float(prior_of(plan, b)[action]) + 0.1 / b.legal_mask().sum() for b in batches])
-    )
+    return float(np.mean([0.9 * float(prior_of(plan, b)[action]) + 0.1 / b.legal_mask().sum() for b in batches]))
 
 
 def learners_move(

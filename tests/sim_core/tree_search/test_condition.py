@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from reference.search import scrambled
 
-from sim_core import GameBatch, LeafBatch, Searcher, SearchResult, SearchSettings, Trees, search
+from sim_core import Belief, Beliefs, GameBatch, LeafBatch, Searcher, SearchResult, SearchSettings, Trees, search
 
 SIZE = 186
 
@@ -56,6 +56,20 @@ def test_each_leaf_of_the_searcher_is_told_what_its_game_is(changes: dict[str, A
         search(batch.take([k]), alone, 12, conditions=CONDITIONS[[k]])
         own, theirs = rows[(rows[:, SIZE:] == CONDITIONS[k]).all(axis=1)], np.concatenate(alone.rows)
         assert np.array_equal(own, theirs[theirs[:, SIZE:].any(axis=1)])
+
+
+def test_leaves_of_nobody_known_are_told_nothing() -> None:
+    """Fails if the network is told of an opponent in those simulations in which nobody known was drawn."""
+    batch, beliefs, evaluate = GameBatch(5, 2, first_player=0), Beliefs("beasty_bar", 5, 2), Told()
+    for k in range(5):
+        Belief("beasty_bar", batch.state(k).data, 0, ("skunk", None), beliefs=beliefs, slot=k)
+    search(batch, evaluate, 40, conditions=CONDITIONS, beliefs=beliefs)
+    rows = np.concatenate(evaluate.rows)
+    told, own = rows[:, SIZE:].any(axis=1), rows[:, SIZE - 24 : SIZE].argmax(axis=1) % 2 == 0
+    assert not told[~own].any() and (~own).any()
+    assert told.sum() > 30 and (own & ~told).sum() > 10
+    # of the root, whoever was drawn
+    assert (rows[:5, SIZE:] == CONDITIONS).all()
 
 
 def test_nothing_told_is_zeros_also_after_a_search_that_was_told() -> None:
