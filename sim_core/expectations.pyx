@@ -84,9 +84,9 @@ cdef class Expectations:
         return self.expected[slot]
 
     cdef int target(self, Py_ssize_t slot) noexcept nogil:
-        """Returns the number of the opponent against whom a position's exact value is learned, or NO_MODEL.
+        """Returns the number of the opponent that the learned exact values are those against, or NO_MODEL.
 
-        Who finds out whom it plays learns the value against the one it plays: in the mean that is the posterior's.
+        A learner that infers learns the value against the opponent that it plays: in the mean that is the posterior's.
         """
         return self.answered[slot] if self.infers else self.model(slot)
 
@@ -121,7 +121,7 @@ cdef class Expectations:
     # -- the other side's actions ------------------------------------------------------------------------------------
 
     cdef bint wonders(self, Py_ssize_t slot) noexcept nogil:
-        """Returns whether the learner asks itself whom it plays."""
+        """Returns whether the learner asks itself which opponent it plays."""
         return self.infers and self.believes[slot] and not self.beliefs.is_lost(slot)
 
     cdef bint asks(self, Py_ssize_t slot, const uint8_t *state, int action, Stream stream) noexcept nogil:

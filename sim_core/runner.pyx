@@ -2,7 +2,7 @@
 
 A slot searches for the learner's moves, plays solved moves and those of built-in opponents at once, and takes the next
 game of the schedule when its game is over. So the network's batches stay full, and no Python runs between two calls.
-A learner that finds out whom it plays asks the network about the other side's moves, too.
+A learner that finds out which opponent it plays asks the network about the other side's moves, too.
 """
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t

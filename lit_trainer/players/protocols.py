@@ -52,7 +52,7 @@ class Player(Protocol):
 
 @runtime_checkable
 class Remembers(Protocol):
-    """Is a player to whom what was played so far may matter."""
+    """Is a player that may use what was played so far."""
 
     @property
     def remembers(self) -> bool:

@@ -213,16 +213,6 @@ cdef class Trees:
         """Returns whether a move is the action that the root settled on, rather than sampled from the policy."""
         return self.settings.root_selection == ROOT_GUMBEL
 
-    cdef bint is_told(self, Py_ssize_t slot) noexcept nogil:
-        """Returns whether the network is told something about the leaf: not of the other side's positions.
-
-        Where the searcher has beliefs and nobody known was drawn for this simulation, it is told nothing, either.
-        """
-        cdef Tree *tree = &self.trees[slot]
-        if self.game.to_move(self.leaf_at(slot)) != tree.searcher:
-            return False
-        return tree.done < 0 or not tree.believes or tree.model >= 0
-
     cdef int _new_node(self, Py_ssize_t slot, uint64_t key) noexcept nogil:
         cdef Tree *tree = &self.trees[slot]
         cdef int number = tree.nodes

@@ -144,7 +144,7 @@ def test_where_the_opponent_would_not_have_played_so_it_is_expected_no_longer() 
 
 
 def test_who_infers_takes_nobody_known_for_one_that_plays_as_its_network_does() -> None:
-    """Fails if the opinion is another turn's or action's: it is the mean of ten hands at most, so exact late in a game."""
+    """Fails if the opinion is another turn's or another action's."""
     states, histories = games("online")
     player = NetworkPlayer(TorchEvaluator(taught("none")), simulations=0, temperature=0, seed=1, opponent_model="infer")
     found = player.believe(states, histories)
