@@ -17,7 +17,8 @@ from peers import PEERS, install_hint, is_installed, one_core, peer_cases
 from rich.console import Console
 
 from lit_trainer import ResidualMLP, make_evaluator
-from sim_core import GameBatch, Searcher, SearchSettings, ismcts
+from sim_core import Belief, Beliefs, GameBatch, Searcher, SearchSettings, ismcts
+from sim_core.runner_settings import SLIP
 
 PUCT = SearchSettings(dirichlet_fraction=0.25)
 GUMBEL = SearchSettings(root_selection="gumbel", policy_target="completed_q", gumbel_scale=1.0)
@@ -81,9 +82,10 @@ def endgame_cases(games: int, simulations: int) -> list[Case]:
 
 
 def told_cases(games: int, simulations: int, kind: str) -> list[Case]:
-    """Returns cases of searches that are told their opponent, and of one that is not, counted in moves.
+    """Returns cases of searches that are told their opponent or infer it, and of one that does not, counted in moves.
 
-    The positions are of all turns of a game in equal shares, as random play reaches them.
+    The positions are of all turns of a game in equal shares, as random play reaches them. Who infers has no more to go by
+    there than at the deal, so that all opponents are drawn.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -93,14 +95,28 @@ def told_cases(games: int, simulations: int, kind: str) -> list[Case]:
         batch.step(np.where(going, batch.opponent_actions("random", 1), -1))
     searcher = Searcher(games, simulations, observations=evaluate.observation_buffer(games))
 
-    def searched(opponent: str | None, threads: int) -> Work:
+    def searched(opponent: str | None, threads: int, beliefs: Beliefs | None = None) -> Work:
         def work() -> int:
-            searcher.search(batch, evaluate, seed=next(seeds), threads=threads, settings=PUCT, opponents=opponent)
+            searcher.search(
+                batch, evaluate, seed=next(seeds), threads=threads, settings=PUCT, opponents=opponent, beliefs=beliefs
+            )
             return games
 
         return work
 
+    def believed(*names: str | None) -> Beliefs:
+        beliefs = Beliefs(batch.handle.name, games, len(names))
+        for k in range(games):
+            Belief(batch.handle.name, batch.state(k).data, int(batch.to_move[k]), names, SLIP, beliefs, k)
+        return beliefs
+
     told = [Case(f"told {name}", searched(name, 1), searched(name, 2)) for name in batch.handle.opponents]
+    for what, names in (
+        ("told distilled_outcome, with beliefs", ("distilled_outcome",)),
+        ("inferring", (*batch.handle.opponents, None)),
+    ):
+        beliefs = believed(*names)
+        told.append(Case(what, searched(None, 1, beliefs), searched(None, 2, beliefs)))
     untold = Case(
         "told nothing; ours: told each", searched(None, 1), searched(None, 2), ours=[case.what for case in told]
     )
