@@ -84,8 +84,8 @@ def endgame_cases(games: int, simulations: int) -> list[Case]:
 def told_cases(games: int, simulations: int, kind: str) -> list[Case]:
     """Returns cases of searches that are told their opponent or infer it, and of one that does not, counted in moves.
 
-    The positions are of all turns of a game in equal shares, as random play reaches them. Who infers has no more to go by
-    there than at the deal, so that all opponents are drawn.
+    The positions are of all turns of a game in equal shares, as random play reaches them. A search that infers begins
+    there with as little as at the deal, so that all opponents are drawn.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
