@@ -40,6 +40,7 @@ class Belief:
         state: Packed state to begin from, usually the deal. All hands are as likely there.
         observer: The player who believes, 0 or 1.
         opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
+            None among several: it is none of them, which is as likely as that it is one.
         slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
             hand that can play what was played is ever ruled out.
         beliefs: Memory of many games, in which it takes a slot. None: its own memory.
@@ -55,21 +56,37 @@ class Belief:
         game: str,
         state: bytes,
         observer: int,
-        opponents: str | Iterable[str],
+        opponents: str | Iterable[str | None],
         slip: float = 0.0,
         beliefs: Beliefs | None = None,
         slot: int = 0,
     ) -> None: ...
-    def observe(self, state: bytes, action: int) -> None:
+    def imagine(self, state: bytes, action: int, seed: int, stream: int = 0) -> list[bytes]:
+        """Returns positions in which an opponent that is none of the known ones may have chosen an action.
+
+        The mean probability with which it plays the action in them is what `observe` takes as `other`.
+
+        Args:
+            state: Packed state before the action. Nothing is read from it that the observer cannot see.
+            action: Id of the action.
+            seed: Random seed.
+            stream: Number of the game's random stream. A runner draws the same hands, from its `learner_seed`.
+
+        Returns:
+            Packed states, at most 16, each with another hand that can play the action; none where no hand can.
+        """
+    def observe(self, state: bytes, action: int, other: float | None = None) -> None:
         """Updates the beliefs by an action. Every turn of the game is to be told, in order; own turns change nothing.
 
         Args:
             state: Packed state before the action. Nothing is read from it that the observer cannot see.
             action: Id of the action.
+            other: How likely an opponent that is none of the known ones plays this action with a hand that can, above 0
+                and at most 1. Needed where the opponents have None among them and the other player moves.
 
         Raises:
             ValueError: The position does not follow from the turns observed so far, or no hand that the other player
-                may hold can play the action.
+                may hold can play the action, or `other` is missing or out of range.
         """
     def draw(self, state: bytes, seed: int) -> tuple[bytes, str | None]:
         """Draws what is hidden in a position of the game from what is believed.
@@ -80,7 +97,7 @@ class Belief:
 
         Returns:
             The packed state with the other player's hand and both decks drawn anew, and the name of the opponent that
-            was drawn with the hand. None: the beliefs are lost.
+            was drawn with the hand. None: it is none of the known ones, or the beliefs are lost.
 
         Raises:
             ValueError: The position does not follow from the turns observed so far.
@@ -94,8 +111,8 @@ class Belief:
         """
     def card_probabilities(self) -> NDArray[np.float32]:
         """Returns how likely each card is in the other player's hand, float32 [hidden_size]."""
-    def opponent_probabilities(self) -> dict[str, float]:
-        """Returns how likely the other player is each of the opponents, by name."""
+    def opponent_probabilities(self) -> dict[str | None, float]:
+        """Returns how likely the other player is each of the opponents, by name. None: none of them."""
     def entropy(self) -> float:
         """Returns how much is not known of the hand, in bits."""
     @property

@@ -3,7 +3,8 @@
 The posterior over hands is exact, because a hand has few values, and a deck is in random order whatever the hand is.
 Each action of the other player multiplies a hand's weight by how likely the opponent plays it with this hand. Then the
 card leaves the hand, and each card of the deck is as likely to be drawn. Where the opponent is one of several, weights are
-those of hand and opponent together.
+those of hand and opponent together (Southey et al. 2005). One of them may be nobody known: how likely that one plays an
+action is told with the action, and is the same for each hand that can play it.
 """
 from libc.math cimport log2
 from libc.stdint cimport int32_t, uint8_t, uint64_t
@@ -14,7 +15,9 @@ import numpy as np
 from sim_core import _arguments
 from sim_core.game cimport GameHandle, MAX_HANDS
 from sim_core.game import get_game
-from sim_core.rng cimport PURPOSE_BELIEF, Stream, make_stream, next_double
+from sim_core.runner_settings import STRANGER
+from sim_core.rng cimport PURPOSE_BELIEF, Stream, make_stream, next_below, next_double
+from sim_core.tree_search.solved_roots cimport MAX_OPPONENTS, NO_MODEL, Mixture, mix_one
 
 
 cdef inline int place_of(const uint64_t *hands, int count, uint64_t hand) noexcept nogil:
@@ -26,6 +29,30 @@ cdef inline int place_of(const uint64_t *hands, int count, uint64_t hand) noexce
             low += middle
         count -= middle
     return low
+
+
+cdef int imagined_hands(
+    const Game *game, const void *before, int action, Stream *stream, uint64_t *hands
+) noexcept nogil:
+    """Fills up to IMAGINED different hands with which the player to move can play an action. Returns how many.
+
+    They are drawn uniformly, since what a player that nobody knows has played so far says nothing of its other cards.
+    """
+    cdef uint64_t held[MAX_HANDS]
+    cdef uint64_t reached[MAX_HANDS]
+    cdef uint64_t hand
+    cdef int count = game.hidden_hands(before, game.to_move(before), held), fitting = 0, k, at
+    for k in range(count):
+        if game.next_hands(before, action, held[k], reached):
+            held[fitting] = held[k]
+            fitting += 1
+    count = min(fitting, IMAGINED)
+    for k in range(count):
+        at = k + (<int>next_below(stream, fitting - k) if fitting > IMAGINED else 0)
+        hand = held[at]
+        held[at] = held[k]
+        hands[k] = hand
+    return count
 
 
 cdef class Beliefs:
@@ -46,10 +73,11 @@ cdef class Beliefs:
     def __cinit__(self, game, slots, types=1):
         cdef GameHandle handle = get_game(game)
         self.slots = _arguments.integer("slots", slots, 0, 100_000_000)
-        self.types = _arguments.integer("types", types, 1, 64)
+        self.types = _arguments.integer("types", types, 1, MAX_OPPONENTS)
         handle.check_hands()
         self.handle = handle
         self.game = handle.game
+        self.stranger = STRANGER
         self.uniform = handle.opponents.index("random")
         self.in_use = InUse("beliefs")
         most = self.game.max_hands
@@ -88,23 +116,33 @@ cdef class Beliefs:
         self._forget(slot)
 
     cdef void _forget(self, Py_ssize_t slot) noexcept nogil:
-        """Makes all hands and opponents as likely."""
-        cdef int k, entries = self.held[slot].count * self.held[slot].opponents
-        for k in range(entries):
-            self.weights[slot, self.held[slot].side, k] = 1.0 / entries
+        """Makes all hands as likely, and all known opponents, with the share of nobody known."""
+        cdef Held *held = &self.held[slot]
+        cdef int k, j, known = 0
+        cdef double share
+        for j in range(held.opponents):
+            known += self.opponents[slot, j] != NO_MODEL
+        for j in range(held.opponents):
+            share = 1.0 / known
+            if known < held.opponents:
+                share = self.stranger if self.opponents[slot, j] == NO_MODEL else (1.0 - self.stranger) / known
+            for k in range(held.count):
+                self.weights[slot, held.side, k * held.opponents + j] = share / held.count
 
-    cdef void observe(self, Py_ssize_t slot, const void *before, int action) noexcept nogil:
+    cdef void observe(self, Py_ssize_t slot, const void *before, int action, double other) noexcept nogil:
         """Updates a slot by an action of either player. Those of the observer change nothing.
+
+        `other` is how likely an opponent of number NO_MODEL plays the action with any hand that can.
 
         Nothing is read from the position before it but what both players see and which cards are not played yet.
         """
         if self.game.to_move(before) == self.held[slot].observer:
             return
         if not self.held[slot].lost:
-            self._weigh(slot, before, action)
+            self._weigh(slot, before, action, other)
         self._move(slot, before, action)
 
-    cdef void _weigh(self, Py_ssize_t slot, const void *before, int action) noexcept nogil:
+    cdef void _weigh(self, Py_ssize_t slot, const void *before, int action, double other) noexcept nogil:
         """Updates each weight by how likely the action is, and makes their sum 1. A sum of 0 is a lost game."""
         cdef Held *held = &self.held[slot]
         cdef const uint64_t *hands = &self.hands[slot, held.side, 0]
@@ -114,10 +152,14 @@ cdef class Beliefs:
         cdef double total = 0.0
         cdef int k, j
         memset(slips, 0, sizeof(slips))
-        if held.slip > 0.0:
+        if held.slip > 0.0 or held.opponents > 1:
             self.game.hand_likelihoods(self.uniform, before, action, hands, held.count, slips)
         for j in range(held.opponents):
-            self.game.hand_likelihoods(self.opponents[slot, j], before, action, hands, held.count, likelihoods)
+            if self.opponents[slot, j] == NO_MODEL:
+                for k in range(held.count):
+                    likelihoods[k] = other if slips[k] > 0.0 else 0.0
+            else:
+                self.game.hand_likelihoods(self.opponents[slot, j], before, action, hands, held.count, likelihoods)
             for k in range(held.count):
                 weights[k * held.opponents + j] *= (1.0 - held.slip) * likelihoods[k] + held.slip * slips[k]
                 total += weights[k * held.opponents + j]
@@ -172,7 +214,7 @@ cdef class Beliefs:
     cdef int draw(self, Py_ssize_t slot, void *state, Stream *stream) noexcept nogil:
         """Replaces what is hidden from the observer in `state` by a draw from its beliefs.
 
-        Returns the number of the opponent that was drawn with the hand, -1 where the game is lost.
+        Returns the number of the opponent that was drawn with the hand, NO_MODEL where the game is lost.
         """
         cdef Held *held = &self.held[slot]
         cdef const double *weights = &self.weights[slot, held.side, 0]
@@ -185,7 +227,7 @@ cdef class Beliefs:
                 if left < 0.0:
                     break
         self.game.deal_hand(state, 1 - held.observer, self.hands[slot, held.side, drawn // held.opponents], stream)
-        return -1 if held.lost else self.opponents[slot, drawn % held.opponents]
+        return NO_MODEL if held.lost else self.opponents[slot, drawn % held.opponents]
 
     cdef double _hand_weight(self, Py_ssize_t slot, int hand) noexcept nogil:
         """Returns how likely a hand is, whoever the opponent is."""
@@ -212,16 +254,19 @@ cdef class Beliefs:
         for card in range(self.game.hidden_size):
             probabilities[card] = <float>totals[card]
 
-    cdef void opponent_probabilities(self, Py_ssize_t slot, float *probabilities) noexcept nogil:
-        """Fills how likely the other player is each of the slot's opponents, in their order."""
+    cdef void mixture(self, Py_ssize_t slot, Mixture *mixture) noexcept nogil:
+        """Fills who the other player may be. A lost game's is none of the built-in ones."""
         cdef Held *held = &self.held[slot]
-        cdef double total
         cdef int j, k
+        if held.lost:
+            mix_one(mixture, NO_MODEL)
+            return
+        mixture.count = held.opponents
         for j in range(held.opponents):
-            total = 0.0
+            mixture.models[j] = self.opponents[slot, j]
+            mixture.shares[j] = 0.0
             for k in range(held.count):
-                total += self.weights[slot, held.side, k * held.opponents + j]
-            probabilities[j] = <float>total
+                mixture.shares[j] += self.weights[slot, held.side, k * held.opponents + j]
 
     cdef double entropy(self, Py_ssize_t slot) noexcept nogil:
         """Returns how much is not known of the hand, in bits."""
@@ -250,6 +295,7 @@ cdef class Belief:
         state: Packed state to begin from, usually the deal. All hands are as likely there.
         observer: The player who believes, 0 or 1.
         opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
+            None among several: it is none of them, which is as likely as that it is one.
         slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
             hand that can play what was played is ever ruled out.
         beliefs: Memory of many games, in which it takes a slot. None: its own memory.
@@ -265,9 +311,13 @@ cdef class Belief:
         names = (opponents,) if isinstance(opponents, str) else tuple(opponents)
         if not names or len(set(names)) < len(names):
             raise ValueError(f"opponents: {opponents!r} given, expected one name or several, none twice")
+        if names == (None,):
+            raise ValueError("opponents: (None,) given, expected at least one name beside it")
         if not 0 <= slip <= 1:
             raise ValueError(f"slip: {slip!r} given, expected 0 to 1")
-        cdef int32_t[::1] numbers = np.array([handle.opponent_number(name) for name in names], dtype=np.int32)
+        cdef int32_t[::1] numbers = np.array(
+            [NO_MODEL if name is None else handle.opponent_number(name) for name in names], dtype=np.int32
+        )
         self.observer = _arguments.integer("observer", observer, 0, 1, "0 or 1")
         self.beliefs = Beliefs(game, 1, len(names)) if beliefs is None else beliefs
         self.slot = _arguments.integer("slot", slot, 0, self.beliefs.slots - 1)
@@ -284,16 +334,55 @@ cdef class Belief:
             raise ValueError(f"state: ply {self.beliefs.game.ply(view)} does not follow from the turns observed so far")
         return count
 
-    def observe(self, bytes state not None, action) -> None:
+    cdef bint _knows_all(self) noexcept:
+        """Returns whether the other player is one of the built-in opponents for sure."""
+        cdef int k
+        for k in range(self.beliefs.held[self.slot].opponents):
+            if self.beliefs.opponents[self.slot, k] == NO_MODEL:
+                return False
+        return True
+
+    def imagine(self, bytes state not None, action, seed, stream=0) -> list:
+        """Returns positions in which an opponent that is none of the known ones may have chosen an action.
+
+        The mean probability with which it plays the action in them is what `observe` takes as `other`.
+
+        Args:
+            state: Packed state before the action. Nothing is read from it that the observer cannot see.
+            action: Id of the action.
+            seed: Random seed.
+            stream: Number of the game's random stream. A runner draws the same hands, from its `learner_seed`.
+
+        Returns:
+            Packed states, at most 16, each with another hand that can play the action; none where no hand can.
+        """
+        cdef GameHandle handle = self.beliefs.handle
+        cdef const uint8_t *view = handle._view(state)
+        cdef int number = _arguments.integer("action", action, 0, handle.game.num_actions - 1), k
+        cdef Stream drawn = make_stream(
+            _arguments.seed(seed), PURPOSE_BELIEF, _arguments.integer("stream", stream, 0, 2**63 - 1), handle.game.ply(view)
+        )
+        cdef uint64_t hands[IMAGINED]
+        cdef uint8_t[::1] into
+        found = []
+        for k in range(imagined_hands(handle.game, view, number, &drawn, hands)):
+            found.append(bytearray(state))
+            into = found[k]
+            handle.game.deal_hand(&into[0], handle.game.to_move(view), hands[k], &drawn)
+        return [bytes(position) for position in found]
+
+    def observe(self, bytes state not None, action, other=None) -> None:
         """Updates the beliefs by an action. Every turn of the game is to be told, in order; own turns change nothing.
 
         Args:
             state: Packed state before the action. Nothing is read from it that the observer cannot see.
             action: Id of the action.
+            other: How likely an opponent that is none of the known ones plays this action with a hand that can, above 0
+                and at most 1. Needed where the opponents have None among them and the other player moves.
 
         Raises:
             ValueError: The position does not follow from the turns observed so far, or no hand that the other player
-                may hold can play the action.
+                may hold can play the action, or `other` is missing or out of range.
         """
         cdef GameHandle handle = self.beliefs.handle
         cdef const uint8_t *view = handle._view(state)
@@ -308,7 +397,9 @@ cdef class Belief:
         handle.game.hand_likelihoods(self.beliefs.uniform, view, number, hands, count, likelihoods)
         if not any([likelihoods[k] > 0 for k in range(count)]):
             raise ValueError(f"action: {handle.actions[number]} (id {number}) is possible with no hand here")
-        self.beliefs.observe(self.slot, view, number)
+        if not self._knows_all() and (other is None or not 0 < other <= 1):
+            raise ValueError(f"other: {other!r} given, expected above 0 and at most 1, as the opponents have None among them")
+        self.beliefs.observe(self.slot, view, number, 1.0 if other is None else other)
 
     def draw(self, bytes state not None, seed) -> tuple:
         """Draws what is hidden in a position of the game from what is believed.
@@ -319,7 +410,7 @@ cdef class Belief:
 
         Returns:
             The packed state with the other player's hand and both decks drawn anew, and the name of the opponent that
-            was drawn with the hand. None: the beliefs are lost.
+            was drawn with the hand. None: it is none of the known ones, or the beliefs are lost.
 
         Raises:
             ValueError: The position does not follow from the turns observed so far.
@@ -355,13 +446,16 @@ cdef class Belief:
         return out
 
     def opponent_probabilities(self) -> dict:
-        """Returns how likely the other player is each of the opponents, by name."""
-        cdef float found[64]
+        """Returns how likely the other player is each of the opponents, by name. None: none of them."""
+        cdef Mixture mixture
         cdef int k
         self.beliefs.in_use.check(False)
-        self.beliefs.opponent_probabilities(self.slot, found)
-        numbers = [self.beliefs.opponents[self.slot, k] for k in range(self.beliefs.held[self.slot].opponents)]
-        return {self.beliefs.handle.opponents[number]: found[k] for k, number in enumerate(numbers)}
+        self.beliefs.mixture(self.slot, &mixture)
+        names = self.beliefs.handle.opponents
+        return {
+            None if mixture.models[k] == NO_MODEL else names[mixture.models[k]]: mixture.shares[k]
+            for k in range(mixture.count)
+        }
 
     def entropy(self) -> float:
         """Returns how much is not known of the hand, in bits."""

@@ -76,6 +76,9 @@ class GameHandle:
             ValueError: The game has no such opponent or does not say how likely its actions are, or the bytes are no
                 position.
         """
+    @property
+    def has_hidden_hands(self) -> bool:
+        """Returns whether the game tells which hands a player may hold, so that beliefs about them can be had."""
     def hidden_hands(self, state: bytes, player: int) -> NDArray[np.uint64]:
         """Returns the hands that a player may hold for all that the other knows, uint64 [k] in increasing order.
 

@@ -204,9 +204,14 @@ cdef class GameHandle:
         self.game.opponent_policy(opponent, self._view(state), &view[0])
         return out
 
+    @property
+    def has_hidden_hands(self) -> bool:
+        """Returns whether the game tells which hands a player may hold, so that beliefs about them can be had."""
+        return self.game.max_hands > 0
+
     cdef int check_hands(self) except -1:
         """Raises ValueError where the game has no hidden hands."""
-        if self.game.max_hands == 0:
+        if not self.has_hidden_hands:
             raise ValueError(f"game: {self.name} does not tell what hands a player may hold (docs/adding_a_game.md)")
         return 0
 

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from sim_core.batch import GameBatch
 from sim_core.game_record import GameRecord
 from sim_core.runner_settings import RunnerSettings
+from sim_core.state import Action, State
 from sim_core.tree_search.leaves import LeafBatch
 
 class GameRunner:
@@ -85,6 +86,14 @@ class GameRunner:
         """
     def positions(self, slots: ArrayLike) -> GameBatch:
         """Returns the games in these slots as a `GameBatch`, with their stream numbers.
+
+        Raises:
+            RuntimeError: Another thread plays these games now.
+        """
+    def histories(self, slots: ArrayLike) -> list[list[tuple[State, Action]]]:
+        """Returns what was played so far in these slots' games, a list of (State, Action) from the first turn on for each.
+
+        They are empty where games begin with an opening, which nobody chose, or without opponents outside the engine.
 
         Raises:
             RuntimeError: Another thread plays these games now.

@@ -2,6 +2,7 @@
 
 A slot searches for the learner's moves, plays solved moves and those of built-in opponents at once, and takes the next
 game of the schedule when its game is over. So the network's batches stay full, and no Python runs between two calls.
+A learner that finds out which opponent it plays asks the network about the other side's moves, too.
 """
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
@@ -11,28 +12,20 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 import numpy as np
 
 from sim_core import _arguments
-from sim_core.beliefs cimport Beliefs
 from sim_core.batch import GameBatch
+from sim_core.expectations cimport SELF_PLAY, Expectations
 from sim_core.tree_search.solved_roots cimport (
-    NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
+    NO_MODEL, Mixture, SolvedRoot, expected_actions, hardest_action, keep_solvable,
 )
-from sim_core.game cimport Game
 from sim_core.game_record cimport GameRecord
 from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport (
-    PURPOSE_DEAL, PURPOSE_OPENING, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream, make_stream,
+    PURPOSE_BELIEF, PURPOSE_DEAL, PURPOSE_OPENING, PURPOSE_OPPONENT, PURPOSE_SAMPLE, PURPOSE_SEARCH, Stream,
+    make_stream,
 )
 from sim_core.runner_settings import RunnerSettings
 from sim_core.sampling cimport play_opening, sample
-from sim_core.tree_search.trees cimport Trees
-
-cdef enum:
-    EMPTY = 0       # no game, or a game that is over
-    TO_MOVE = 1     # the next move is to be made
-    ROOT = 2        # the position itself waits for the network
-    LEAF = 3        # a leaf of the search waits for the network
-    OUTSIDE = 4     # an opponent outside the engine is to move
-    LEARNER = 0     # the controller that searches; opponent number k is controller k + 1
+from sim_core.state import Action, State
 
 
 cdef inline double now() noexcept nogil:
@@ -63,32 +56,6 @@ cdef class GameRunner:
     Raises:
         ValueError: Names the argument, the value and what would be right.
     """
-    cdef readonly LeafBatch leaves
-    cdef Trees trees
-    cdef const Game *game
-    cdef Py_ssize_t slots, games, next_game
-    cdef int simulations, opening_plies, opponent_count
-    cdef bint told                      # whether searches know which built-in opponent they play
-    cdef int assumed                    # number of the built-in opponent that all searches expect, or NO_MODEL
-    cdef Beliefs beliefs                # about the other side's hidden cards, by slot; None: nothing is hidden or told
-    cdef uint8_t[::1] believes          # [slots], whether the game's learner has beliefs
-    cdef double temperature
-    cdef uint64_t seed, learner_seed
-    cdef readonly GameRecord record     # how the games ended, and the learner's positions
-    cdef const int64_t[::1] streams
-    cdef const int64_t[::1] first_player
-    cdef const int64_t[:, ::1] controllers
-    cdef int64_t[::1] builtin           # [opponents], number among the game's opponents; -1: outside the engine
-    cdef uint64_t[::1] opponent_seeds   # [opponents]
-    cdef uint8_t[:, ::1] states         # [slots, state_size]
-    cdef float[:, ::1] observed         # [slots, observation_size, made even], room for `add_to_key`
-    cdef int64_t[::1] numbers           # [slots], the game in a slot
-    cdef int64_t[::1] plies             # [slots], turns taken in it, which `progress` reads while others play
-    cdef uint8_t[::1] phase             # [slots]
-    cdef double[::1] opponent_seconds   # [slots]
-    cdef int64_t[::1] searched          # [slots], number of searches
-    cdef readonly Py_ssize_t finished
-    cdef int64_t number                 # the trees' `owner` as long as nobody else has taken them
 
     def __cinit__(
         self, LeafBatch leaves not None, settings, *, double temperature, seed, learner_seed, streams, first_player,
@@ -104,20 +71,8 @@ cdef class GameRunner:
         self.game = leaves.game
         self.slots = leaves.slots
         self.simulations = settings.simulations
-        self.opponent_count = len(handle.opponents)
-        self.told = settings.opponent_model == "told"
-        self.assumed = NO_MODEL
-        if settings.opponent_model not in ("none", "told"):
-            if settings.opponent_model not in handle.opponents:
-                raise ValueError(
-                    f"opponent_model: {settings.opponent_model!r} given, expected none, told or one of "
-                    + ", ".join(handle.opponents)
-                )
-            self.assumed = handle.opponents.index(settings.opponent_model)
-        self.beliefs = None
-        if settings.opponent_model != "none" and self.game.max_hands:
-            self.beliefs = Beliefs(handle.name, self.slots)
-        self.believes = np.zeros(self.slots, dtype=np.uint8)
+        self.expectations = Expectations(handle, self.slots, settings.opponent_model)
+        self.chosen = np.zeros(self.slots, dtype=np.int32)
         self.temperature = temperature
         self.opening_plies = _arguments.integer("opening_plies", opening_plies, 0, self.game.max_plies - 1)
         self.seed = _arguments.seed(seed)
@@ -141,6 +96,10 @@ cdef class GameRunner:
         )
         self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
         self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
+        self.keeps_turns = -1 in np.asarray(self.builtin) and self.opening_plies == 0
+        room = self.game.max_plies if self.keeps_turns else 0
+        self.turns = np.empty((self.slots, room, self.game.state_size), dtype=np.uint8)
+        self.played = np.empty((self.slots, room), dtype=np.int16)
         self.observed = np.zeros((self.slots, (self.game.observation_size + 1) // 2 * 2), dtype=np.float32)
         self.numbers = np.full(self.slots, -1, dtype=np.int64)
         self.plies = np.zeros(self.slots, dtype=np.int64)
@@ -156,7 +115,7 @@ cdef class GameRunner:
                 self.trees.set(settings.search, settings.simulations)
             self.trees.owner += 1
             self.number = self.trees.owner
-            self.trees.beliefs = self.beliefs
+            self.trees.beliefs = self.expectations.beliefs
 
     cdef int _check_owner(self) except -1:
         """Raises RuntimeError if the trees are those of another runner or search by now."""
@@ -188,7 +147,7 @@ cdef class GameRunner:
     cdef int _advance(self, threads) except -1:
         cdef Py_ssize_t slot
         for slot in range(self.slots):
-            if self.phase[slot] == ROOT or self.phase[slot] == LEAF:
+            if self._waits(slot):
                 self.leaves.check_answered()
                 break
         for slot in range(self.slots):
@@ -216,19 +175,16 @@ cdef class GameRunner:
         self.game.initial(&self.states[slot, 0], &stream, <int>self.first_player[number])
         stream = make_stream(self.seed, PURPOSE_OPENING, <uint64_t>self.streams[number], 0)
         play_opening(self.game, &self.states[slot, 0], self.opening_plies, &stream)
-        self._begin_to_believe(slot)
+        cdef const int64_t *seats = &self.controllers[number, 0]
+        cdef int searcher = 0 if seats[0] == LEARNER else 1
+        cdef int64_t other = seats[1 - searcher]
+        self.expectations.begin(
+            slot, &self.states[slot, 0], searcher, SELF_PLAY if other == LEARNER else <int>self.builtin[other - 1]
+        )
 
-    cdef void _begin_to_believe(self, Py_ssize_t slot) noexcept:
-        """Begins the beliefs of a game's learner, if it is told which opponent it plays."""
-        cdef const int64_t *seats = &self.controllers[self.numbers[slot], 0]
-        cdef int searcher = 0 if seats[0] == LEARNER else 1, model
-        self.believes[slot] = False
-        if self.beliefs is None or (seats[0] == LEARNER) == (seats[1] == LEARNER):
-            return
-        model = self._model(slot, searcher)
-        if model != NO_MODEL:
-            self.beliefs.begin(slot, &self.states[slot, 0], searcher, model)
-            self.believes[slot] = True
+    cdef bint _waits(self, Py_ssize_t slot) noexcept nogil:
+        """Returns whether a slot waits for the network."""
+        return self.phase[slot] == ROOT or self.phase[slot] == LEAF or self.phase[slot] == ASKING
 
     def _go_on(self, Py_ssize_t low, Py_ssize_t high):
         cdef Py_ssize_t slot
@@ -237,17 +193,22 @@ cdef class GameRunner:
             for slot in range(low, high):
                 self.trees.expect(slot + 2)
                 bad += not self._answer(slot)
-                while self.phase[slot] == TO_MOVE:
-                    self._move(slot)
-                self.leaves.waiting[slot] = self.phase[slot] == ROOT or self.phase[slot] == LEAF
+                while self.phase[slot] == TO_MOVE or self.phase[slot] == CHOSEN:
+                    if self.phase[slot] == CHOSEN:
+                        self._conclude(slot)
+                    else:
+                        self._move(slot)
+                self.leaves.waiting[slot] = self._waits(slot)
         return bad
 
     cdef bint _answer(self, Py_ssize_t slot) noexcept nogil:
         """Takes the network's answer if the slot waits for one. Returns False if the answer is not finite."""
         cdef const float *logits
-        if self.phase[slot] != ROOT and self.phase[slot] != LEAF:
+        if not self._waits(slot):
             return True
         logits = &self.leaves.logits[self.leaves.row[slot], 0]
+        if self.phase[slot] == ASKING:
+            return self._take_opinion(slot, logits)
         if self.phase[slot] == ROOT and self.simulations == 0:
             return self._play_policy(slot, logits)
         if self.phase[slot] == ROOT and self._is_solved(slot):
@@ -272,43 +233,33 @@ cdef class GameRunner:
             self.record.end(number, state)
             self.phase[slot] = EMPTY
             return
-        self.record.see(number, state, self._model(slot, searcher), searcher)
+        self.record.see(number, state, self.expectations.target(slot), searcher)
         if controller != LEARNER:
             self._opponent(slot, controller - 1)
         elif self.simulations and not self.record.keeps_positions and self._is_solved(slot):
             self._play_solved(slot, NULL)
         else:
             self.phase[slot] = ROOT
-            self._tell(slot)
+            self._tell(slot, True)
             self.trees.begin(
-                slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), self._model(slot, mover),
-                self.believes[slot],
+                slot, state, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), self.expectations.model(slot),
+                self.expectations.believes[slot],
             )
 
-    cdef inline int _model(self, Py_ssize_t slot, int searcher) noexcept nogil:
-        """Returns the number of the built-in opponent that `searcher` is told it plays, or NO_MODEL.
+    cdef void _tell(self, Py_ssize_t slot, bint learner) noexcept nogil:
+        """Writes what the network is told in a slot. Of the other side's positions it is told nothing."""
+        if self.leaves.condition_size:
+            self.expectations.tell(slot, learner, &self.leaves.condition[slot, 0], <int>self.leaves.condition_size)
 
-        NO_MODEL also stands where that opponent would not have played as the other side did.
-        """
-        cdef int controller = <int>self.controllers[self.numbers[slot], 1 - searcher]
-        if controller == LEARNER or (self.believes[slot] and self.beliefs.is_lost(slot)):
-            return NO_MODEL
-        return <int>self.builtin[controller - 1] if self.told else self.assumed     # -1 stands for NO_MODEL in both
-
-    cdef void _tell(self, Py_ssize_t slot) noexcept nogil:
-        """Writes what the network is told in the learner's tree: who plays the other side, and which cards it holds."""
-        cdef int model = self._model(slot, self.game.to_move(&self.states[slot, 0])), k
-        for k in range(<int>self.leaves.condition_size):
-            self.leaves.condition[slot, k] = k == model
-        if self.believes[slot] and self.leaves.condition_size > self.opponent_count:
-            self.beliefs.hand_probabilities(slot, &self.leaves.condition[slot, self.opponent_count])
-
-    cdef inline bint _is_solved(self, Py_ssize_t slot) noexcept nogil:
+    cdef bint _is_solved(self, Py_ssize_t slot) noexcept nogil:
         """Returns whether the learner's position has an exact value, so that it needs no search."""
-        cdef const uint8_t *state = &self.states[slot, 0]
-        return has_exact_value(self.game, state, self._model(slot, self.game.to_move(state)))
+        cdef Mixture mixture
+        if not self.game.is_solvable(&self.states[slot, 0]):
+            return False
+        self.expectations.mixture(slot, &mixture)
+        return keep_solvable(self.game, &self.states[slot, 0], &mixture)
 
-    cdef inline Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
+    cdef Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
         """Returns the stream of this game's ply, which depends on neither the slot nor the schedule's order."""
         return make_stream(
             seed, purpose, <uint64_t>self.streams[self.numbers[slot]], self.game.ply(&self.states[slot, 0])
@@ -317,21 +268,54 @@ cdef class GameRunner:
     cdef void _opponent(self, Py_ssize_t slot, int opponent) noexcept nogil:
         cdef double start
         cdef Stream stream
-        cdef int action
         if self.builtin[opponent] < 0:
             self.phase[slot] = OUTSIDE
             return
         start = now()
         stream = self._stream(slot, self.opponent_seeds[opponent], PURPOSE_OPPONENT)
-        action = self.game.opponent_action(<int>self.builtin[opponent], &self.states[slot, 0], &stream)
-        self._observe(slot, action)
-        self.game.step(&self.states[slot, 0], action)
+        self.chosen[slot] = self.game.opponent_action(<int>self.builtin[opponent], &self.states[slot, 0], &stream)
+        self.phase[slot] = CHOSEN
         self.opponent_seconds[slot] += now() - start
 
-    cdef inline void _observe(self, Py_ssize_t slot, int action) noexcept nogil:
-        """Lets the learner draw its conclusions from the other side's action, before it is played."""
-        if self.believes[slot]:
-            self.beliefs.observe(slot, &self.states[slot, 0], action)
+    cdef void _conclude(self, Py_ssize_t slot) noexcept nogil:
+        """Lets the learner draw its conclusions from the other side's action, and plays it."""
+        cdef Stream stream = self._stream(slot, self.learner_seed, PURPOSE_BELIEF)
+        if self.expectations.asks(slot, &self.states[slot, 0], self.chosen[slot], stream):
+            self._ask(slot)
+            return
+        self.expectations.observe(slot, &self.states[slot, 0], self.chosen[slot])
+        self._step(slot, self.chosen[slot])
+
+    cdef void _ask(self, Py_ssize_t slot) noexcept nogil:
+        """Lets the network say what it would play in the other side's place, with one of the hands that may be there."""
+        cdef const uint8_t *position = self.expectations.imagine(slot, &self.states[slot, 0])
+        self._tell(slot, False)
+        self.trees.begin(slot, position, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), NO_MODEL, False)
+        self.phase[slot] = ASKING
+
+    cdef bint _take_opinion(self, Py_ssize_t slot, const float *logits) noexcept nogil:
+        """Takes the network's answer to `_ask`. Returns False if it is not finite."""
+        cdef float policy[256]
+        cdef int action = self.chosen[slot]
+        if not self.trees.network_policy(slot, logits, policy):
+            return False
+        if self.expectations.take(
+            slot, &self.states[slot, 0], action, policy[action], self.trees.trees[slot].leaf_legal
+        ):
+            self._ask(slot)
+        else:
+            self._step(slot, action)
+        return True
+
+    cdef void _step(self, Py_ssize_t slot, int action) noexcept nogil:
+        """Plays an action, of whichever player."""
+        cdef uint8_t *state = &self.states[slot, 0]
+        cdef int ply = self.game.ply(state)
+        if self.keeps_turns:
+            memcpy(&self.turns[slot, ply, 0], state, self.game.state_size)
+            self.played[slot, ply] = <int16_t>action
+        self.game.step(state, action)
+        self.phase[slot] = TO_MOVE
 
     # -- the learner's moves -----------------------------------------------------------------------------------------
 
@@ -358,10 +342,13 @@ cdef class GameRunner:
         cdef uint8_t optimal[256]
         cdef float policy[256]
         cdef const uint8_t *state = &self.states[slot, 0]
-        cdef int model = self._model(slot, self.game.to_move(state))
-        cdef SolvedRoot root = optimal_actions(self.game, state, model, actions, optimal)
+        cdef Mixture mixture
+        cdef SolvedRoot root
         cdef float total = 0.0
         cdef int k
+        self.expectations.mixture(slot, &mixture)
+        keep_solvable(self.game, state, &mixture)
+        root = expected_actions(self.game, state, &mixture, actions, optimal)
         if logits != NULL:
             if not self.trees.network_policy(slot, logits, policy):
                 return False
@@ -388,18 +375,17 @@ cdef class GameRunner:
 
     cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value) noexcept nogil:
         """Records the position and plays the action. -1: an action sampled from the policy."""
-        cdef uint8_t *state = &self.states[slot, 0]
+        cdef const uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
         cdef Stream stream
         self.record.keep(
-            number, state, policy if is_target else NULL, value, self._model(slot, self.game.to_move(state)),
+            number, state, policy if is_target else NULL, value, self.expectations.target(slot),
             &self.leaves.condition[slot, 0] if self.leaves.condition_size else NULL,
         )
         if action < 0:
             stream = self._stream(slot, self.learner_seed, PURPOSE_SAMPLE)
             action = sample(policy, self.game.num_actions, self.temperature, &stream)
-        self.game.step(state, action)
-        self.phase[slot] = TO_MOVE
+        self._step(slot, action)
 
     # -- opponents outside -------------------------------------------------------------------------------------------
 
@@ -416,16 +402,14 @@ cdef class GameRunner:
             RuntimeError: Another thread plays these games now.
         """
         with self.trees.in_use:
-            return self._outside(opponent)
-
-    cdef _outside(self, opponent):
-        phase, numbers = np.asarray(self.phase), np.asarray(self.numbers)
-        playing = np.flatnonzero(phase != EMPTY)
-        seats = np.asarray(self.controllers)[numbers[playing]]
-        against = playing[(seats == opponent + 1).any(axis=1)]
-        waiting = against[phase[against] == OUTSIDE]
-        mover = np.array([self.game.to_move(&self.states[<Py_ssize_t>slot, 0]) for slot in waiting], dtype=np.int64)
-        return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
+            phase, numbers = np.asarray(self.phase), np.asarray(self.numbers)
+            playing = np.flatnonzero(phase != EMPTY)
+            seats = np.asarray(self.controllers)[numbers[playing]]
+            against = playing[(seats == opponent + 1).any(axis=1)]
+            waiting = against[phase[against] == OUTSIDE]
+            mover = [self.game.to_move(&self.states[<Py_ssize_t>slot, 0]) for slot in waiting]
+            mover = np.array(mover, dtype=np.int64)
+            return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
 
     def positions(self, slots):
         """Returns the games in these slots as a `GameBatch`, with their stream numbers.
@@ -442,6 +426,23 @@ cdef class GameRunner:
             np.asarray(self.states)[rows], game=self.leaves.trees.handle.name, seed=self.seed,
             streams=np.asarray(self.streams)[np.asarray(self.numbers)[rows]],
         )
+
+    def histories(self, slots) -> list:
+        """Returns what was played so far in these slots' games, a list of (State, Action) from the first turn on for each.
+
+        They are empty where games begin with an opening, which nobody chose, or without opponents outside the engine.
+
+        Raises:
+            RuntimeError: Another thread plays these games now.
+        """
+        game = self.leaves.trees.handle.name
+        with self.trees.in_use:
+            rows = np.asarray(_arguments.integers("slots", slots, None, 0, self.slots - 1))
+            ends = [self.game.ply(&self.states[<Py_ssize_t>slot, 0]) * self.keeps_turns for slot in rows]
+            return [
+                [(State(bytes(self.turns[slot, ply]), game), Action(self.played[slot, ply], game)) for ply in range(end)]
+                for slot, end in zip(rows, ends)
+            ]
 
     def play(self, slots, actions):
         """Plays the moves of opponents outside the engine.
@@ -465,13 +466,13 @@ cdef class GameRunner:
             raise ValueError(f"slots: {given} given, expected slots that `outside` returned, each once")
         batch = self._positions(rows)
         cdef const int64_t[::1] chosen = _arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1)
-        batch.step(chosen)
-        cdef const uint8_t[:, ::1] after = batch.packed()
+        batch.step(chosen)      # refuses what is not legal, before any game has changed
         cdef Py_ssize_t k
         for k in range(rows.shape[0]):
-            self._observe(rows[k], <int>chosen[k])
-            memcpy(&self.states[rows[k], 0], &after[k, 0], self.game.state_size)
-            self.phase[rows[k]] = TO_MOVE
+            self.chosen[rows[k]] = <int32_t>chosen[k]
+            self.phase[rows[k]] = CHOSEN
+            if not self.expectations.wonders(rows[k]):
+                self._conclude(rows[k])     # otherwise `advance` does, which lets the network be asked
         return 0
 
     # -- what came of it ---------------------------------------------------------------------------------------------

@@ -10,6 +10,13 @@ from sim_core.tree_search.settings import MAX_SIMULATIONS, SearchSettings
 
 ValueTarget = Literal["outcome", "endgame"]
 
+SLIP = 0.01
+"""Share of its turns in which an opponent that is found out is taken to play at random, so that none is ruled out."""
+STRANGER = 0.5
+"""How likely an opponent that is found out is none of the known ones, at first. Those are all as likely."""
+UNIFORM = 0.1
+"""Share of random play in what an opponent that is none of the known ones is expected to play."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RunnerSettings:
@@ -22,7 +29,8 @@ class RunnerSettings:
             where a position can be solved; all earlier positions take the exact value of the first solvable one.
         opponent_model: What the learner's searches expect of the other side. "none": It plays as the learner would.
             "told": Where it is a built-in opponent, it plays by that opponent's rule; any other player is searched as
-            with "none". A built-in opponent's name: It plays by that rule, whoever it is.
+            with "none". "infer": It is one of the game's built-in opponents or none of them, and each of its actions
+            says more of which. A built-in opponent's name: It plays by that rule, whoever it is.
 
     Raises:
         ValueError: Names the field, the value and what would be right.

@@ -63,28 +63,30 @@ def with_condition(observations: Floats, size: int, conditions: Floats | None = 
 def condition_of(
     opponent: str | None, rows: int, rules: GameHandle, size: int, beliefs: Sequence[Belief] = ()
 ) -> Floats | None:
-    """Returns what a network is told where it plays a built-in opponent.
+    """Returns what a network is told where it expects one opponent, or one of several.
 
     Args:
-        opponent: Name of the opponent. None: unknown.
+        opponent: Name of the opponent that it expects where it has no beliefs. None: it expects nobody.
         rows: Number of positions m.
         rules: The game.
         size: The evaluator's ``condition_size``.
-        beliefs: What is believed of the opponent's hand in each position. Where a belief is lost, it is another
-            opponent. Empty: nothing is known of hands.
+        beliefs: What is believed of opponent and hand in each position. Empty: nothing is believed.
 
     Returns:
         The conditions [m, size]. None: there is nothing to tell.
     """
-    if opponent is None or not size:
+    if not size or (opponent is None and not beliefs):
         return None
     conditions = np.zeros((rows, size), np.float32)
-    conditions[:, rules.opponents.index(opponent)] = 1.0
+    if opponent is not None:
+        conditions[:, rules.opponents.index(opponent)] = 1.0
     for row, belief in zip(conditions, beliefs, strict=False):
-        if belief.is_lost:
-            row[:] = 0.0
+        probabilities = belief.opponent_probabilities()
+        known = {name: share for name, share in probabilities.items() if name is not None}
+        row[: len(rules.opponents)] = [known.get(name, 0.0) for name in rules.opponents]
         if size > len(rules.opponents):
-            row[len(rules.opponents) :] = belief.card_probabilities()
+            # of a hand, too, only that part is told that goes with a known opponent
+            row[len(rules.opponents) :] = belief.card_probabilities() * np.float32(sum(known.values()))
     return conditions
 
 

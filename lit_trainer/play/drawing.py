@@ -107,11 +107,20 @@ def turn_text(turn: View, view: View) -> Text:
 
 
 def thought_text(thought: View, who: str) -> Text:
-    """Returns an agent's reasons in a line: its win chance and the moves that it considered."""
+    """Returns an agent's reasons in a line: win chance, moves considered, and who it takes the other player for."""
     shares = ", ".join(f"{entry['action']} {percent(entry['share'])}" for entry in thought["shares"][:5])
     parts = []
     if thought["win_chance"] is not None:
         parts.append(f"{who} win chance {percent(thought['win_chance'])}")
     if shares:
         parts.append(f"considered {shares}")
+    if "opponent" in thought:
+        parts.append(thought["opponent"])
     return Text("  " + ("; ".join(parts) or "it gives no reasons"), style="dim")
+
+
+def hand_text(thought: View) -> Text:
+    """Returns what an agent believes of the other player's hand, in a line."""
+    hand = thought["hand"]
+    cards = (f"{ANIMALS[entry['card']]} ({entry['card']}) {percent(entry['share'])}" for entry in hand["cards"])
+    return Text(f"  believes of {hand['whose']} hand: {', '.join(cards)}", style="dim")

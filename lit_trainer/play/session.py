@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lit_trainer.play.impressions import opponent_words
 from lit_trainer.play.saved_game import PERSON, SavedGame, shown
 from lit_trainer.play.thinkers import Thought
-from lit_trainer.play.views import View, action_view, face_of, position_view
+from lit_trainer.play.views import View, action_view, believed_cards, face_of, position_view
 from lit_trainer.players.histories import History
 from sim_core import Action, State
 
@@ -162,11 +163,18 @@ class Session:
             if not (hidden and self._face.gives_away(thought.action, action))
         ]
         chance = thought.win_chance
-        return {
+        view: View = {
             "action": str(thought.action),
             "shares": shown,
             "win_chance": None if chance is None else round(chance, 4),
         }
+        about_person = self.seat == 1 - state.to_move
+        if words := opponent_words(thought.impression, "you" if about_person else "the other player"):
+            view["opponent"] = words
+        hand = thought.impression.hand
+        if cards := believed_cards(self._face.cards, hand) if hand else []:
+            view["hand"] = {"whose": "your" if about_person else "the other player's", "cards": cards}
+        return view
 
 
 def seat_in(saved: SavedGame) -> int | None:

@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from lit_trainer.play.drawing import draw_moves, draw_position, thought_text, turn_text
+from lit_trainer.play.drawing import draw_moves, draw_position, hand_text, thought_text, turn_text
 from lit_trainer.play.saved_game import LONGEST, PERSON, SavedGame, result_text
 from lit_trainer.play.session import Session, seat_in
 from lit_trainer.play.thinkers import ADVISER, Thinker, default_agent, make_thinker
@@ -21,6 +21,7 @@ from sim_core import Action
 HELP = """\
 NUMBER or NOTATION  play that move, e.g. 2 or X=K1 (docs/notation.md)
 hint                show what a searching agent would play in your place, and why
+beliefs             show what the agent believed of your hand at its last move
 undo                take back your last move
 review              show every turn so far, with the agent's reasons
 save FILE           write the game to a new file, for --load
@@ -136,6 +137,8 @@ class _Table:
         self.console.print(turn_text(turn, view))
         if "thought" in turn:
             self.console.print(thought_text(turn["thought"], "its"))
+            if view["over"] and "hand" in turn["thought"]:
+                self.console.print(hand_text(turn["thought"]))
 
     def _numbered(self) -> bool:
         """Returns whether moves have numbers: not where the notation itself consists of numbers."""
@@ -156,7 +159,8 @@ class _Table:
 
     def _obey(self, line: str) -> None:
         word, _, rest = line.partition(" ")
-        commands = {"help": self.help, "undo": self.undo, "hint": self.hint, "review": self.review, "quit": self.quit}
+        plain = (self.help, self.undo, self.hint, self.beliefs, self.review, self.quit)
+        commands = {command.__name__: command for command in plain}
         try:
             if word.lower() == "save":
                 self.save(rest.strip())
@@ -209,6 +213,19 @@ class _Table:
         view = self.session.thought_view(self.session.turns, thought)
         self._say(f"{self.adviser.name} would play {view['action']}.")
         self.console.print(thought_text(view, "your"))
+        if "hand" in view:
+            self.console.print(hand_text(view))
+
+    def beliefs(self) -> None:
+        """Prints what the agent believed of the person's hand when it last moved."""
+        thoughts = [turn.get("thought", {}) for turn in self.session.view()["turns"]]
+        believed = [thought for thought in thoughts if "hand" in thought]
+        if not believed:
+            raise ValueError(
+                "beliefs: there are none; only an agent that expects an opponent, such as FILE.ckpt@64+skunk, has "
+                "some, from its first move on"
+            )
+        self.console.print(hand_text(believed[-1]))
 
     def review(self) -> None:
         """Prints every turn so far."""

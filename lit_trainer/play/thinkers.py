@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lit_trainer.checkpoints.newest import newest_first
 from lit_trainer.checkpoints.reader import Checkpoint
+from lit_trainer.play.impressions import Impression, expectation, impression
 from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.histories import History
@@ -36,10 +37,24 @@ class Thought(NamedTuple):
     """Actions that the agent considered with their shares of the visits (without search: of the policy), best first."""
     win_chance: float | None = None
     """Expected score of the player to move, 0 to 1 (draws count half). None: the agent does not say."""
+    impression: Impression = Impression()
+    """What the agent concludes about the other player."""
 
 
-# from a batch of one game and what was played in it: the action's id, shares [A] or None, a value from -1 to 1 or None
-_Choose = Callable[[GameBatch, History], tuple[int, NDArray[np.float32] | None, float | None]]
+class Choice(NamedTuple):
+    """Holds what an agent chose in a batch of one game."""
+
+    action: int
+    """Id of the action."""
+    shares: NDArray[np.float32] | None = None
+    """Shares of the visits or of the policy, float32 [A]. None: the agent does not say."""
+    value: float | None = None
+    """Value for the player to move, -1 to 1. None: the agent does not say."""
+    impression: Impression = Impression()
+    """What the agent concludes about the other player."""
+
+
+_Choose = Callable[[GameBatch, History], Choice]
 
 
 class Thinker:
@@ -76,31 +91,36 @@ class Thinker:
         if state.is_terminal:
             raise ValueError(f"state: '{state}' is over, there is no action to select")
         batch = GameBatch.from_states([state], streams=[derive_seed(seed, "game")])
-        number, shares, value = self._choose(batch, history)
+        number, shares, value, found = self._choose(batch, history)
         weighed = [] if shares is None else [(k, float(shares[k.id])) for k in state.legal_actions()]
         # among equal shares the chosen move comes first
         weighed.sort(key=lambda pair: (-pair[1], pair[0].id != number, pair[0].id))
-        return Thought(Action(number, state.game), tuple(weighed), None if value is None else (1.0 + value) / 2.0)
+        chance = None if value is None else (1.0 + value) / 2.0
+        return Thought(Action(number, state.game), tuple(weighed), chance, found)
 
 
 def _network_choice(player: NetworkPlayer) -> _Choose:
-    def choose(batch: GameBatch, history: History) -> tuple[int, NDArray[np.float32], float]:
+    def choose(batch: GameBatch, history: History) -> Choice:
         beliefs = player.believe([batch.state(0)], [history])
+        concluded = impression(player, None if beliefs is None else beliefs.games[0])
         conditions = player.conditions(batch, beliefs)
         if player.simulations == 0:
             policy = player.policy(batch, conditions)[0]
-            return int(policy.argmax()), policy, float(player.evaluate(batch, conditions)[1][0])
+            value = player.evaluate(batch, conditions)[1][0]
+            return Choice(int(policy.argmax()), policy, float(value), concluded)
         found = player.search(batch, conditions, beliefs)
-        return int(found.actions[0]), found.policy[0], float(found.value[0])
+        return Choice(int(found.actions[0]), found.policy[0], float(found.value[0]), concluded)
 
     return choose
 
 
 def _ismcts_choice(player: IsmctsPlayer) -> _Choose:
-    def choose(batch: GameBatch, history: History) -> tuple[int, NDArray[np.float32], float]:
+    expected = expectation(player.opponent)
+
+    def choose(batch: GameBatch, history: History) -> Choice:
         found = player.search(batch)
         shares = (found.visit_counts[0] / player.iterations).astype(np.float32)
-        return int(found.actions[0]), shares, float(found.value[0])
+        return Choice(int(found.actions[0]), shares, float(found.value[0]), expected)
 
     return choose
 
@@ -109,10 +129,10 @@ def _choice_alone(player: Player) -> _Choose:
     # an agent written in Python may keep its own state, so it answers one question at a time
     lock = threading.Lock() if isinstance(player, PythonPlayer) else nullcontext()
 
-    def choose(batch: GameBatch, history: History) -> tuple[int, None, None]:
+    def choose(batch: GameBatch, history: History) -> Choice:
         with lock:
             moves = player.act(batch, [history]) if isinstance(player, PythonPlayer) else player.act(batch)
-            return int(moves.actions[0]), None, None
+            return Choice(int(moves.actions[0]))
 
     return choose
 
@@ -133,7 +153,9 @@ def _shown_name(spec: PlayerSpec, opponent: Opponent) -> str:
     how = f"{opponent.simulations} simulations" if opponent.simulations else "no search"
     # the run's name tells one `last` from another; other players need not see more of the path
     run = path.resolve().parent.parent.parent.name if path.stem == "last" else ""
-    return f"{run + ' ' if run else ''}{path.stem}, {how}"
+    expects = {"none": "", "told": ", told its opponent", "infer": ", infers its opponent"}
+    model = expects.get(opponent.opponent_model, f", expects {opponent.opponent_model}")
+    return f"{run + ' ' if run else ''}{path.stem}, {how}{model}"
 
 
 def make_thinker(agent: str, *, simulations: int = 64, seed: int = 0) -> Thinker:

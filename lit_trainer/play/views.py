@@ -6,7 +6,7 @@ Everything that a person sees of a position comes from `position_view`, which le
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from sim_core import Action, State
@@ -30,6 +30,8 @@ class Face(NamedTuple):
     """Returns what a turn visibly changed, from the positions before and after it."""
     gives_away: Callable[[Action, Action], bool]
     """Returns whether the second action, which was considered, reveals more cards than the first, which was played."""
+    cards: str
+    """Letters of the cards that beliefs are about, in the order of the game's `hidden_targets`."""
 
 
 def face_of(game: str) -> Face:
@@ -71,6 +73,17 @@ def action_view(state: State, action: Action, viewer: int | None) -> View:
     """Returns an action as plain values: its text, the card that it plays, and its effect in words."""
     text = str(action)
     return {"action": text, "card": text[0], "words": face_of(state.game).words(state, action, viewer)}
+
+
+def believed_cards(cards: str, hand: Sequence[float]) -> list[View]:
+    """Returns the cards that a hand may hold as plain values, the likeliest first.
+
+    Args:
+        cards: Letters of the cards.
+        hand: Probability of each card to be in the hand.
+    """
+    likeliest = sorted(zip(cards, hand, strict=True), key=lambda pair: -pair[1])
+    return [{"card": letter, "share": round(share, 4)} for letter, share in likeliest if share > 0.0]
 
 
 def _owned(letter: str, viewer: int | None) -> str:
@@ -144,9 +157,13 @@ def _four_words(state: State, action: Action, viewer: int | None) -> str:
     return f"column {action}"
 
 
-_BEASTY = Face(_beasty_position, _beasty_words, _beasty_outcome, lambda played, other: str(played)[0] != str(other)[0])
+def _other_card(played: Action, other: Action) -> bool:
+    return str(played)[0] != str(other)[0]
+
+
+_BEASTY = Face(_beasty_position, _beasty_words, _beasty_outcome, _other_card, LETTERS)
 _FACES = {
     "beasty_bar": _BEASTY,
     "beasty_bar_animals": _BEASTY,
-    "connect_four": Face(_four_position, _four_words, lambda before, after: {}, lambda played, other: False),
+    "connect_four": Face(_four_position, _four_words, lambda before, after: {}, lambda played, other: False, ""),
 }

@@ -63,7 +63,8 @@ class NetworkAgent:
         temperature: Temperature at which moves are sampled. 0 plays the best move.
         opponent: Name of the built-in opponent that it expects on the other side: in its search that side plays by this
             opponent's rule, the network is told of it, if it can be, and what was played tells which cards it may
-            hold. None: it expects the other side to play as it would.
+            hold. "infer": it concludes from what was played which of all built-in opponents it plays, or none of them.
+            None: it expects the other side to play as it would.
 
     Raises:
         ValueError: The game has no such opponent.
@@ -77,7 +78,8 @@ class NetworkAgent:
         temperature: float = 0.0,
         opponent: str | None = None,
     ) -> None:
-        _check_opponent(opponent, get_game(network.game).opponents)
+        rules = get_game(network.game)
+        _check_opponent(opponent, (*rules.opponents, "infer") if rules.has_hidden_hands else rules.opponents)
         self.network = network.eval()
         self._player = NetworkPlayer(
             TorchEvaluator(network),
@@ -153,8 +155,8 @@ def load_agent(
         checkpoint: Path of a checkpoint that a run wrote.
         simulations: Simulations per move. 0 plays the raw policy.
         seed: Random seed of the search. The same seed gives the same moves.
-        opponent: Name of the built-in opponent that it expects on the other side; see `NetworkAgent`. None: it expects
-            the other side to play as it would.
+        opponent: Name of the built-in opponent that it expects on the other side, or "infer"; see `NetworkAgent`. None:
+            it expects the other side to play as it would.
 
     Raises:
         FileNotFoundError: The file does not exist.

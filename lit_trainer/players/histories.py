@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from sim_core import Action, Belief, Beliefs, State, get_game
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_core import Action, Belief, Beliefs, GameBatch, State, get_game
 from sim_core.game import GameHandle
+from sim_core.runner_settings import SLIP, UNIFORM
 
 History = Sequence[tuple[State, Action]]
 """Turns of a game so far, from the first on: each turn's position, and the action taken there."""
@@ -24,17 +28,27 @@ class HandBeliefs(NamedTuple):
     """Belief of each game."""
 
 
+Policy = Callable[[GameBatch], NDArray[np.float32]]
+"""Returns the probabilities of all actions [m, A] in positions, zeros where they are not legal."""
+
+
 def beliefs_of(
-    opponent: str, states: Sequence[State], histories: Sequence[History] | None, field: str = "histories"
+    opponent: str,
+    states: Sequence[State],
+    histories: Sequence[History] | None,
+    field: str = "histories",
+    policy: Policy | None = None,
 ) -> HandBeliefs | None:
     """Returns what the players to move believe. Nothing is read from any position that they could not see there.
 
     Args:
-        opponent: Name of the built-in opponent that they play against.
+        opponent: Name of the built-in opponent that they play against. "infer": one of all, or none of them.
         states: Positions, at least one, all of one game.
         histories: What was played before each of them; empty where that is unknown, so that beliefs are uniform. None:
             nothing is known of any.
         field: Argument that holds the histories, for messages.
+        policy: Policy of whoever infers, by which one that is none of the built-in opponents is expected to play. Only
+            needed to infer.
 
     Returns:
         The beliefs. None: the game has no hidden hands.
@@ -45,26 +59,60 @@ def beliefs_of(
     histories = [()] * len(states) if histories is None else histories
     if len(histories) != len(states):
         raise ValueError(f"{field}: {len(histories)} given, expected {len(states)}, one for each position")
-    memory = _memory(states[0].game, len(states))
-    games = []
+    rules = get_game(states[0].game)
     for slot, (state, history) in enumerate(zip(states, histories, strict=True)):
         where = field if field == "history" else f"{field}[{slot}]"
         _check_turns(history, state, where)
-        _check_play(history, state, where, memory is not None)
-        if memory is not None:
-            start = history[0][0] if len(history) else state
-            belief = Belief(state.game, start.data, state.to_move, opponent, beliefs=memory, slot=slot)
-            for before, action in history:
-                belief.observe(before.data, action.id)
-            games.append(belief)
-    return None if memory is None else HandBeliefs(memory, tuple(games))
+        _check_play(history, state, where, rules.has_hidden_hands)
+    if not rules.has_hidden_hands:
+        return None
+    opponents = (*rules.opponents, None) if opponent == "infer" else (opponent,)
+    memory = Beliefs(rules.name, len(states), len(opponents))
+    games = tuple(
+        Belief(
+            rules.name,
+            (history[0][0] if len(history) else state).data,
+            state.to_move,
+            opponents,
+            SLIP if len(opponents) > 1 else 0.0,
+            beliefs=memory,
+            slot=slot,
+        )
+        for slot, (state, history) in enumerate(zip(states, histories, strict=True))
+    )
+    if policy is not None and opponent == "infer":
+        others = _played_by_nobody_known(games, states, histories, policy)
+    else:
+        others = [[None] * len(history) for history in histories]
+    for belief, history, likelihoods in zip(games, histories, others, strict=True):
+        for (before, action), other in zip(history, likelihoods, strict=True):
+            belief.observe(before.data, action.id, other)
+    return HandBeliefs(memory, games)
 
 
-def _memory(game: str, slots: int) -> Beliefs | None:
-    try:
-        return Beliefs(game, slots)
-    except ValueError:
-        return None  # the game has no hidden hands
+def _played_by_nobody_known(
+    games: Sequence[Belief], states: Sequence[State], histories: Sequence[History], policy: Policy
+) -> list[list[float | None]]:
+    """Returns, for each turn of the other player, how likely one that is none of the known opponents plays so."""
+    imagined: list[bytes] = []
+    asked: list[tuple[int, int, int, int]] = []  # the game, its turn, the action, and the number of positions
+    for number, (belief, state, history) in enumerate(zip(games, states, histories, strict=True)):
+        for turn, (before, action) in enumerate(history):
+            if before.to_move != state.to_move:
+                found = belief.imagine(before.data, action.id, turn)
+                asked.append((number, turn, action.id, len(found)))
+                imagined += found
+    likelihoods: list[list[float | None]] = [[None] * len(history) for history in histories]
+    if not imagined:
+        return likelihoods
+    packed = np.frombuffer(b"".join(imagined), np.uint8).reshape(len(imagined), -1)
+    batch = GameBatch.from_packed(packed, game=states[0].game)
+    played = (1.0 - UNIFORM) * policy(batch) + UNIFORM / batch.legal_mask().sum(axis=1, keepdims=True)
+    first = 0
+    for number, turn, action_id, count in asked:
+        likelihoods[number][turn] = float(played[first : first + count, action_id].mean()) if count else None
+        first += count
+    return likelihoods
 
 
 def _check_turns(history: History, state: State, where: str) -> None:

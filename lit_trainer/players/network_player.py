@@ -71,7 +71,7 @@ class NetworkPlayer:
         threads: Threads of the search. No move depends on it.
         settings: Settings of the search. None: the defaults.
         opponent_model: What the player expects of the other side, see `RunnerSettings`. "told" is known only where the
-            engine plays both sides. Elsewhere it is as "none".
+            engine plays both sides. Elsewhere it is as "none". "infer" concludes from what was played so far.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Raises:
@@ -185,7 +185,7 @@ class NetworkPlayer:
     def believe(
         self, states: Sequence[State], histories: Sequence[History] | None = None, field: str = "histories"
     ) -> HandBeliefs | None:
-        """Returns what the player believes of the opponent that it expects.
+        """Returns what the player believes of the other side's hand, and of who plays it.
 
         Args:
             states: Positions, at least one, all of one game.
@@ -193,11 +193,13 @@ class NetworkPlayer:
             field: Argument that holds the histories, for messages.
 
         Returns:
-            The beliefs. None: it expects no built-in opponent, or the game has no hidden hands.
+            The beliefs. None: it expects no built-in opponent and infers none, or the game has no hidden hands.
 
         Raises:
             ValueError: A turn is missing, or contradicts the next one.
         """
+        if self.opponent_model == "infer":
+            return beliefs_of("infer", states, histories, field, self.policy)
         return None if self._assumed is None else beliefs_of(self._assumed, states, histories, field)
 
     def conditions(self, batch: GameBatch, beliefs: HandBeliefs | None = None) -> Floats | None:
@@ -215,8 +217,11 @@ class NetworkPlayer:
 
         Args:
             batch: Positions.
-            beliefs: What `believe` returned for them. None: hidden cards are drawn uniformly.
+            beliefs: What `believe` returned for them. None: all hands are as likely, and so are all opponents where the
+                player infers which one it plays.
         """
+        if beliefs is None and self.opponent_model == "infer":
+            beliefs = self.believe([batch.state(k) for k in range(len(batch))])
         conditions = self.conditions(batch, beliefs)
         if self.simulations == 0:
             policy = self.policy(batch, conditions)
@@ -225,6 +230,20 @@ class NetworkPlayer:
         if self.temperature == 0.0 or self.settings.root_selection == "gumbel":
             return Moves(found.actions, found.policy, found.value)
         return Moves(self._sampled(found.policy, batch), found.policy, found.value)
+
+    @property
+    def remembers(self) -> bool:
+        """Returns whether it draws conclusions from what was played."""
+        return self.opponent_model not in ("none", "told")
+
+    def act_after(self, batch: GameBatch, histories: Sequence[History]) -> Moves:
+        """Returns an action for every game of the batch, as `act` does.
+
+        Args:
+            batch: Positions.
+            histories: What was played before each of them.
+        """
+        return self.act(batch, self.believe([batch.state(k) for k in range(len(batch))], histories))
 
     def _sampled(self, policy: Floats, batch: GameBatch) -> Ids:
         return sample_rows(sharpen(policy, self.temperature), batch.uniforms(self.seed))

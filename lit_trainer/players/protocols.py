@@ -13,6 +13,9 @@ from sim_core import Action, GameBatch, State
 
 Ids = NDArray[np.int64]
 
+MODELS = ("none", "told", "infer")
+"""What a player may expect of the other side besides one opponent, see `RunnerSettings`."""
+
 
 class Moves(NamedTuple):
     """Holds what a player chose in m games."""
@@ -35,8 +38,8 @@ def with_opponent_model(name: str, opponent_model: str) -> str:
 
 
 def assumed_opponent(opponent_model: str) -> str | None:
-    """Returns the built-in opponent that a player expects whoever it plays. None: there is none, or it is told."""
-    return None if opponent_model in ("none", "told") else opponent_model
+    """Returns the built-in opponent that a player expects whoever it plays. None: it expects none, or finds out."""
+    return None if opponent_model in MODELS else opponent_model
 
 
 class Player(Protocol):
@@ -44,6 +47,20 @@ class Player(Protocol):
 
     def act(self, batch: GameBatch) -> Moves:
         """Returns an action for every game of the batch."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """Is a player that may use what was played so far."""
+
+    @property
+    def remembers(self) -> bool:
+        """Returns whether it does."""
+        ...
+
+    def act_after(self, batch: GameBatch, histories: Sequence[Sequence[tuple[State, Action]]]) -> Moves:
+        """Returns an action for every game of the batch, after what was played before each."""
         ...
 
 

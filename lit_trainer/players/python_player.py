@@ -31,7 +31,8 @@ class PythonPlayer:
     def __init__(self, name: str, agent: Agent, time_limit: float | None = None) -> None:
         self.name = name
         self.agent = agent
-        self._takes_history = _takes_history(agent)
+        self.remembers = _takes_history(agent)
+        """Whether the agent takes what was played so far."""
         self.time_limit = time_limit
         self.asked = 0
         """Number of moves that the agent has been asked for."""
@@ -57,7 +58,7 @@ class PythonPlayer:
                 raise AgentTimeoutError(f"opponent {self.name}: is asked no more, because an earlier move did not end")
             state = c_state_to_python(batch, i)
             legal = state.legal_actions()
-            known = {} if histories is None or not self._takes_history else {"history": histories[i]}
+            known = {} if histories is None or not self.remembers else {"history": histories[i]}
             self.asked += 1
             self.thinking_at = state
             try:
@@ -75,6 +76,10 @@ class PythonPlayer:
                 )
             ids[i] = action.id
         return Moves(ids)
+
+    def act_after(self, batch: GameBatch, histories: Sequence[History]) -> Moves:
+        """Returns the agent's action for every game of the batch, see `act`."""
+        return self.act(batch, histories)
 
 
 def _takes_history(agent: Agent) -> bool:

@@ -6,8 +6,9 @@ Pools, validation, test, tournaments, reports, `play` and `web` all take the sam
 - ``ismcts:1000``: tree search without a network, 1,000 iterations per move;
 - ``FILE.ckpt``: the raw policy of a checkpoint; ``FILE.ckpt@64``: the checkpoint with 64 simulations per move;
 - ``FOLDER`` and ``FOLDER@64``: the newest checkpoint in a run's folder;
-- ``FILE.ckpt@64+told``: a checkpoint that knows which built-in opponent it plays; ``FILE.ckpt@64+skunk`` and
-  ``ismcts:1000+skunk``: a player that expects to play that opponent, whoever it plays;
+- ``FILE.ckpt@64+told``: a checkpoint that knows which built-in opponent it plays; ``FILE.ckpt@64+infer``: one that
+  finds out; ``FILE.ckpt@64+skunk`` and ``ismcts:1000+skunk``: a player that expects to play that opponent, whoever it
+  plays;
 - ``my_package.MyAgent`` and ``my_package.MyAgent(depth=3)``: an agent written in Python, with or without arguments.
 """
 
@@ -26,14 +27,14 @@ from typing import Any, Literal
 from lit_trainer.checkpoints.newest import newest_checkpoint
 from lit_trainer.players.engine_players import BuiltinOpponent, IsmctsOpponent, builtin_names
 from lit_trainer.players.frozen import FrozenCheckpoint, read_frozen
-from lit_trainer.players.protocols import Opponent, PlaysGames, with_opponent_model
+from lit_trainer.players.protocols import MODELS, Opponent, PlaysGames, with_opponent_model
 from lit_trainer.players.python_player import PythonOpponent
 from sim_core import get_game
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 FORMS = (
     "ismcts:N, FILE.ckpt, FILE.ckpt@SIMULATIONS, the folder of a run (each with +OPPONENT if it expects that one, a "
-    "checkpoint with +told if it knows which), package.module.Agent(argument=value)"
+    "checkpoint with +told if it knows which, with +infer if it finds out), package.module.Agent(argument=value)"
 )
 """All names but the built-in ones, for messages."""
 
@@ -91,7 +92,7 @@ def parse(text: str, field: str = "agent", known: tuple[str, ...] = ()) -> Playe
         raise ValueError(f"{field}: {text!r} given, expected the name of a player")
     plain, model = split_opponent_model(text)
     if text.partition(":")[0] == "ismcts":
-        if model == "told":
+        if model in MODELS[1:]:
             raise ValueError(f"{field}: {text!r} given, expected ismcts:N+NAME with a built-in opponent's name")
         return PlayerSpec(text, "ismcts", text, iterations=_iterations(plain, field), opponent_model=model)
     if text in builtin_names():
@@ -123,29 +124,31 @@ def split_simulations(text: str) -> tuple[str, int | None]:
 
 
 def split_opponent_model(text: str) -> tuple[str, str]:
-    """Splits ``PLAYER+told`` and ``PLAYER+NAME`` into the player and what it expects of the other side.
+    """Splits ``PLAYER+MODEL`` into the player and what it expects of the other side.
 
-    Only "told" and names of built-in opponents after the last ``+`` count.
+    Only "told", "infer" and names of built-in opponents after the last ``+`` count.
 
     >>> split_opponent_model("a.ckpt@64+told"), split_opponent_model("a+b.ckpt")
     (('a.ckpt@64', 'told'), ('a+b.ckpt', 'none'))
     """
     player, plus, model = text.rpartition("+")
-    return (player, model) if plus and (model == "told" or model in builtin_names()) else (text, "none")
+    return (player, model) if plus and (model in MODELS[1:] or model in builtin_names()) else (text, "none")
 
 
 def check_opponent_model(model: str, game: str, field: str = "opponent_model") -> None:
     """Checks what a player is to expect of the other side.
 
     Args:
-        model: "none", "told" or the name of one of the game's built-in opponents.
+        model: "none", "told", "infer" where the game has hidden hands, or the name of one of its built-in opponents.
         game: Name of the game.
         field: Setting that holds it, for messages.
 
     Raises:
         ValueError: It is something else.
     """
-    known = ("none", "told", *get_game(game).opponents)
+    rules = get_game(game)
+    models = MODELS if rules.has_hidden_hands else MODELS[:2]
+    known = (*models, *rules.opponents)
     if model not in known:
         raise ValueError(f"{field}: {model!r} given, expected one of {', '.join(known)}")
 

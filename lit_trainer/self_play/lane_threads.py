@@ -12,7 +12,7 @@ from functools import partial
 import torch
 
 from lit_trainer.networks.evaluators import Evaluator
-from lit_trainer.players.protocols import Player
+from lit_trainer.players.protocols import Ids, Moves, Player, Remembers
 from lit_trainer.players.python_player import AgentTimeoutError, PythonPlayer
 from lit_trainer.utils.terminal import interrupted_later
 from lit_trainer.utils.watch import Watch, interrupted
@@ -74,11 +74,17 @@ class Lane:
             if len(slots) and (all_of_them or 2 * len(slots) >= games):
                 start = time.perf_counter()
                 with self._locks[number]:
-                    actions = player.act(self.runner.positions(slots)).actions
+                    actions = self._moves(player, slots).actions
                 self.runner.play(slots, actions)
                 self._outside_seconds += time.perf_counter() - start
                 moved = True
         return moved
+
+    def _moves(self, player: Player, slots: Ids) -> Moves:
+        positions = self.runner.positions(slots)
+        if isinstance(player, Remembers) and player.remembers:
+            return player.act_after(positions, self.runner.histories(slots))
+        return player.act(positions)
 
     def seconds(self) -> dict[str, float]:
         """Returns part of the work to the thread seconds that it took: forward, tree, encoding, opponents."""

@@ -1,6 +1,6 @@
 """Gathers the leaves of many games for one network call: rows, observations, and the checked answer."""
 from libc.stdint cimport int16_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import time
 
@@ -59,6 +59,7 @@ cdef class LeafBatch:
         """Writes the leaves' observations and legal actions into their rows."""
         cdef const int16_t *actions
         cdef Py_ssize_t slot
+        cdef float *told
         cdef int k, row
         with nogil:
             for slot in range(low, high):
@@ -67,10 +68,11 @@ cdef class LeafBatch:
                 row = self.row[slot]
                 self.game.observe(self.trees.leaf_at(slot), &self.observations[row, 0])
                 if self.condition_size:
-                    memcpy(
-                        &self.observations[row, self.game.observation_size], &self.condition[slot, 0],
-                        self.condition_size * sizeof(float),
-                    )
+                    told = &self.observations[row, self.game.observation_size]
+                    if self.trees.is_told(slot):
+                        memcpy(told, &self.condition[slot, 0], self.condition_size * sizeof(float))
+                    else:
+                        memset(told, 0, self.condition_size * sizeof(float))
                 for k in range(self.game.num_actions):
                     self.masks[row, k] = False
                 actions = self.trees.leaf_actions_at(slot)

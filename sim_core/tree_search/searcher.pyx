@@ -12,7 +12,7 @@ from sim_core.batch cimport GameBatch
 from sim_core.beliefs cimport Beliefs
 from sim_core.in_use cimport InUse, Reading
 from sim_core.tree_search.solved_roots cimport (
-    NO_MODEL, SolvedRoot, hardest_action, has_exact_value, optimal_actions,
+    NO_MODEL, Mixture, SolvedRoot, expected_actions, hardest_action, keep_solvable, mix_one,
 )
 from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport PURPOSE_DETERMINIZE, PURPOSE_SEARCH, Stream, make_stream
@@ -162,6 +162,7 @@ cdef class Searcher:
         """Begins every game's tree. Games that are over or can be solved need none."""
         cdef Py_ssize_t i
         cdef bint believes
+        cdef Mixture mixture
         cdef GameBatch batch = self.batch
         with nogil:
             for i in range(self.trees.slots):
@@ -169,20 +170,22 @@ cdef class Searcher:
                 if i >= batch.n or batch.game.is_terminal(batch.at(i)):
                     continue
                 believes = self.trees.beliefs is not None and self.trees.beliefs.is_of(i, batch.game.to_move(batch.at(i)))
-                if believes and self.trees.beliefs.is_lost(i):
-                    self.models[i] = NO_MODEL
-                if has_exact_value(batch.game, batch.at(i), self.models[i]):
-                    self._solve(i)
+                if believes:
+                    self.trees.beliefs.mixture(i, &mixture)
+                else:
+                    mix_one(&mixture, self.models[i])
+                if keep_solvable(batch.game, batch.at(i), &mixture):
+                    self._solve(i, &mixture)
                     continue
                 self.trees.begin(i, batch.at(i), make_stream(
                     seed, PURPOSE_SEARCH, <uint64_t>batch.stream_numbers[i], batch.game.ply(batch.at(i))
                 ), self.models[i], believes)
                 self.leaves.waiting[i] = True
 
-    cdef void _solve(self, Py_ssize_t i) noexcept nogil:
+    cdef void _solve(self, Py_ssize_t i, const Mixture *mixture) noexcept nogil:
         cdef int16_t actions[256]
         cdef uint8_t optimal[256]
-        cdef SolvedRoot root = optimal_actions(self.batch.game, self.batch.at(i), self.models[i], actions, optimal)
+        cdef SolvedRoot root = expected_actions(self.batch.game, self.batch.at(i), mixture, actions, optimal)
         cdef int count = root.count, k, best = 0, left = self.trees.settings.simulations, share
         self.value[i] = <float>root.value
         for k in range(count):

@@ -1,11 +1,26 @@
 """Finds exact values, and the actions that keep them, in any game: against perfect play, or against a built-in opponent."""
-from libc.stdint cimport int16_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, uint8_t
 
 from sim_core.game cimport Game
 
 
 cdef enum:
-    NO_MODEL = -1       # in place of an opponent's number: the other side plays perfectly
+    NO_MODEL = -1       # in place of an opponent's number: none of the built-in ones, so the other side plays its best
+    MAX_OPPONENTS = 64  # that are told apart
+
+
+cdef struct Mixture:
+    # The opponents that the other player may be.
+    int count
+    int32_t models[64]  # their numbers, or NO_MODEL
+    double shares[64]   # how likely each is; the sum is 1
+
+
+cdef inline void mix_one(Mixture *mixture, int model) noexcept nogil:
+    """Fills a mixture of one opponent."""
+    mixture.count = 1
+    mixture.models[0] = model
+    mixture.shares[0] = 1.0
 
 
 cdef struct SolvedRoot:
@@ -28,4 +43,8 @@ cdef SolvedRoot optimal_actions(
 ) noexcept nogil
 cdef int hardest_action(
     const Game *game, const void *state, const int16_t *actions, const uint8_t *optimal, int count
+) noexcept nogil
+cdef bint keep_solvable(const Game *game, const void *state, Mixture *mixture) noexcept nogil
+cdef SolvedRoot expected_actions(
+    const Game *game, const void *state, const Mixture *mixture, int16_t *actions, uint8_t *optimal
 ) noexcept nogil

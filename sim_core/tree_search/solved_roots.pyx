@@ -9,6 +9,7 @@ from libc.string cimport memcpy
 from sim_core.game cimport Game
 
 cdef double NEARLY = 1e-6   # values closer than this are equal: probabilities are float32
+cdef double RARE = 0.05     # opponents that are less likely than this do not stand in the way of exact values
 
 
 cdef int value_after(
@@ -98,6 +99,58 @@ cdef SolvedRoot optimal_actions(
             actions[k] == best or value == -1
             or value_after(game, state, actions[k], mover, value - 1, value) >= value
         )
+    return root
+
+
+cdef bint keep_solvable(const Game *game, const void *state, Mixture *mixture) noexcept nogil:
+    """Leaves out rare opponents that a position cannot be solved against. Returns whether it can be against the rest."""
+    cdef int kept = 0, j
+    cdef double total = 0.0
+    if not game.is_solvable(state):
+        return False
+    for j in range(mixture.count):
+        if has_exact_value(game, state, mixture.models[j]):
+            total += mixture.shares[j]
+        elif mixture.shares[j] >= RARE:
+            return False
+    if total <= 0.0:
+        return False
+    for j in range(mixture.count):
+        if has_exact_value(game, state, mixture.models[j]):
+            mixture.models[kept] = mixture.models[j]
+            mixture.shares[kept] = mixture.shares[j] / total
+            kept += 1
+    mixture.count = kept
+    return True
+
+
+cdef SolvedRoot expected_actions(
+    const Game *game, const void *state, const Mixture *mixture, int16_t *actions, uint8_t *optimal
+) noexcept nogil:
+    """Solves a position against opponents that the other side may be, as `optimal_actions` does against one.
+
+    An action's value is the mean over the opponents of the value against each, who is known from then on.
+    """
+    cdef uint64_t child[128]    # aligned for any state's fields
+    cdef double values[256]
+    cdef SolvedRoot root
+    cdef int k, j, mover = game.to_move(state)
+    if mixture.count == 1:
+        return optimal_actions(game, state, mixture.models[0], actions, optimal)
+    root.count = game.legal_actions(state, actions)
+    root.value = -1.0
+    for k in range(root.count):
+        memcpy(child, state, game.state_size)
+        game.step(child, actions[k])
+        values[k] = 0.0
+        for j in range(mixture.count):
+            if mixture.models[j] == NO_MODEL:
+                values[k] += mixture.shares[j] * value_after(game, state, actions[k], mover, -1, 1)
+            else:
+                values[k] += mixture.shares[j] * response_value(game, child, mixture.models[j], mover)
+        root.value = max(root.value, values[k])
+    for k in range(root.count):
+        optimal[k] = values[k] >= root.value - NEARLY
     return root
 
 

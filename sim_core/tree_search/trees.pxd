@@ -112,6 +112,16 @@ cdef class Trees:
     cdef inline const int16_t *leaf_actions_at(self, Py_ssize_t slot) noexcept nogil:
         return &self.leaf_actions[slot * self.game.max_legal]
 
+    cdef inline bint is_told(self, Py_ssize_t slot) noexcept nogil:
+        """Returns whether the network is told something about the leaf: not of the other side's positions.
+
+        Where the searcher has beliefs and nobody known was drawn for this simulation, it is told nothing, either.
+        """
+        cdef Tree *tree = &self.trees[slot]
+        if self.game.to_move(self.leaf_at(slot)) != tree.searcher:
+            return False
+        return tree.done < 0 or not tree.believes or tree.model >= 0
+
     cdef inline void expect(self, Py_ssize_t slot) noexcept nogil:
         """Lets the processor fetch what `absorb` will touch first in a slot, while it works on another."""
         if slot < self.slots:

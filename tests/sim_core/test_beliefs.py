@@ -98,6 +98,69 @@ def test_an_opponent_that_slips_mixes_in_random_play() -> None:
     compare(told(turns, "heuristic", slip), mixed)
 
 
+def test_nobody_known_is_weighed_by_what_it_is_said_to_play() -> None:
+    """Fails if an unknown opponent counts more or less than all known ones at first, or its hands are told apart."""
+    turns, _ = played("heuristic", seed=8, plies=5)
+    texts, others = as_text(turns), iter((0.3, 0.05, 0.6))
+    belief, evidence = Belief("beasty_bar", turns[0][0], 0, ("heuristic", "random", None)), 0.5
+    for state, action in turns:
+        other = next(others) if GAME.to_move(state) else None
+        belief.observe(state, action, other)
+        evidence *= other or 1.0
+    each = {name: reference_beliefs.weights(name, texts, 1) for name in ("heuristic", "random")}
+    # whoever nobody knows plays so with each hand that can: `random` says which hands those are, with shares of its own
+    can = reference_beliefs.weights("random", [(position, action) for position, action in texts], 1)
+    shares = belief.opponent_probabilities()
+    assert shares["heuristic"] / shares["random"] == pytest.approx(
+        sum(each["heuristic"].values()) / sum(each["random"].values())
+    )
+    assert sum(shares.values()) == pytest.approx(1.0)
+    masks, probabilities = belief.hands()
+    assert {mask for mask, p in zip(masks.tolist(), probabilities, strict=True) if p > 0} == set(map(as_set, can))
+
+
+def test_nobody_known_plays_as_likely_with_every_hand_that_can() -> None:
+    turns, _ = played("heuristic", seed=8, plies=2)
+    theirs = next(turn for turn in turns if GAME.to_move(turn[0]))
+    belief = Belief("beasty_bar", theirs[0], 0, ("random", None))
+    fitting = GAME.hand_likelihoods("random", *theirs) > 0
+    random = float(GAME.hand_likelihoods("random", *theirs).mean())
+    belief.observe(*theirs, 0.125)
+    shares = belief.opponent_probabilities()
+    assert shares[None] / shares["random"] == pytest.approx(0.125 * fitting.mean() / random)
+
+
+def test_imagined_positions_are_those_of_hands_that_can_play_the_action() -> None:
+    """Fails if a position shows the observer's hidden cards or the true hand, or if a hand is asked about twice."""
+    turns, _ = played("heuristic", seed=8, plies=24)
+    counts = []
+    for state, action in turns:
+        if not GAME.to_move(state):
+            continue
+        belief = Belief("beasty_bar", state, 0, ("random", None))
+        positions = belief.imagine(state, action, 3)
+        again = Belief(
+            "beasty_bar", GAME.determinize(GAME.deal_hand(state, 1, hand_of(state), 4), 5), 0, ("random", None)
+        )
+        assert again.imagine(state, action, 3) == positions
+        hands = [hand_of(position) for position in positions]
+        assert len(set(hands)) == len(hands) == min(16, int((GAME.hand_likelihoods("random", state, action) > 0).sum()))
+        assert all(action in GAME.legal_actions(position) for position in positions)
+        assert all(GAME.ply(position) == GAME.ply(state) for position in positions)
+        counts.append(len(hands))
+    assert counts[0] == 16 and counts[-1] == 1
+
+
+@pytest.mark.parametrize("other", [None, 0.0, 1.5, float("nan")])
+def test_how_likely_nobody_known_plays_so_is_needed(other: Any) -> None:
+    turns, _ = played("heuristic", seed=8, plies=2)
+    theirs = next(turn for turn in turns if GAME.to_move(turn[0]))
+    belief = Belief("beasty_bar", theirs[0], 0, ("random", None))
+    with pytest.raises(ValueError, match=rf"^other: {other!r} given, expected above 0 and at most 1"):
+        belief.observe(*theirs, other)
+    belief.observe(*theirs, 1)
+
+
 @pytest.mark.parametrize("name", OPPONENTS)
 def test_beliefs_are_calibrated(name: str) -> None:
     """Fails if beliefs are surer or less sure than they are right: the log-loss of the true hand equals the entropy."""

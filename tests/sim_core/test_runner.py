@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,13 @@ def test_a_plain_loop_plays_the_same(
     assert (np.asarray(found.states).shape[0] > 0) and len(found.outcomes) == 11
 
 
-@pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize("model", ["told", "random"])
+@pytest.mark.parametrize(("game", "model"), [*product(GAMES, ["told", "random"]), ("beasty_bar", "infer")])
 def test_searches_know_whom_they_play(game: str, temperature: float, model: str) -> None:
-    """Fails if a slot's model is another game's, or if one is taken for self-play or an opponent outside."""
+    """Fails if a slot's model is another game's, or if one is taken for self-play or an opponent outside.
+
+    For one that infers: if runner, search and `Belief` do not weigh the same hands and opponents by the same opinion.
+    """
     kinds = (("distilled_outcome", 3), OUTSIDE, ("random", 4)) if game == "beasty_bar" else (("tactical", 3), OUTSIDE)
     wanted = plan(game, 15, 8, GUMBEL, temperature, kinds)._replace(opponent_model=model)
     wanted.controllers[-3:] = 0

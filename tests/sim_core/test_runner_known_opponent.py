@@ -25,8 +25,9 @@ def test_what_the_learner_cannot_see_changes_no_choice_of_a_game(seat: int) -> N
         "from support.hidden_deals import *\nfrom support.runner_tools import *\n"
         f"register_other_deals('other_deals', {1 - seat})\n"
         "kinds = ((PLAIN, 'distilled_outcome'), (NOISY, 'noisy'), (GUMBEL, 'random'), (GUMBEL, 'online'))\n"
-        "for temperature, (kind, name) in enumerate(kinds):\n"
-        f"    arguments = ({seat}, name, (name, 3), kind, min(temperature, 1))\n"
+        "kinds = [(*kind, model) for kind in kinds for model in (kind[1], 'infer')]\n"
+        "for number, (kind, name, model) in enumerate(kinds):\n"
+        f"    arguments = ({seat}, model, (name, 3), kind, min(number // 2, 1))\n"
         "    print(*compare(played('beasty_bar', *arguments)[0], played('other_deals', *arguments)[0]))\n"
     )
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
@@ -37,14 +38,15 @@ def test_what_the_learner_cannot_see_changes_no_choice_of_a_game(seat: int) -> N
     for line in found.stdout.splitlines():
         choices, parted = map(int, line.split())
         assert choices > 24 and parted > 12
-    assert found.stdout.count("\n") == 4
+    assert found.stdout.count("\n") == 8
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["heuristic", "noisy", "distilled_outcome"])
-def test_the_opponents_draws_change_no_choice(name: str, kind: str) -> None:
+@pytest.mark.parametrize("infers", [False, True])
+def test_the_opponents_draws_change_no_choice(name: str, kind: str, infers: bool) -> None:
     """Fails if the tree's model draws from the opponent's own stream, so that the search knows its ties."""
-    arguments: tuple[str, int, str] = ("beasty_bar", 0, name)
+    arguments: tuple[str, int, str] = ("beasty_bar", 0, "infer" if infers else name)
     settings: SearchSettings = KINDS[kind]
     first = played(*arguments, (name, 3), settings, 0.0)[0]
     second = played(*arguments, (name, 4), settings, 0.0)[0]

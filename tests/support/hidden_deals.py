@@ -69,7 +69,7 @@ def played(
     Args:
         game: Name of the game.
         seat: Seat of the learner.
-        model: Opponent that the learner's search expects, or "told".
+        model: Opponent that the learner's search expects, "told" or "infer".
         opponent: Name and seed of the opponent. Where `model` is "told" it is built in, and the turns lack its actions.
         settings: Settings of the search.
         temperature: Temperature of the learner.

@@ -8,7 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from reference.search import Answer, scrambled
 
-from sim_core import Belief, Beliefs, GameBatch, GameRunner, LeafBatch, RunnerSettings, SearchSettings, Trees, search
+from sim_core import (
+    Belief,
+    Beliefs,
+    GameBatch,
+    GameRunner,
+    LeafBatch,
+    RunnerSettings,
+    SearchSettings,
+    State,
+    Trees,
+    search,
+)
+from sim_core.runner_settings import SLIP
 
 GAMES = ("beasty_bar", "connect_four")
 Evaluate = Callable[[np.ndarray, np.ndarray], Answer]
@@ -147,13 +159,19 @@ def prior_of(plan: Plan, batch: GameBatch) -> np.ndarray:
 
 def model_of(plan: Plan, other: int) -> str | None:
     """Returns the built-in opponent that the learner expects from the other side's controller."""
-    if other == 0 or plan.opponent_model == "none":
+    if other == 0 or plan.opponent_model in ("none", "infer"):
         return None
     return plan.opponents[other - 1][0] if plan.opponent_model == "told" else plan.opponent_model
 
 
-def is_solved(batch: GameBatch, model: str | None) -> bool:
-    """Returns whether a batch of one game needs no search."""
+def is_solved(batch: GameBatch, model: str | None, belief: Belief | None = None) -> bool:
+    """Returns whether a batch of one game needs no search: opponents of less than 5 % do not stand in the way."""
+    expected = {model: 1.0} if belief is None else belief.opponent_probabilities()
+    solved = {name: _is_solved_against(batch, name) for name in expected}
+    return any(solved.values()) and all(solved[name] or share < 0.05 for name, share in expected.items())
+
+
+def _is_solved_against(batch: GameBatch, model: str | None) -> bool:
     if model is None or not batch.is_solvable[0]:
         return bool(batch.is_solvable[0])
     try:
@@ -164,16 +182,29 @@ def is_solved(batch: GameBatch, model: str | None) -> bool:
 
 
 def belief_of(plan: Plan, number: int, batch: GameBatch, beliefs: Beliefs) -> Belief | None:
-    """Returns what the learner of a game believes at its deal, if it is told its opponent and cards are hidden."""
+    """Returns what the learner of a game believes at its deal, if it expects an opponent and cards are hidden."""
     seats = plan.controllers[number]
     model = model_of(plan, int(seats.max()))
-    if (seats == 0).sum() != 1 or model is None:
+    infers = plan.opponent_model == "infer"
+    if (seats == 0).sum() != 1 or (model is None and not infers):
         return None
-    return Belief(plan.game, batch.state(0).data, int(seats.argmin()), model, beliefs=beliefs, slot=0)
+    names = (*batch.handle.opponents, None) if infers else (model,)
+    deal, observer = batch.state(0).data, int(seats.argmin())
+    return Belief(plan.game, deal, observer, names, SLIP if infers else 0.0, beliefs=beliefs, slot=0)
+
+
+def opinion(plan: Plan, belief: Belief, state: bytes, action: int, stream: int) -> float | None:
+    """Returns how likely nobody known plays an action: as the network would, mixed with 0.1 of random play."""
+    if plan.opponent_model != "infer":
+        return None
+    batches = [
+        GameBatch.from_states([State(imagined, plan.game)]) for imagined in belief.imagine(state, action, 9, stream)
+    ]
+    return float(np.mean([0.9 * float(prior_of(plan, b)[action]) + 0.1 / b.legal_mask().sum() for b in batches]))
 
 
 def learners_move(
-    plan: Plan, batch: GameBatch, record: bool, model: str | None, beliefs: Beliefs | None
+    plan: Plan, batch: GameBatch, record: bool, model: str | None, beliefs: Beliefs | None, belief: Belief | None
 ) -> tuple[int, np.ndarray]:
     """Returns what the learner plays in a batch of one game, and the policy target it keeps."""
     uniform = float(batch.uniforms(9)[0])
@@ -184,7 +215,7 @@ def learners_move(
         batch, evaluator(plan.game), plan.simulations, seed=9, settings=plan.search, opponents=model, beliefs=beliefs
     )
     policy, settled = found.policy[0], int(found.actions[0])
-    if is_solved(batch, model):
+    if is_solved(batch, model, belief):
         if record:
             # the prior's preference among the best actions stays
             policy = np.where(policy > 0, np.maximum(prior_of(plan, batch), np.float32(1e-6)), np.float32(0))
@@ -200,20 +231,21 @@ def one_by_one(plan: Plan, record: bool = True) -> Played:
     for number, stream in enumerate(plan.streams.tolist()):
         batch = GameBatch(1, 5, game=plan.game, first_player=int(plan.first_player[number]), streams=[stream])
         mine = []
-        beliefs = None if plan.game == "connect_four" else Beliefs(plan.game, 1)
+        beliefs = None if plan.game == "connect_four" else Beliefs(plan.game, 1, 11)
         belief = None if beliefs is None else belief_of(plan, number, batch, beliefs)
         while not batch.is_terminal[0]:
             mover = int(batch.to_move[0])
             controller = int(plan.controllers[number, mover])
             if controller == 0:
                 model = model_of(plan, int(plan.controllers[number, 1 - mover]))
-                action, policy = learners_move(plan, batch, record, model, beliefs)
+                action, policy = learners_move(plan, batch, record, model, beliefs, belief)
                 mine.append((batch.packed()[0], policy, mover))
             else:
                 name, seed = plan.opponents[controller - 1]
                 action = int(middle(batch)[0] if name is None else batch.opponent_actions(name, seed)[0])
                 if belief is not None:
-                    belief.observe(batch.state(0).data, action)
+                    state = batch.state(0).data
+                    belief.observe(state, action, opinion(plan, belief, state, action, stream))
             batch.step([action])
         outcome = int(batch.outcomes()[0])
         outcomes.append(outcome)

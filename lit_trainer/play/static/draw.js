@@ -130,12 +130,25 @@ export function drawChance(view, chances, latest) {
   ];
 }
 
+function shareRow(tag, share, words, chosen = false) {
+  const filled = el("i");
+  filled.style.width = `${100 * share}%`;
+  return el(tag, { class: chosen ? "share chosen" : "share" }, el("span", {}, percent(share)), el("span", {}, words), el("span", { class: "track" }, filled));
+}
+
 export function drawReasons(title, thought) {
-  const rows = thought.shares.slice(0, 6).map((entry) => {
-    const filled = el("i");
-    filled.style.width = `${100 * entry.share}%`;
-    return el("div", { class: entry.action === thought.action ? "share chosen" : "share" }, el("span", {}, percent(entry.share)),
-      el("span", {}, `${entry.words} (${entry.action})`), el("span", { class: "track" }, filled));
-  });
+  const rows = thought.shares.slice(0, 6).map((entry) => shareRow("div", entry.share, `${entry.words} (${entry.action})`, entry.action === thought.action));
   return [el("h2", {}, title), ...(rows.length ? rows : [el("p", { class: "aside" }, "This agent gives no reasons.")])];
+}
+
+// Draws what an agent concludes about the other player: who that may be and, if asked for, which cards it holds.
+export function drawBeliefs(thought, withHand) {
+  if (!thought?.opponent) return [];
+  const drawn = [el("h2", {}, "What it concludes"), el("p", { class: "words" }, thought.opponent)];
+  if (withHand && thought.hand) {
+    const title = `believes of ${thought.hand.whose} hand`;
+    const cards = thought.hand.cards.map(({ card: letter, share }) => shareRow("li", share, `${ANIMALS[letter][0]} (${letter})`));
+    drawn.push(el("p", { class: "words" }, `${title}:`), el("ul", { class: "believed", "aria-label": title }, ...cards));
+  }
+  return drawn;
 }

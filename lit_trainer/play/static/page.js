@@ -1,6 +1,6 @@
 // Keeps the page's state and changes it: one game of the server at a time, found again by the id in the address.
 
-import { drawChance, drawMoves, drawReasons, drawTable, el, turnText, who } from "./draw.js";
+import { drawBeliefs, drawChance, drawMoves, drawReasons, drawTable, el, turnText, who } from "./draw.js";
 
 const $ = (id) => document.getElementById(id);
 const PAUSE = 700; // milliseconds between the moves of two agents
@@ -8,6 +8,7 @@ let view = null; // the latest position
 let shown = null; // the view that is drawn; of an earlier turn after stepping back
 let picked = null; // the card whose choices are open
 let advice = new Map(); // the adviser's thoughts by turn
+let curious = false; // whether to show during the game what an agent believes of the other hand
 let busy = false;
 let running = false;
 let options = null;
@@ -66,6 +67,7 @@ const post = (what, body = {}) => ask(`api/games/${view.id}/${what}`, { turn: vi
 function show(next, turn = null) {
   const other = !view || view.id !== next.id;
   if (other || next.turns.length < view.turns.length) advice = new Map();
+  if (other) curious = false;
   view = next;
   shown = turn ?? next;
   picked = null;
@@ -152,6 +154,8 @@ function renderControls() {
   $("undo").hidden = view.mode === "replay";
   $("undo").disabled = !view.can_undo || view.awaits === "agent" && view.mode === "play";
   $("hint").disabled = shown.position.over || !(open() || (view.awaits === "person" && !earlier()));
+  $("believe").hidden = view.over || !view.turns.some((turn) => turn.thought?.hand);
+  $("believe").setAttribute("aria-pressed", curious);
   $("save").hidden = !open();
   $("save").href = `api/games/${view.id}/record`;
 }
@@ -164,19 +168,21 @@ function renderSide() {
   const sorted = new Map([...chances].sort(([a], [b]) => a - b));
   const known = [...sorted.keys()].filter((turn) => turn <= shown.turn);
   $("chance").replaceChildren(...drawChance(view, sorted, sorted.get(known.at(-1))));
-  $("reasons").replaceChildren(...reasons());
+  const { title, thought, asked } = reasons();
+  $("reasons").replaceChildren(...(thought ? drawReasons(title, thought) : []));
+  $("beliefs").replaceChildren(...drawBeliefs(thought, view.over || curious || asked));
   $("log").replaceChildren(...view.turns.map((turn, k) => el("li", { "aria-current": shown.turn === k + 1 ? "step" : undefined }, turnText(turn, view))));
   const current = $("log").querySelector("[aria-current]");
   if (current) $("log").scrollTop = current.offsetTop - $("log").offsetTop - 60;
 }
 
-// Shows reasons for the position that is drawn, if there are any; otherwise those of the last move.
+// Returns the thought about the position that is drawn, if there is one; otherwise that of the last move.
 function reasons() {
   const turn = shown.turn;
-  if (advice.has(turn)) return drawReasons(`${advice.get(turn).name} would play`, advice.get(turn));
-  if (earlier() && view.turns[turn].thought) return drawReasons(`Next, ${who(view.turns[turn].player, view)} considered`, view.turns[turn].thought);
-  const last = turn && view.turns[turn - 1];
-  return last && last.thought ? drawReasons(`${who(last.player, view)} considered`, last.thought) : [];
+  if (advice.has(turn)) return { title: `${advice.get(turn).name} would play`, thought: advice.get(turn), asked: true };
+  if (earlier() && view.turns[turn].thought) return { title: `Next, ${who(view.turns[turn].player, view)} considered`, thought: view.turns[turn].thought };
+  const last = turn ? view.turns[turn - 1] : {};
+  return last.thought ? { title: `${who(last.player, view)} considered`, thought: last.thought } : {};
 }
 
 // ---- acting
@@ -198,6 +204,12 @@ const hint = () => view && !$("hint").disabled && attempt(async () => {
   advice.set(turn, { ...thought, player: shown.position.to_move });
   render();
 });
+
+function believe() {
+  if (!view || $("believe").hidden) return;
+  curious = !curious;
+  render();
+}
 
 const look = (turn) => view && turn >= 0 && turn <= view.turns.length && attempt(async () => {
   const next = turn === view.turns.length ? null : await ask(`api/games/${view.id}?turn=${turn}`);
@@ -257,7 +269,7 @@ async function begin(event) {
 const KEYS = {
   ArrowLeft: () => shown && look(shown.turn - 1), ArrowRight: () => shown && look(shown.turn + 1),
   Home: () => look(0), End: () => view && look(view.turns.length),
-  u: undo, h: hint, p: toggle, n: leave, Escape: () => (view ? picked && pick(null) : load()),
+  u: undo, h: hint, b: believe, p: toggle, n: leave, Escape: () => (view ? picked && pick(null) : load()),
 };
 
 document.addEventListener("keydown", (event) => {
@@ -277,6 +289,7 @@ $("new").addEventListener("click", leave);
 $("resume").addEventListener("click", load);
 $("undo").addEventListener("click", undo);
 $("hint").addEventListener("click", hint);
+$("believe").addEventListener("click", believe);
 $("run").addEventListener("click", toggle);
 $("back").addEventListener("click", () => look(shown.turn - 1));
 $("on").addEventListener("click", () => look(shown.turn + 1));

@@ -19,7 +19,7 @@ from lit_trainer.play import SavedGame, Thinker
 from lit_trainer.play.app import Application
 from lit_trainer.play.request_parts import LARGEST_BODY
 from lit_trainer.play.server import offered
-from lit_trainer.play.thinkers import _choice
+from lit_trainer.play.thinkers import Choice, _choice
 from lit_trainer.play.views import ANIMALS, POINTS, STRENGTHS
 from lit_trainer.players.python_player import PythonPlayer
 from sim_core import Action, GameBatch, State
@@ -38,7 +38,7 @@ def test_the_pages_animals_are_those_of_the_rules() -> None:
 
 @pytest.fixture(scope="module")
 def application(checkpoint_path: Path) -> Application:
-    thinkers = offered([str(checkpoint_path)], simulations=4)
+    thinkers = offered([str(checkpoint_path), f"{checkpoint_path}+skunk"], simulations=4)
     return Application(thinkers, next(iter(thinkers)))
 
 
@@ -116,6 +116,30 @@ def test_what_is_hidden_and_the_seed_stay_on_the_server(client: TestClient) -> N
             view = client.post(f"{path}/move", json=body | {"action": view["position"]["legal"][0]["action"]}).json()
         earlier = client.get(f"{path}?turn=0").json()
         assert view["over"] or earlier["position"]["hands"][0] is None
+
+
+def test_what_an_agent_concludes_is_in_its_turns_and_found_again_in_a_saved_game(client: TestClient) -> None:
+    """Also after moves were taken back; a saved game holds nothing of it."""
+    agent = "iter1, 4 simulations, expects skunk"
+    view = begin(client, agent=agent, seed=3)
+    for turn in (0, 2, 4):
+        path, body = f"/api/games/{view['id']}", {"turn": turn}
+        client.post(f"{path}/move", json=body | {"action": view["position"]["legal"][-1]["action"]})
+        view = client.post(f"{path}/step", json={"turn": turn + 1}).json()
+        assert view["turns"][-1]["thought"]["hand"]["whose"] == "your"
+    first = [turn.get("thought") for turn in view["turns"]]
+    hint = client.post(f"{path}/hint", json={"turn": 6}).json()
+    assert "skunk" in hint["opponent"] and hint["hand"]["whose"] == "the other player's"
+    undone = client.post(f"{path}/undo", json={"turn": 6}).json()
+    assert [turn.get("thought") for turn in undone["turns"]] == first[:4]
+    view = to_the_end(client, undone)
+    thoughts = {k: turn["thought"] for k, turn in enumerate(view["turns"]) if "thought" in turn}
+    replay = begin(client, mode="replay", agent=agent, record=client.get(f"{path}/record").text)
+    assert not any("thought" in turn for turn in replay["turns"])
+    for turn, thought in thoughts.items():
+        again = client.post(f"/api/games/{replay['id']}/hint", json={"turn": turn}).json()
+        assert again["opponent"] == thought["opponent"]
+        assert again.get("hand", {}).get("cards") == thought.get("hand", {}).get("cards")
 
 
 REFUSED: list[tuple[str, str, Any, int, str]] = [
@@ -312,7 +336,7 @@ def test_many_games_at_once_do_not_mix(application: Application) -> None:
 
 
 def test_an_agent_that_fails_is_a_500_and_the_game_goes_on(application: Application) -> None:
-    def choose(batch: GameBatch, history: object) -> tuple[int, None, None]:
+    def choose(batch: GameBatch, history: object) -> Choice:
         raise RuntimeError("secret path")
 
     served = Application(application.thinkers | {"bad": Thinker("bad", ("beasty_bar",), choose)}, "bad")

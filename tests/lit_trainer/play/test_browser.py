@@ -31,7 +31,8 @@ pytestmark = pytest.mark.slow
 def address(tmp_path_factory: pytest.TempPathFactory, checkpoint_path: Path) -> Iterator[str]:
     """Returns the address of a server that offers a real checkpoint."""
     port = free_port()
-    server = started(tmp_path_factory.mktemp("web"), port, "--agent", str(checkpoint_path), "--simulations", "8")
+    agents = json.dumps([str(checkpoint_path), f"{checkpoint_path}+skunk"])
+    server = started(tmp_path_factory.mktemp("web"), port, "--agent", agents, "--simulations", "8")
     yield f"http://127.0.0.1:{port}/"
     server.terminate()
     server.wait(30)
@@ -220,6 +221,49 @@ def test_two_agents_are_watched_and_the_game_is_looked_at_again(page: Page) -> N
     page.locator(f"{IDLE} #game[data-turn='1']").wait_for()
     expect(page.locator("#reasons .share").first).to_be_visible()
     assert page.locator("#table .card.back").count() == 0
+
+
+def test_beliefs_are_shown_when_asked_for_and_after_the_end(page: Page) -> None:
+    """By keyboard and by mouse, at a phone's width; whom the agent expects is always there."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    deal(page, 5)
+    page.locator("[name=agent]").select_option("iter1, 8 simulations, expects skunk")
+    page.get_by_role("button", name="Start").click()
+    beliefs, button = page.get_by_role("region", name="Beliefs about the other player"), page.locator("#believe")
+    cards = beliefs.get_by_role("list", name="believes of your hand").get_by_role("listitem")
+    assert wait_for_turn(page) == "person"
+    expect(button).to_be_hidden()
+    while wait_for_turn(page) == "person":
+        before = turns(page)
+        page.keyboard.press("1")
+        if page.locator("#choices").count():
+            page.keyboard.press("1")
+        page.locator(f"{IDLE} #game[data-turns='{before + 2}']").wait_for()
+        if before == 0:
+            expect(beliefs).to_contain_text("expects skunk")
+            expect(cards).to_have_count(0)
+            page.keyboard.press("b")
+            expect(button).to_have_attribute("aria-pressed", "true")
+            expect(cards).to_have_count(11)
+            assert fits(page)
+        if before == 2:
+            expect(cards).to_have_count(10)
+            button.click()
+            expect(cards).to_have_count(0)
+    expect(beliefs).to_contain_text("expected skunk, but it would not have played so")
+    expect(button).to_be_hidden()
+    page.keyboard.press("Home")
+    page.locator(f"{IDLE} #game[data-turn='0']").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.locator(f"{IDLE} #game[data-turn='1']").wait_for()
+    expect(cards).to_have_count(11)
+    expect(beliefs).to_contain_text("expects skunk")
+    page.keyboard.press("n")
+    page.get_by_role("button", name="Start").click()
+    assert wait_for_turn(page) == "person"
+    page.keyboard.press("1")
+    page.locator(f"{IDLE} #game[data-turns='2']").wait_for()
+    expect(cards).to_have_count(0)  # another game begins without them
 
 
 def test_connect_four_is_played_on_its_board(page: Page) -> None:

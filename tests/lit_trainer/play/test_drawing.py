@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from lit_trainer.play import PERSON, SavedGame, Session
-from lit_trainer.play.drawing import draw_moves, draw_position, percent, thought_text, turn_text, whose
+from lit_trainer.play.drawing import draw_moves, draw_position, hand_text, percent, thought_text, turn_text, whose
 from sim_core import State
 
 
@@ -56,3 +56,11 @@ def test_reasons_are_said_or_said_to_be_missing() -> None:
     assert thought_text(thought, "its").plain.strip() == "its win chance 62 %; considered L 75 %, K 25 %"
     assert thought_text({"win_chance": None, "shares": []}, "its").plain.strip() == "it gives no reasons"
     assert percent(None) == "?"
+
+
+def test_what_an_agent_concludes_is_said_in_words() -> None:
+    thought = {"win_chance": 0.625, "shares": [], "opponent": "takes you for: skunk 71 %, others 29 %"}
+    assert thought_text(thought, "its").plain.strip() == "its win chance 62 %; takes you for: skunk 71 %, others 29 %"
+    cards = [{"card": "U", "share": 1.0}, {"card": "L", "share": 0.125}]
+    said = hand_text({"hand": {"whose": "your", "cards": cards}}).plain
+    assert said.strip() == "believes of your hand: skunk (U) 100 %, lion (L) 12 %"

@@ -106,6 +106,27 @@ def test_the_other_seat_the_other_games_and_hints_of_an_agent_without_reasons(
     assert "you: column 4 (4)" in said and "'9' is neither a legal move (1 2 3 4 5 6 7)" in said
 
 
+def test_whom_an_agent_expects_is_said_with_its_moves_and_beliefs_when_asked_for_or_at_the_end(
+    checkpoint_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = f"{checkpoint_path}@4+skunk"
+    flags = ("--agent", agent)
+    said = " ".join(answers(["beliefs", "1"], capsys, monkeypatch, *flags).split())
+    assert "beliefs: there are none; only an agent that expects an opponent" in said
+    assert "considered" in said and "; expects skunk" in said and "believes of" not in said
+    asked = " ".join(answers(["1", "beliefs", "undo", "beliefs"], capsys, monkeypatch, *flags).split())
+    found = re.findall(r"believes of your hand: (.*?) >", asked)
+    assert len(found) == 1 and found[0].count(" %") == 11 and "(S)" not in found[0]  # the snake was played
+    assert asked.count("beliefs: there are none") == 1
+    hint = " ".join(answers(["hint"], capsys, monkeypatch, *flags).split())
+    assert "4 simulations, expects skunk would play " in hint
+    assert "believes of the other player's hand: lion (L) 33 %, hippo (H) 33 %, " in hint
+    whole = " ".join(answers(["1"] * 12 + ["review"], capsys, monkeypatch, *flags).split())
+    play, review = whole.split("The game is over: " if "The game is over: " in whole else "You ")
+    assert "believes of" not in play and "expected skunk, but it would not have played so" in play
+    assert review.count("believes of your hand: ") == 11 and found[0] in review
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.play_tools import random_state
 
 from lit_trainer.play import PERSON, SavedGame, Session
-from lit_trainer.play.views import position_view
-from sim_core import State
+from lit_trainer.play.views import ANIMALS, believed_cards, face_of, playable, position_view
+from sim_core import State, get_game
+from sim_core.beasty_bar.notation import parse_fields
 
 
 def seen_by(state: State, player: int) -> State:
@@ -56,3 +58,21 @@ def test_words_name_what_a_move_does_and_its_outcome_where_cards_went() -> None:
     outcome = jumps.view()["turns"][0]
     assert outcome["bar"] == [{"animal": "M", "player": 0}, {"animal": "L", "player": 1}]
     assert outcome["thatsit"] == [{"animal": "U", "player": 1}]
+
+
+@pytest.mark.parametrize("game", playable())
+def test_cards_that_beliefs_are_about_have_their_letters(game: str) -> None:
+    """Fails if the letters have another order than the game's questions about the other player's hand."""
+    rules, cards = get_game(game), face_of(game).cards
+    assert len(cards) == rules.hidden_size
+    for seed in range(10 if cards else 0):
+        state = random_state(game, seed, seed)
+        held = parse_fields(str(state)).hands[1 - state.to_move].upper()
+        answers = rules.hidden_targets(state.data)
+        assert sorted(cards[k] for k in (answers == 1).nonzero()[0]) == sorted(held)
+    assert set(cards) <= set(ANIMALS)
+
+
+def test_believed_cards_come_with_the_likeliest_first_and_without_the_impossible() -> None:
+    believed = believed_cards("LHCS", (0.25, 0.0, 1.0, 0.75))
+    assert believed == [{"card": "C", "share": 1.0}, {"card": "S", "share": 0.75}, {"card": "L", "share": 0.25}]

@@ -21,7 +21,7 @@ from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.histories import beliefs_of
 from lit_trainer.players.network_player import NetworkPlayer
-from sim_core import Action, GameBatch, State, get_game
+from sim_core import Action, Belief, GameBatch, State, get_game
 
 GAME = get_game("beasty_bar")
 Turns = list[tuple[State, Action]]
@@ -62,13 +62,21 @@ def redealt(state: State, seed: int) -> State:
     return State(GAME.deal_hand(state.data, 1, int(hands[(7 * seed + state.ply) % len(hands)]), seed))
 
 
-AGENTS = [("belief", 0), ("belief", 8), ("none", 8)]
+AGENTS = [
+    ("belief", 0, "skunk"),
+    ("belief", 8, "skunk"),
+    ("none", 8, "skunk"),
+    ("belief", 0, "infer"),
+    ("belief", 8, "infer"),
+]
 
 
-@pytest.mark.parametrize(("condition", "simulations"), AGENTS)
-def test_what_was_played_changes_choices_but_hidden_cards_do_not(condition: Any, simulations: int) -> None:
+@pytest.mark.parametrize(("condition", "simulations", "opponent"), AGENTS)
+def test_what_was_played_changes_choices_but_hidden_cards_do_not(
+    condition: Any, simulations: int, opponent: str
+) -> None:
     states, histories = games()
-    agent = NetworkAgent(taught(condition), simulations, 3, opponent="skunk")
+    agent = NetworkAgent(taught(condition), simulations, 3, opponent=opponent)
     chosen = agent.select_actions(states, histories)
     assert chosen != agent.select_actions(states)
     for seed in (1, 2):
@@ -79,13 +87,13 @@ def test_what_was_played_changes_choices_but_hidden_cards_do_not(condition: Any,
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize(("condition", "simulations"), AGENTS)
+@pytest.mark.parametrize(("condition", "simulations", "opponent"), AGENTS)
 def test_many_histories_at_once_are_the_same_as_one_by_one(
-    condition: Any, simulations: int, temperature: float
+    condition: Any, simulations: int, opponent: str, temperature: float
 ) -> None:
     """Fails if a belief is another game's; for copies and threads, too."""
     states, histories = games()
-    agent = NetworkAgent(taught(condition), simulations, 3, temperature, opponent="skunk")
+    agent = NetworkAgent(taught(condition), simulations, 3, temperature, opponent=opponent)
     copies = [copy.deepcopy(agent), pickle.loads(pickle.dumps(agent))]
     chosen = agent.select_actions(states, histories)
     for other in copies:
@@ -133,6 +141,53 @@ def test_where_the_opponent_would_not_have_played_so_it_is_expected_no_longer() 
     assert chosen != untold
     searching = NetworkAgent(network, 8, opponent="distilled_outcome")
     assert all(a in s.legal_actions() for a, s in zip(searching.select_actions(states, histories), states, strict=True))
+
+
+def test_who_infers_takes_nobody_known_for_one_that_plays_as_its_network_does() -> None:
+    """Fails if the opinion is another turn's or another action's."""
+    states, histories = games("online")
+    player = NetworkPlayer(TorchEvaluator(taught("none")), simulations=0, temperature=0, seed=1, opponent_model="infer")
+    found = player.believe(states, histories)
+    assert found is not None
+    named = [belief.opponent_probabilities()["online"] for belief in found.games]
+    turns = [sum(before.to_move for before, _ in history) for history in histories]
+    assert np.mean([p for p, k in zip(named, turns, strict=True) if k > 8]) > 0.3
+    assert np.max([p for p, k in zip(named, turns, strict=True) if k < 2]) < 0.2
+    # by hand, for those with few turns left
+    compared = 0
+    for state, history, belief in zip(states, histories, found.games, strict=True):
+        own = Belief("beasty_bar", history[0][0].data, 0, (*GAME.opponents, None), 0.01)
+        for turn, (before, action) in enumerate(history):
+            other = None
+            if before.to_move:
+                imagined = [State(data) for data in own.imagine(before.data, action.id, turn)]
+                shares = player.policy(GameBatch.from_states(imagined))[:, action.id]
+                other = np.mean(
+                    [0.9 * share + 0.1 / len(one.legal_actions()) for share, one in zip(shares, imagined, strict=True)]
+                )
+            own.observe(before.data, action.id, other)
+        assert own.opponent_probabilities() == pytest.approx(belief.opponent_probabilities(), abs=1e-6)
+        compared += state.ply > 4
+    assert compared > 40
+
+
+def test_from_either_side_of_a_match_a_player_infers_alike() -> None:
+    """Fails if a player that is not the learner is not told what was played, so that it believes nothing."""
+    network, count = taught("belief"), 24
+    asked: list[tuple[int, int]] = []
+
+    class Noting(NetworkPlayer):
+        def believe(self, states: Any, histories: Any = None, field: str = "histories") -> Any:
+            asked.extend((state.ply, len(history)) for state, history in zip(states, histories, strict=True))
+            return super().believe(states, histories, field)
+
+    outside = Noting(TorchEvaluator(network), simulations=4, temperature=0, seed=1, opponent_model="infer")
+    other = NetworkPlayer(TorchEvaluator(taught("none")), simulations=0, temperature=0, seed=2)
+    play_match(other, outside, count, game="beasty_bar", seed=5)
+    assert len(asked) > 12 * count - count and all(ply == turns for ply, turns in asked)
+    asked.clear()
+    play_match(other, outside, count, game="beasty_bar", seed=5, opening_plies=2)
+    assert asked and not any(turns for _, turns in asked)
 
 
 def test_without_a_history_every_hand_is_as_likely() -> None:
@@ -206,7 +261,7 @@ def test_games_without_hidden_cards_are_followed_openly() -> None:
         agent.select_action(state, state.legal_actions(), [*turns[:3], (turns[3][0], other), *turns[4:]])
 
 
-@pytest.mark.parametrize("opponent", ["infer", "told", "none", "tactical", "", 3])
+@pytest.mark.parametrize("opponent", ["told", "none", "tactical", "", 3])
 def test_opponents_that_nobody_knows_are_refused(opponent: Any, checkpoint_path: Path) -> None:
     makers = [lambda: load_agent(checkpoint_path, opponent=opponent)]
     if opponent != "tactical":

@@ -54,6 +54,7 @@ def test_each_kind_is_told_from_the_others(checkpoint_path: Path, tmp_path: Path
         (f"{path}@0", "checkpoint", "iter1", 0),
         (f"{path}@64", "checkpoint", "iter1@64", 64),
         (f"{path}@64+told", "checkpoint", "iter1@64+told", 64),
+        (f"{path}@64+infer", "checkpoint", "iter1@64+infer", 64),
         (f"{path}+skunk", "checkpoint", "iter1+skunk", None),
         (f"{run.parent}@8+told", "checkpoint", "mine@8+told", 8),
         ("ismcts:20+skunk", "ismcts", "ismcts:20+skunk", None),
@@ -192,6 +193,10 @@ def test_a_player_is_made_with_what_it_expects(checkpoint_path: Path) -> None:
             "ismcts:20+told",
             r"^agent: 'ismcts:20\+told' given, expected ismcts:N\+NAME with a built-in opponent's name$",
         ),
+        (
+            "ismcts:20+infer",
+            r"^agent: 'ismcts:20\+infer' given, expected ismcts:N\+NAME with a built-in opponent's name$",
+        ),
         ("ismcts:20+nobody", r"^agent: 'ismcts:20\+nobody' given, expected ismcts:N"),
         ("nothing.ckpt@4+told", r"^agent: 'nothing.ckpt@4\+told' given, but there is no file 'nothing.ckpt'"),
     ],
@@ -202,5 +207,5 @@ def test_wrong_expectations_are_named(text: str, message: str) -> None:
 
 
 def test_an_opponent_of_another_game_cannot_be_expected(checkpoint_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^agent: 'tactical' given, expected one of none, told, random, "):
+    with pytest.raises(ValueError, match=r"^agent: 'tactical' given, expected one of none, told, infer, random, "):
         make(f"{checkpoint_path}@4+tactical")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from reference.search import scrambled
 
-from sim_core import GameBatch, LeafBatch, Searcher, SearchResult, SearchSettings, Trees, search
+from sim_core import Belief, Beliefs, GameBatch, LeafBatch, Searcher, SearchResult, SearchSettings, Trees, search
 
 SIZE = 186
 
@@ -34,8 +34,8 @@ CONDITIONS = np.arange(1, 16, dtype=np.float32).reshape(5, 3)
 
 
 @pytest.mark.parametrize("changes", [{}, {"determinizations": 3}])
-def test_each_leaf_is_told_what_its_game_is(changes: dict[str, Any]) -> None:
-    """Fails if leaves get the condition of another slot, which they do where rows and slots are confused."""
+def test_each_leaf_of_the_searcher_is_told_what_its_game_is(changes: dict[str, Any]) -> None:
+    """Fails if leaves get the condition of another slot, or if the other side is told what the searcher is."""
     batch = GameBatch(5, 2)
     batch.step(batch.opponent_actions("random", 1).astype(np.int64))
     evaluate = Told()
@@ -44,15 +44,32 @@ def test_each_leaf_is_told_what_its_game_is(changes: dict[str, Any]) -> None:
     rows = np.concatenate(evaluate.rows)
     assert rows.shape[1] == SIZE + 3
     seen = {tuple(row) for row in rows[:, SIZE:]}
-    assert seen == {tuple(row) for row in CONDITIONS}
+    assert seen == {tuple(row) for row in CONDITIONS} | {(0.0, 0.0, 0.0)}
+    # the searcher is to move at odd plies
+    plies = rows[:, SIZE - 24 : SIZE].argmax(axis=1)
+    assert (rows[:, SIZE:].any(axis=1) == (plies % 2 == 1)).all()
     if changes:
         return
     # of one game alone: the same leaves, each told the same
     for k in range(5):
         alone = Told()
         search(batch.take([k]), alone, 12, conditions=CONDITIONS[[k]])
-        own = rows[(rows[:, SIZE:] == CONDITIONS[k]).all(axis=1)]
-        assert np.array_equal(own, np.concatenate(alone.rows))
+        own, theirs = rows[(rows[:, SIZE:] == CONDITIONS[k]).all(axis=1)], np.concatenate(alone.rows)
+        assert np.array_equal(own, theirs[theirs[:, SIZE:].any(axis=1)])
+
+
+def test_leaves_of_nobody_known_are_told_nothing() -> None:
+    """Fails if the network is told of an opponent in those simulations in which nobody known was drawn."""
+    batch, beliefs, evaluate = GameBatch(5, 2, first_player=0), Beliefs("beasty_bar", 5, 2), Told()
+    for k in range(5):
+        Belief("beasty_bar", batch.state(k).data, 0, ("skunk", None), beliefs=beliefs, slot=k)
+    search(batch, evaluate, 40, conditions=CONDITIONS, beliefs=beliefs)
+    rows = np.concatenate(evaluate.rows)
+    told, own = rows[:, SIZE:].any(axis=1), rows[:, SIZE - 24 : SIZE].argmax(axis=1) % 2 == 0
+    assert not told[~own].any() and (~own).any()
+    assert told.sum() > 30 and (own & ~told).sum() > 10
+    # of the root, whoever was drawn
+    assert (rows[:5, SIZE:] == CONDITIONS).all()
 
 
 def test_nothing_told_is_zeros_also_after_a_search_that_was_told() -> None:

@@ -7,7 +7,7 @@ import pytest
 from reference.minimax import minimax
 from reference.search import scrambled
 
-from sim_core import GameBatch, get_game, search
+from sim_core import Belief, Beliefs, GameBatch, get_game, search
 
 
 def test_connect_four_knows_all_its_best_actions() -> None:
@@ -104,6 +104,67 @@ def test_the_best_response_is_that_of_plain_expectimax(game: str, opponents: tup
             better += value > rules.solve(state)[0] + 1e-6
             fractions += abs(value - round(value)) > 1e-6
     assert better and fractions
+
+
+def minimax_value(state: bytes, game: str, searcher: int) -> float:
+    rules = get_game(game)
+    value: float = minimax(state, game, {}) if not rules.is_terminal(state) else rules.outcome(state, searcher)
+    return value if rules.is_terminal(state) or rules.to_move(state) == searcher else -value
+
+
+def observed(
+    opponent: str, names: tuple[str | None, ...], plies: int, count: int
+) -> tuple[GameBatch, Beliefs, list[Belief]]:
+    """Returns games of an opponent against random play, and what player 0 believes in them."""
+    beliefs, batch = Beliefs("beasty_bar", count, len(names)), GameBatch(count, 5, first_player=0)
+    held = [Belief("beasty_bar", batch.state(k).data, 0, names, 0.01, beliefs, k) for k in range(count)]
+    for ply in range(plies):
+        actions = batch.opponent_actions(opponent if ply % 2 else "random", 3)
+        for k, belief in enumerate(held):
+            belief.observe(batch.state(k).data, int(actions[k]), 0.3)
+        batch.step(actions)
+    return batch, beliefs, held
+
+
+def test_where_the_opponent_is_in_doubt_a_root_has_the_mean_of_its_values() -> None:
+    """Fails if an opponent's share is another one's, or nobody known does not play its best."""
+    rules, mixed, fractions = get_game("beasty_bar"), 0, 0
+    batch, beliefs, held = observed("noisy", ("distilled_outcome", "noisy", "random", None), 20, 80)
+    found = search(batch, scrambled, 4, beliefs=beliefs)
+    for k, belief in enumerate(held):
+        state, shares = batch.state(k).data, belief.opponent_probabilities()
+        after = {action: rules.step(state, action) for action in rules.legal_actions(state)}
+        values = {
+            action: sum(
+                share * (response_value(then, "beasty_bar", name, 0) if name else minimax_value(then, "beasty_bar", 0))
+                for name, share in shares.items()
+            )
+            for action, then in after.items()
+        }
+        best = max(values.values())
+        assert found.value[k] == pytest.approx(best, abs=1e-5)
+        assert set(np.flatnonzero(found.policy[k])) == {a for a, value in values.items() if value > best - 1e-6}
+        mixed += max(shares.values()) < 0.9
+        fractions += abs(best - round(best)) > 1e-3
+    assert mixed > 5 and fractions > 3
+
+
+def test_opponents_stand_in_the_way_of_exact_values_unless_they_are_rare() -> None:
+    """From ply 16 the response to `distilled_outcome` is known, that to `random` later."""
+    rules = get_game("beasty_bar")
+    batch, beliefs, held = observed("distilled_outcome", ("distilled_outcome", "random"), 16, 60)
+    found, solved = search(batch, scrambled, 40, beliefs=beliefs), []
+    for k, belief in enumerate(held):
+        value, best = rules.best_responses("distilled_outcome", batch.state(k).data)
+        if belief.opponent_probabilities()["random"] < 0.05:
+            assert (found.value[k], set(np.flatnonzero(found.policy[k]))) == (value, set(best))
+            solved.append(k)
+    assert len(solved) > 40
+    batch, beliefs, held = observed("random", ("distilled_outcome", "random"), 16, 60)
+    found = search(batch, scrambled, 40, beliefs=beliefs)
+    waiting = [k for k, belief in enumerate(held) if belief.opponent_probabilities()["random"] > 0.05]
+    # a searched value is a mean over simulations
+    assert len(waiting) > 30 and np.abs(found.value[waiting] - np.round(found.value[waiting])).mean() > 0.05
 
 
 def test_a_best_response_that_cannot_be_computed_is_refused() -> None:
