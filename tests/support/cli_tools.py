@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from lightning.pytorch.cli import LightningArgumentParser
+import pytest
 
 from lit_trainer.__main__ import main
 from lit_trainer.cli.lightning_cli import LitTrainerCLI, ignore_noise
@@ -37,10 +37,31 @@ def config(*names: str) -> list[str]:
     return [f"--config={CONFIGS / name}" for name in names]
 
 
+_built: dict[bool, dict[str, Any]] = {}
+"""Parsers of the command line, with and without subcommands, as `LightningCLI.setup_parser` leaves them."""
+_build = LitTrainerCLI.setup_parser
+
+
+def _build_once(cli: LitTrainerCLI, add_subcommands: bool, *settings: Any) -> None:
+    """Builds a parser in the first call of a process only, because that takes as long as parsing."""
+    if add_subcommands not in _built:
+        before = set(vars(cli))
+        _build(cli, add_subcommands, *settings)
+        _built[add_subcommands] = {name: value for name, value in vars(cli).items() if name not in before}
+    vars(cli).update(_built[add_subcommands])
+
+
+class BuiltOnce(LitTrainerCLI):
+    """Is the command line, whose parser is built once for all tests."""
+
+    setup_parser = _build_once
+
+
 @contextmanager
 def _cut_short() -> Iterator[None]:
-    """Hides the warning of tiny iterations, which are shorter than the configurations' interval of logging."""
-    with warnings.catch_warnings():
+    """Builds one parser for all runs, and hides the warning of iterations shorter than the interval of logging."""
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitTrainerCLI, "setup_parser", _build_once)
         warnings.filterwarnings(
             "ignore", r"The number of training batches \(\d+\) is smaller than the logging interval"
         )
@@ -79,15 +100,3 @@ def every(epochs: int, name: str) -> list[str]:
         # another mode gives its state another name than the configurations' own has
         "--trainer.callbacks.init_args.mode=max",
     ]
-
-
-class BuiltOnce(LitTrainerCLI):
-    """Builds the parser of the command line only once, because that takes longer than parsing."""
-
-    built: ClassVar[LightningArgumentParser | None] = None
-
-    def setup_parser(self, *args: Any) -> None:
-        if BuiltOnce.built is None:
-            super().setup_parser(*args)
-            BuiltOnce.built = self.parser
-        self.parser = BuiltOnce.built

@@ -6,6 +6,7 @@ import copy
 import math
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ FREE_TEXT = ("run_name", "name", "save_dir", "filename")
 """Settings that may be any text."""
 
 
+@cache
 def loaded(name: str) -> Settings:
+    """Returns the settings of a file, which must not be changed."""
     text = FILES[name].read_text().replace("checkpoints/", f"{ROOT}/checkpoints/")
     settings: Settings = yaml.safe_load(text)
     settings.pop("ckpt_path", None)  # of the sub-command, which is not run here

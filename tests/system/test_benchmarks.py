@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 import yaml
-from support.cli_tools import ROOT, LitTrainerCLI
+from support.cli_tools import ROOT, BuiltOnce
 
 FOLDER = ROOT / "benchmarks"
 TINY = {
@@ -103,7 +103,7 @@ def test_every_ablation_is_a_configuration(
         file = tmp_path / "variant.yaml"
         given = ablations.configuration(changes, tmp_path, 3)
         file.write_text(yaml.safe_dump(given))
-        made = LitTrainerCLI([f"--config={file}"], run=False)
+        made = BuiltOnce([f"--config={file}"], run=False)
         assert made.datamodule.seed == 3 and made.datamodule.generation.threads == 1
         assert given not in seen
         seen.append(given)

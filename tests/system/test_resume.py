@@ -24,6 +24,8 @@ SETTINGS = [
     "--data.opponent_pool.snapshot_every=1",
     "--data.generation.games=10",
     "--trainer.log_every_n_steps=1",
+    # TensorBoard's would have each evaluation's pictures drawn, of which nothing is asked here
+    "--trainer.logger={class_path: lightning.pytorch.loggers.CSVLogger, init_args: {save_dir: runs}}",
 ]
 
 

@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
-from lightning.pytorch.cli import LightningArgumentParser
+from support.cli_tools import BuiltOnce
 
 from lit_trainer import (
     EvaluationSettings,
@@ -68,21 +68,9 @@ AGAINST_RANDOM = {
 }
 
 
-class CLI(LitTrainerCLI):
-    """Is the command line without a subcommand, whose parser is built once for all tests."""
-
-    built: ClassVar[LightningArgumentParser | None] = None
-
-    def setup_parser(self, *args: Any) -> None:
-        if CLI.built is None:
-            super().setup_parser(*args)
-            CLI.built = self.parser
-        self.parser = CLI.built
-
-
 def made(**settings: Any) -> LitTrainerCLI:
     flags = dict(BASE) | {name.replace("__", "."): str(value) for name, value in settings.items()}
-    return CLI([f"--{name}={value}" for name, value in flags.items()], run=False)
+    return BuiltOnce([f"--{name}={value}" for name, value in flags.items()], run=False)
 
 
 def fitted(callback: Callback | None = None, **settings: Any) -> LitTrainerCLI:
@@ -200,7 +188,7 @@ def reach_parallel_games() -> None:
         largest.clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(TransformerNetwork, "forward", noted)
-            cli = CLI(
+            cli = BuiltOnce(
                 [
                     *(f"--{name}={value}" for name, value in BASE.items() if not name.startswith("model.")),
                     "--model.network=lit_trainer.TransformerNetwork",

@@ -88,9 +88,9 @@ def test_defaults_are_those_of_a_run() -> None:
     [
         ([], r"^GROUP\.opponent_model: \[\] given, expected at least one, and each only once$"),
         (["told", "told"], r"^GROUP\.opponent_model: \['told', 'told'\] given, expected at least one"),
-        (["none", "nobody"], r"^GROUP\.opponent_model: 'nobody' given, expected one of none, told, random, "),
-        ("nobody", r"^GROUP\.opponent_model: 'nobody' given, expected one of none, told, random, "),
-        (3, r"^GROUP\.opponent_model: 3 given, expected one of none, told, random, "),
+        (["none", "nobody"], r"^GROUP\.opponent_model: 'nobody' given, expected one of none, told, infer, random, "),
+        ("nobody", r"^GROUP\.opponent_model: 'nobody' given, expected one of none, told, infer, random, "),
+        (3, r"^GROUP\.opponent_model: 3 given, expected one of none, told, infer, random, "),
         (["none", "told"], r"^GROUP\.opponent_model: 'told' given, expected none where determinizations are 2"),
     ],
 )
@@ -228,8 +228,15 @@ def test_the_help_of_each_field_is_in_the_class_s_docstring() -> None:
 def test_a_model_is_a_word_or_one_of_the_games_opponents(group: str) -> None:
     """Fails if a wrong name is found out only when the first game is played."""
     settings = GenerationSettings if group == "generation" else EvaluationSettings
-    SelfPlayDataModule(**{group: settings(opponent_model="skunk")})
-    for game, model in (("beasty_bar", "tactical"), ("connect_four", "skunk"), ("beasty_bar", "infer")):
+    for model in ("skunk", "infer"):
+        SelfPlayDataModule(**{group: settings(opponent_model=model)})
+    refused = (
+        ("beasty_bar", "tactical"),
+        ("beasty_bar", "guess"),
+        ("connect_four", "skunk"),
+        ("connect_four", "infer"),
+    )
+    for game, model in refused:
         with pytest.raises(ValueError, match=rf"^{group}\.opponent_model: '{model}' given, expected one of none, t"):
             SelfPlayDataModule(game, **{group: settings(opponent_model=model)})
 
