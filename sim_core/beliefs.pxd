@@ -42,6 +42,7 @@ cdef class Beliefs:
     cdef int draw(self, Py_ssize_t slot, void *state, Stream *stream) noexcept nogil
     cdef void hand_probabilities(self, Py_ssize_t slot, float *probabilities) noexcept nogil
     cdef void mixture(self, Py_ssize_t slot, Mixture *mixture) noexcept nogil
+    cdef void shares(self, Py_ssize_t slot, Mixture *mixture) noexcept nogil
     cdef double entropy(self, Py_ssize_t slot) noexcept nogil
     cdef bint is_lost(self, Py_ssize_t slot) noexcept nogil
     cdef bint is_of(self, Py_ssize_t slot, int player) noexcept nogil

@@ -255,18 +255,26 @@ cdef class Beliefs:
             probabilities[card] = <float>totals[card]
 
     cdef void mixture(self, Py_ssize_t slot, Mixture *mixture) noexcept nogil:
-        """Fills who the other player may be. A lost game's is none of the built-in ones."""
-        cdef Held *held = &self.held[slot]
-        cdef int j, k
-        if held.lost:
+        """Fills who the other player may be. In a lost game it is none of the opponents that were told apart."""
+        if self.held[slot].lost:
             mix_one(mixture, NO_MODEL)
-            return
+        else:
+            self.shares(slot, mixture)
+
+    cdef void shares(self, Py_ssize_t slot, Mixture *mixture) noexcept nogil:
+        """Fills how likely each of the slot's opponents is."""
+        cdef Held *held = &self.held[slot]
+        cdef double total = 0.0
+        cdef int j, k
         mixture.count = held.opponents
         for j in range(held.opponents):
             mixture.models[j] = self.opponents[slot, j]
             mixture.shares[j] = 0.0
             for k in range(held.count):
                 mixture.shares[j] += self.weights[slot, held.side, k * held.opponents + j]
+            total += mixture.shares[j]
+        for j in range(held.opponents):
+            mixture.shares[j] /= total
 
     cdef double entropy(self, Py_ssize_t slot) noexcept nogil:
         """Returns how much is not known of the hand, in bits."""
@@ -450,7 +458,7 @@ cdef class Belief:
         cdef Mixture mixture
         cdef int k
         self.beliefs.in_use.check(False)
-        self.beliefs.mixture(self.slot, &mixture)
+        self.beliefs.shares(self.slot, &mixture)
         names = self.beliefs.handle.opponents
         return {
             None if mixture.models[k] == NO_MODEL else names[mixture.models[k]]: mixture.shares[k]

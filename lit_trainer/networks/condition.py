@@ -81,7 +81,7 @@ def condition_of(
     if opponent is not None:
         conditions[:, rules.opponents.index(opponent)] = 1.0
     for row, belief in zip(conditions, beliefs, strict=False):
-        probabilities = belief.opponent_probabilities()
+        probabilities = {} if belief.is_lost else belief.opponent_probabilities()
         known = {name: share for name, share in probabilities.items() if name is not None}
         row[: len(rules.opponents)] = [known.get(name, 0.0) for name in rules.opponents]
         if size > len(rules.opponents):

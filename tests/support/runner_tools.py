@@ -166,7 +166,7 @@ def model_of(plan: Plan, other: int) -> str | None:
 
 def is_solved(batch: GameBatch, model: str | None, belief: Belief | None = None) -> bool:
     """Returns whether a batch of one game needs no search: opponents of less than 5 % do not stand in the way."""
-    expected = {model: 1.0} if belief is None else belief.opponent_probabilities()
+    expected = {model: 1.0} if belief is None or belief.is_lost else belief.opponent_probabilities()
     solved = {name: _is_solved_against(batch, name) for name in expected}
     return any(solved.values()) and all(solved[name] or share < 0.05 for name, share in expected.items())
 
