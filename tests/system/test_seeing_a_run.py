@@ -19,6 +19,7 @@ SETTINGS = [
     "--ckpt_path=null",
     "--evaluate_first=true",
     "--data.opponent_pool.init_args.opponents=[random,heuristic]",
+    "--data.evaluation.opponent_model=[none,told]",
     "--trainer.check_val_every_n_epoch=2",
     "--trainer.log_every_n_steps=1",
     "--trainer.enable_progress_bar=false",
@@ -38,10 +39,14 @@ def events(folder: str) -> EventAccumulator:
 
 
 def named_scalars() -> set[str]:
-    """Returns every scalar that the page's table names, with `random` for NAME."""
+    """Returns every scalar that the page's table names, with `random` for NAME and `told` for MODEL."""
     table = PAGE.split("## Scalars")[1].split("## ")[0]
     cells = re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE)
-    return {name.replace("NAME", "random") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    return {
+        name.replace("NAME", "random").replace("MODEL", "told")
+        for cell in cells
+        for name in re.findall(r"`([^`]+)`", cell)
+    }
 
 
 def test_a_run_and_its_resume_show_themselves() -> None:
