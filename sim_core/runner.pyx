@@ -435,13 +435,14 @@ cdef class GameRunner:
         Raises:
             RuntimeError: Another thread plays these games now.
         """
-        game = self.leaves.trees.handle.name
+        game, turns, played = self.leaves.trees.handle.name, np.asarray(self.turns), np.asarray(self.played)
         with self.trees.in_use:
-            rows = np.asarray(_arguments.integers("slots", slots, None, 0, self.slots - 1))
-            ends = [self.game.ply(&self.states[<Py_ssize_t>slot, 0]) * self.keeps_turns for slot in rows]
             return [
-                [(State(bytes(self.turns[slot, ply]), game), Action(self.played[slot, ply], game)) for ply in range(end)]
-                for slot, end in zip(rows, ends)
+                [
+                    (State(turns[slot, ply].tobytes(), game), Action(int(played[slot, ply]), game))
+                    for ply in range(self.plies[<Py_ssize_t>slot] if self.keeps_turns else 0)
+                ]
+                for slot in np.asarray(_arguments.integers("slots", slots, None, 0, self.slots - 1)).tolist()
             ]
 
     def play(self, slots, actions):
