@@ -34,8 +34,7 @@ def impression(player: NetworkPlayer, belief: Belief | None) -> Impression:
     """
     if belief is None:
         return expectation(assumed_opponent(player.opponent_model))
-    opponents: dict[str | None, float] = {name: share for name, share in belief.opponent_probabilities().items()}
-    return Impression(opponents, belief.is_lost, tuple(belief.card_probabilities().tolist()))
+    return Impression(belief.opponent_probabilities(), belief.is_lost, tuple(belief.card_probabilities().tolist()))
 
 
 def expectation(opponent: str | None) -> Impression:

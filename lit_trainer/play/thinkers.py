@@ -38,7 +38,7 @@ class Thought(NamedTuple):
     win_chance: float | None = None
     """Expected score of the player to move, 0 to 1 (draws count half). None: the agent does not say."""
     impression: Impression = Impression()
-    """What the agent concludes about the other player."""
+    """Conclusions of the agent about the other player."""
 
 
 class Choice(NamedTuple):
@@ -51,7 +51,7 @@ class Choice(NamedTuple):
     value: float | None = None
     """Value for the player to move, -1 to 1. None: the agent does not say."""
     impression: Impression = Impression()
-    """What the agent concludes about the other player."""
+    """Conclusions of the agent about the other player."""
 
 
 _Choose = Callable[[GameBatch, History], Choice]
