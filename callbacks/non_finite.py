@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -50,7 +51,8 @@ class NonFiniteCallback(Callback):
         action: `"stop"` raises NonFiniteError. `"skip"` skips the step, as if the batch did not exist, and logs the
             number of skipped steps as `train/skipped_steps`.
         max_skipped: Most steps of one optimizer in a row that `"skip"` skips. One more stops the run.
-        dirpath: Folder of the file. None: the run's log folder.
+        dirpath: Folder of the file. None: the run's log folder. A file that stands there is never overwritten: the new
+            one's name ends in `-v1`, `-v2` and so on.
 
     Raises:
         ValueError: An argument is wrong; the message names it.
@@ -221,7 +223,7 @@ class NonFiniteCallback(Callback):
             return f"no more than {_FILES} files are written. The step has not been made."
         folder = Path(self.dirpath or trainer.log_dir or trainer.default_root_dir)
         rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
-        path = folder / f"non_finite-step{trainer.global_step}{rank}.pt"
+        path = _free(folder / f"non_finite-step{trainer.global_step}{rank}.pt")
         content = {
             "batches": self._batches,
             "losses": losses,
@@ -232,11 +234,18 @@ class NonFiniteCallback(Callback):
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            torch.save(move_data_to_device(content, torch.device("cpu")), path)
+            with path.open("xb") as file:
+                torch.save(move_data_to_device(content, torch.device("cpu")), file)
         except Exception as error:  # a full disk, or whatever pickling a batch raises
             return f"batch and weights could not be written to {path} ({error}). The step has not been made."
         self._written += 1
         return f"batch and weights are in {path}. The step has not been made."
+
+
+def _free(path: Path) -> Path:
+    """Returns a path at which nothing stands: this one, or one with a number."""
+    numbered = (path.with_stem(f"{path.stem}-v{number}") for number in count(1))
+    return next(one for one in chain([path], numbered) if not os.path.lexists(one))
 
 
 def _scaler(trainer: Trainer) -> Any:

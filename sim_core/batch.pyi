@@ -104,7 +104,7 @@ class GameBatch:
             out: Array to write into and return. None: a new array.
         """
     def hidden_targets(self) -> NDArray[np.int8]:
-        """Returns what each player to move cannot see, int8 [n, hidden_size]: 1 or 0, -1 where nothing is to be guessed.
+        """Returns what each player to move cannot see, int8 [n, hidden_size]: 1 or 0, -1 where nothing is to guess.
 
         Networks may learn from it. It is never part of an observation.
         """

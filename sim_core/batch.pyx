@@ -262,7 +262,7 @@ cdef class GameBatch:
         return found if out is None else out
 
     def hidden_targets(self):
-        """Returns what each player to move cannot see, int8 [n, hidden_size]: 1 or 0, -1 where nothing is to be guessed.
+        """Returns what each player to move cannot see, int8 [n, hidden_size]: 1 or 0, -1 where nothing is to guess.
 
         Networks may learn from it. It is never part of an observation.
         """

@@ -62,4 +62,6 @@ cdef class Belief:
     cdef int _follow(self, const uint8_t *view, uint64_t *hands) except -1
 
 
-cdef int imagined_hands(const Game *game, const void *before, int action, Stream *stream, uint64_t *hands) noexcept nogil
+cdef int imagined_hands(
+    const Game *game, const void *before, int action, Stream *stream, uint64_t *hands
+) noexcept nogil

@@ -9,8 +9,8 @@ from sim_core.in_use import InUse
 class Beliefs:
     """Holds a player's beliefs about the hand of the other player, in each of up to `slots` games.
 
-    Games begin, observe and draw through the functions of C (beliefs.pxd). Slots share nothing that is written. `Belief`
-    does the same for a single game.
+    Games begin, observe and draw through the functions of C (beliefs.pxd). Slots share nothing that is written.
+    `Belief` does the same for a single game.
 
     Args:
         game: Name of the game.
@@ -117,4 +117,4 @@ class Belief:
         """Returns how much is not known of the hand, in bits."""
     @property
     def is_lost(self) -> bool:
-        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform from there on."""
+        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform after it."""

@@ -2,9 +2,9 @@
 
 The posterior over hands is exact, because a hand has few values, and a deck is in random order whatever the hand is.
 Each action of the other player multiplies a hand's weight by how likely the opponent plays it with this hand. Then the
-card leaves the hand, and each card of the deck is as likely to be drawn. Where the opponent is one of several, weights are
-those of hand and opponent together (Southey et al. 2005). One of them may be nobody known: how likely that one plays an
-action is told with the action, and is the same for each hand that can play it.
+card leaves the hand, and each card of the deck is as likely to be drawn. Where the opponent is one of several, weights
+are those of hand and opponent together (Southey et al. 2005). One of them may be nobody known: how likely that one
+plays an action is told with the action, and is the same for each hand that can play it.
 """
 from libc.math cimport log2
 from libc.stdint cimport int32_t, uint8_t, uint64_t
@@ -58,8 +58,8 @@ cdef int imagined_hands(
 cdef class Beliefs:
     """Holds a player's beliefs about the hand of the other player, in each of up to `slots` games.
 
-    Games begin, observe and draw through the functions of C (beliefs.pxd). Slots share nothing that is written. `Belief`
-    does the same for a single game.
+    Games begin, observe and draw through the functions of C (beliefs.pxd). Slots share nothing that is written.
+    `Belief` does the same for a single game.
 
     Args:
         game: Name of the game.
@@ -151,8 +151,11 @@ cdef class Beliefs:
         cdef double slips[MAX_HANDS]
         cdef double total = 0.0
         cdef int k, j
+        cdef bint asks = held.slip > 0.0
+        for j in range(held.opponents):
+            asks = asks or self.opponents[slot, j] == NO_MODEL
         memset(slips, 0, sizeof(slips))
-        if held.slip > 0.0 or held.opponents > 1:
+        if asks:
             self.game.hand_likelihoods(self.uniform, before, action, hands, held.count, slips)
         for j in range(held.opponents):
             if self.opponents[slot, j] == NO_MODEL:
@@ -287,7 +290,7 @@ cdef class Beliefs:
         return max(total, 0.0)
 
     cdef bint is_lost(self, Py_ssize_t slot) noexcept nogil:
-        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform from there on."""
+        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform after it."""
         return self.held[slot].lost
 
     cdef bint is_of(self, Py_ssize_t slot, int player) noexcept nogil:
@@ -368,7 +371,8 @@ cdef class Belief:
         cdef const uint8_t *view = handle._view(state)
         cdef int number = _arguments.integer("action", action, 0, handle.game.num_actions - 1), k
         cdef Stream drawn = make_stream(
-            _arguments.seed(seed), PURPOSE_BELIEF, _arguments.integer("stream", stream, 0, 2**63 - 1), handle.game.ply(view)
+            _arguments.seed(seed), PURPOSE_BELIEF, _arguments.integer("stream", stream, 0, 2**63 - 1),
+            handle.game.ply(view),
         )
         cdef uint64_t hands[IMAGINED]
         cdef uint8_t[::1] into
@@ -406,7 +410,7 @@ cdef class Belief:
         if not any([likelihoods[k] > 0 for k in range(count)]):
             raise ValueError(f"action: {handle.actions[number]} (id {number}) is possible with no hand here")
         if not self._knows_all() and (other is None or not 0 < other <= 1):
-            raise ValueError(f"other: {other!r} given, expected above 0 and at most 1, as the opponents have None among them")
+            raise ValueError(f"other: {other!r} given, expected above 0 and at most 1, as None is among the opponents")
         self.beliefs.observe(self.slot, view, number, 1.0 if other is None else other)
 
     def draw(self, bytes state not None, seed) -> tuple:
@@ -472,6 +476,6 @@ cdef class Belief:
 
     @property
     def is_lost(self) -> bool:
-        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform from there on."""
+        """Returns whether an action was seen that no hand and no opponent explains. Beliefs are uniform after it."""
         self.beliefs.in_use.check(False)
         return bool(self.beliefs.is_lost(self.slot))

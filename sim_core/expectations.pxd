@@ -25,7 +25,6 @@ cdef class Expectations:
     cdef readonly Beliefs beliefs   # about the other side's hidden cards, by slot; None: nothing is hidden or told
     cdef int opponents              # built-in ones of the game
     cdef double slip                # share of random play in that of each known opponent
-    cdef double uniform             # and in what none of them would play
     cdef bint told                  # the learner knows which built-in opponent it plays
     cdef bint infers                # the learner finds out
     cdef int assumed                # number of the built-in opponent that it expects always, or NO_MODEL
@@ -37,6 +36,7 @@ cdef class Expectations:
     cdef uint8_t[:, ::1] imagined   # [slots, state_size], the position in which the network is asked
 
     cdef void begin(self, Py_ssize_t slot, const uint8_t *state, int searcher, int opponent) noexcept nogil
+    cdef bint _tells_apart(self, int opponent) noexcept nogil
     cdef int model(self, Py_ssize_t slot) noexcept nogil
     cdef int target(self, Py_ssize_t slot) noexcept nogil
     cdef void mixture(self, Py_ssize_t slot, Mixture *mixture) noexcept nogil

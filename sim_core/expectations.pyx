@@ -1,7 +1,7 @@
 """Holds what the learners of a runner's games expect of the other side, and draws conclusions from its actions.
 
-A learner expects nobody in particular, or is told who plays, or always expects the same opponent, or finds out: then the
-posterior is over the game's built-in opponents and none of them (Southey et al. 2005). What none of them would play is
+A learner expects nobody in particular, or is told who plays, or always expects the same opponent, or finds out: then
+the posterior is over known built-in opponents and none of them (Southey et al. 2005). What none of them would play is
 what the learner's own network would, mixed with random play, in a mean over hands.
 """
 from libc.stdint cimport int32_t, uint8_t
@@ -20,6 +20,18 @@ question = np.dtype([
     ("stream", [("key", np.uint64), ("counter", np.uint64)]),
 ], align=True)
 
+cdef double UNIFORM = runner_settings.UNIFORM
+
+
+cpdef double unknown_plays(double probability, int legal) noexcept nogil:
+    """Returns how likely an opponent that is none of the known ones plays an action in a position.
+
+    Args:
+        probability: How likely the network of whoever infers plays it there.
+        legal: Number of legal actions.
+    """
+    return (1.0 - UNIFORM) * probability + UNIFORM / legal
+
 
 cdef class Expectations:
     """Holds the expectations of the learners in up to `slots` games.
@@ -27,31 +39,29 @@ cdef class Expectations:
     Args:
         handle: The game.
         slots: Most games at once.
-        opponent_model: See `RunnerSettings`.
+        settings: `RunnerSettings`, of which the model and the known opponents are read.
 
     Raises:
         ValueError: The game has no such opponent, or nothing by which to tell opponents apart.
     """
 
-    def __cinit__(self, GameHandle handle not None, Py_ssize_t slots, str opponent_model not None):
-        if opponent_model not in ("none", "told", "infer", *handle.opponents):
-            raise ValueError(
-                f"opponent_model: {opponent_model!r} given, expected none, told, infer or one of "
-                + ", ".join(handle.opponents)
-            )
+    def __cinit__(self, GameHandle handle not None, Py_ssize_t slots, settings not None):
+        model = settings.opponent_model
+        runner_settings.check_opponent_model(model, handle)
+        known = runner_settings.checked_known_opponents(settings.known_opponents, handle)
+        if model == "infer" and not known:
+            model = "none"
         self.game = handle.game
         self.opponents = len(handle.opponents)
         self.slip = runner_settings.SLIP
-        self.uniform = runner_settings.UNIFORM
-        self.told = opponent_model == "told"
-        self.infers = opponent_model == "infer"
-        self.assumed = handle.opponents.index(opponent_model) if opponent_model in handle.opponents else NO_MODEL
-        self.among = np.array([*range(self.opponents), NO_MODEL] if self.infers else [], dtype=np.int32)
-        if self.infers and not self.game.max_hands:
-            raise ValueError(f"opponent_model: 'infer' given, but {handle.name} does not tell what hands a player may "
-                             "hold (docs/adding_a_game.md)")
+        self.told = model == "told"
+        self.infers = model == "infer"
+        self.assumed = handle.opponents.index(model) if model in handle.opponents else NO_MODEL
+        self.among = np.array(
+            [*map(handle.opponents.index, known), NO_MODEL] if self.infers else [], dtype=np.int32
+        )
         self.beliefs = None
-        if opponent_model != "none" and self.game.max_hands:
+        if model != "none" and self.game.max_hands:
             self.beliefs = Beliefs(handle.name, slots, max(1, len(self.among)))
         self.believes = np.zeros(slots, dtype=np.uint8)
         self.expected = np.full(slots, NO_MODEL, dtype=np.int32)
@@ -65,7 +75,7 @@ cdef class Expectations:
         self.expected[slot] = NO_MODEL
         if known:
             self.expected[slot] = opponent if self.told else self.assumed
-        self.answered[slot] = opponent if known and self.infers else self.expected[slot]
+        self.answered[slot] = opponent if known and self._tells_apart(opponent) else self.expected[slot]
         self.believes[slot] = self.beliefs is not None and known and (self.infers or self.expected[slot] != NO_MODEL)
         if not self.believes[slot]:
             return
@@ -73,6 +83,14 @@ cdef class Expectations:
             self.beliefs.begin_among(slot, state, searcher, &self.among[0], <int>self.among.shape[0], self.slip)
         else:
             self.beliefs.begin(slot, state, searcher, self.expected[slot])
+
+    cdef bint _tells_apart(self, int opponent) noexcept nogil:
+        """Returns whether the learner can find out that it plays an opponent."""
+        cdef Py_ssize_t k
+        for k in range(self.among.shape[0]):
+            if self.among[k] == opponent:
+                return True
+        return False
 
     cdef int model(self, Py_ssize_t slot) noexcept nogil:
         """Returns the number of the one opponent that the learner expects, or NO_MODEL.
@@ -86,7 +104,8 @@ cdef class Expectations:
     cdef int target(self, Py_ssize_t slot) noexcept nogil:
         """Returns the number of the opponent that the learned exact values are those against, or NO_MODEL.
 
-        A learner that infers learns the value against the opponent that it plays: in the mean that is the posterior's.
+        A learner that infers learns the value against the opponent that it plays, or NO_MODEL where that is none of the
+        known ones: in the mean that is the posterior's.
         """
         return self.answered[slot] if self.infers else self.model(slot)
 
@@ -98,7 +117,7 @@ cdef class Expectations:
             mix_one(mixture, self.model(slot))
 
     cdef void tell(self, Py_ssize_t slot, bint learner, float *condition, int size) noexcept nogil:
-        """Writes what the network is told of the learner's positions: who plays the other side, and which cards it holds.
+        """Writes what the network is told of the learner's positions: who plays the other side, with which cards.
 
         Of the other side's positions it is told nothing.
         """
@@ -136,20 +155,22 @@ cdef class Expectations:
         return question.count > 0
 
     cdef const uint8_t *imagine(self, Py_ssize_t slot, const uint8_t *state) noexcept nogil:
-        """Returns the next position to ask the network about: the other side's, with a hand that can play its action."""
+        """Returns the next position to ask about: the other side's, with a hand that can play its action."""
         cdef Question *question = &self.questions[slot]
         cdef uint8_t *position = &self.imagined[slot, 0]
         memcpy(position, state, self.game.state_size)
         self.game.deal_hand(position, self.game.to_move(state), question.hands[question.asked], &question.stream)
         return position
 
-    cdef bint take(self, Py_ssize_t slot, const uint8_t *state, int action, float probability, int legal) noexcept nogil:
+    cdef bint take(
+        self, Py_ssize_t slot, const uint8_t *state, int action, float probability, int legal
+    ) noexcept nogil:
         """Takes the network's probability of the action in the imagined position, one of `legal`.
 
         Returns whether there is another position to ask about. If not, the learner has drawn its conclusions.
         """
         cdef Question *question = &self.questions[slot]
-        question.total += (1.0 - self.uniform) * probability + self.uniform / legal
+        question.total += unknown_plays(probability, legal)
         question.asked += 1
         if question.asked < question.count:
             return True

@@ -50,8 +50,8 @@ cdef struct Game:
     # (tree_search/solved_roots.pxd), which works without it.
     int (*solve_actions)(const void *state, const int16_t *actions, int count, uint8_t *optimal) noexcept nogil
     int (*opponent_action)(int opponent, const void *state, Stream *stream) noexcept nogil
-    # How likely `opponent_action` is to return each of the `num_actions` ids; all are 0 when the game is over. NULL: the
-    # game does not say.
+    # How likely `opponent_action` is to return each of the `num_actions` ids; all are 0 when the game is over. NULL:
+    # the game does not say.
     void (*opponent_policy)(int opponent, const void *state, float *probabilities) noexcept nogil
     # What `Beliefs` ask about the other player's hand, all or none of these. A hand is a set of at most 64 bits: bit k
     # is question k of `hidden_targets`. It changes only in its owner's turn. Nothing is read from a state but what both

@@ -4,10 +4,8 @@ from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint64_t
 import numpy as np
 
 from sim_core import _arguments
-from sim_core.tree_search.solved_roots cimport SolvedRoot, optimal_actions
-from sim_core.rng cimport PURPOSE_BELIEF, PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream
 from sim_core.tree_search.solved_roots cimport NO_MODEL, SolvedRoot, has_exact_value, optimal_actions
-from sim_core.rng cimport PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream, next_below
+from sim_core.rng cimport PURPOSE_BELIEF, PURPOSE_DEAL, PURPOSE_DETERMINIZE, Stream, make_stream
 
 cdef extern from *:
     """
@@ -119,7 +117,9 @@ cdef class GameHandle:
     def step(self, bytes state not None, action) -> bytes:
         """Returns the state after the mover's whole turn. Raises ValueError if the action is not legal."""
         legal = self.legal_actions(state)
-        cdef int number = _arguments.integer("action", action, -2**31, 2**31 - 1, f"an id from 0 to {len(self.actions) - 1}")
+        cdef int number = _arguments.integer(
+            "action", action, -2**31, 2**31 - 1, f"an id from 0 to {len(self.actions) - 1}"
+        )
         if number not in legal:
             text = self.actions[number] if 0 <= number < len(self.actions) else "no such id"
             texts = " ".join([self.actions[k] for k in legal]) or "none: the game is over"
@@ -330,7 +330,9 @@ cdef class GameHandle:
         if self.is_terminal(state):
             raise ValueError("state: the game is over, there is nothing to solve")
         if not self.is_solvable(state):
-            raise ValueError(f"state: {self.name} cannot solve this position yet (Beasty Bar: both decks must be empty)")
+            raise ValueError(
+                f"state: {self.name} cannot solve this position yet (Beasty Bar: both decks must be empty)"
+            )
         return 0
 
 
@@ -374,7 +376,9 @@ cdef GameHandle register_as(
         if not 0 < value <= highest:
             raise ValueError(f"{field}: {value} given for {name}, expected 1 to {highest}")
     if (game.hidden_targets == NULL) != (game.hidden_size == 0) or game.hidden_size < 0:
-        raise ValueError(f"hidden_size: {game.hidden_size} given for {name}, expected 0 where it has no `hidden_targets`")
+        raise ValueError(
+            f"hidden_size: {game.hidden_size} given for {name}, expected 0 where it has no `hidden_targets`"
+        )
     given = [
         field for field, found in (
             ("max_hands", game.max_hands != 0), ("hidden_hands", game.hidden_hands != NULL),
@@ -397,7 +401,9 @@ cdef GameHandle register_as(
         if not isinstance(text, str) or text.split() != [text] or actions.count(text) > 1:
             raise ValueError(f"actions: {text!r} given for {name}, expected texts without spaces, each for one action")
     if "random" not in opponents or len(set(opponents)) != len(opponents):
-        raise ValueError(f"opponents: {opponents} given for {name}, expected names with 'random' among them, none twice")
+        raise ValueError(
+            f"opponents: {opponents} given for {name}, expected names with 'random' among them, none twice"
+        )
     if sum([size for _, size in observation_layout]) != game.observation_size:
         raise ValueError(f"observation_layout: sizes do not sum to {game.observation_size} for {name}")
     for field, function in (("parse", parse), ("format", format)):

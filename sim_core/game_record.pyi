@@ -6,8 +6,8 @@ from sim_core.game import GameHandle
 class GameRecord:
     """Keeps the results of a schedule's games and, where wanted, the learner's positions.
 
-    A `GameRunner` makes one and fills it; nobody can read it meanwhile. Rows of games [m] are in the schedule's order. Rows of positions [k] go game
-    by game, and within a game ply by ply.
+    A `GameRunner` makes one and fills it; nobody can read it meanwhile. Rows of games [m] are in the schedule's order.
+    Rows of positions [k] go game by game, and within a game ply by ply.
 
     Args:
         handle: The game that is played.
@@ -63,7 +63,7 @@ class GameRecord:
 
     @property
     def conditions(self) -> NDArray[np.uint8]:
-        """Returns what the network was told at the kept positions, uint8 [k, condition_size]: probabilities times 255."""
+        """Returns what the network was told at kept positions, uint8 [k, condition_size]: probabilities times 255."""
 
     @property
     def position_outcomes(self) -> NDArray[np.float32]:

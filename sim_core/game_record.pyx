@@ -14,8 +14,8 @@ from sim_core.tree_search.solved_roots cimport exact_value, has_exact_value
 cdef class GameRecord:
     """Keeps the results of a schedule's games and, where wanted, the learner's positions.
 
-    A `GameRunner` makes one and fills it; nobody can read it meanwhile. Rows of games [m] are in the schedule's order. Rows of positions [k] go game
-    by game, and within a game ply by ply.
+    A `GameRunner` makes one and fills it; nobody can read it meanwhile. Rows of games [m] are in the schedule's order.
+    Rows of positions [k] go game by game, and within a game ply by ply.
 
     Args:
         handle: The game that is played.
@@ -155,7 +155,7 @@ cdef class GameRecord:
 
     @property
     def conditions(self):
-        """Returns what the network was told at the kept positions, uint8 [k, condition_size]: probabilities times 255."""
+        """Returns what the network was told at kept positions, uint8 [k, condition_size]: probabilities times 255."""
         return self._kept(self.kept_conditions)
 
     @property

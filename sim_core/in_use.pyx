@@ -1,8 +1,8 @@
 """Refuses a second thread that would spoil the first one's work on the same object.
 
 Work that releases the GIL reads and writes an object's memory where it lies. Therefore several threads may read it at
-the same time, or a single one may write it. The counters here change under the GIL alone, so they need no lock. Nobody waits:
-an evaluator that asks for the searcher which called it would wait for ever.
+the same time, or a single one may write it. The counters here change under the GIL alone, so they need no lock. Nobody
+waits: an evaluator that asks for the searcher which called it would wait for ever.
 """
 
 

@@ -66,6 +66,8 @@ cdef class GameRunner:
     cdef bint _play_searched(self, Py_ssize_t slot) noexcept nogil
     cdef bint _play_solved(self, Py_ssize_t slot, const float *logits) noexcept nogil
     cdef bint _play_policy(self, Py_ssize_t slot, const float *logits) noexcept nogil
-    cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value) noexcept nogil
+    cdef void _learner_plays(
+        self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value
+    ) noexcept nogil
     cdef _positions(self, slots)
     cdef int _play(self, slots, actions) except -1

@@ -91,7 +91,7 @@ class GameRunner:
             RuntimeError: Another thread plays these games now.
         """
     def histories(self, slots: ArrayLike) -> list[list[tuple[State, Action]]]:
-        """Returns what was played so far in these slots' games, a list of (State, Action) from the first turn on for each.
+        """Returns what was played so far in the slots' games, a list of (State, Action) for each, from the first turn.
 
         They are empty where games begin with an opening, which nobody chose, or without opponents outside the engine.
 

@@ -71,7 +71,7 @@ cdef class GameRunner:
         self.game = leaves.game
         self.slots = leaves.slots
         self.simulations = settings.simulations
-        self.expectations = Expectations(handle, self.slots, settings.opponent_model)
+        self.expectations = Expectations(handle, self.slots, settings)
         self.chosen = np.zeros(self.slots, dtype=np.int32)
         self.temperature = temperature
         self.opening_plies = _arguments.integer("opening_plies", opening_plies, 0, self.game.max_plies - 1)
@@ -120,7 +120,7 @@ cdef class GameRunner:
     cdef int _check_owner(self) except -1:
         """Raises RuntimeError if the trees are those of another runner or search by now."""
         if self.number != self.trees.owner:
-            raise RuntimeError("leaves: another runner or search took them; expected one after the other, or leaves for each")
+            raise RuntimeError("leaves: another runner or search took them; expected one at a time, or leaves for each")
         return 0
 
     # -- one step: every slot goes on until it needs an answer --------------------------------------------------------
@@ -261,9 +261,8 @@ cdef class GameRunner:
 
     cdef Stream _stream(self, Py_ssize_t slot, uint64_t seed, int purpose) noexcept nogil:
         """Returns the stream of this game's ply, which depends on neither the slot nor the schedule's order."""
-        return make_stream(
-            seed, purpose, <uint64_t>self.streams[self.numbers[slot]], self.game.ply(&self.states[slot, 0])
-        )
+        cdef uint64_t number = <uint64_t>self.streams[self.numbers[slot]]
+        return make_stream(seed, purpose, number, self.game.ply(&self.states[slot, 0]))
 
     cdef void _opponent(self, Py_ssize_t slot, int opponent) noexcept nogil:
         cdef double start
@@ -287,7 +286,7 @@ cdef class GameRunner:
         self._step(slot, self.chosen[slot])
 
     cdef void _ask(self, Py_ssize_t slot) noexcept nogil:
-        """Lets the network say what it would play in the other side's place, with one of the hands that may be there."""
+        """Lets the network say what it would play in the other side's place, with a hand that may be there."""
         cdef const uint8_t *position = self.expectations.imagine(slot, &self.states[slot, 0])
         self._tell(slot, False)
         self.trees.begin(slot, position, self._stream(slot, self.learner_seed, PURPOSE_SEARCH), NO_MODEL, False)
@@ -373,7 +372,9 @@ cdef class GameRunner:
         self._learner_plays(slot, policy, False, -1, NAN)
         return True
 
-    cdef void _learner_plays(self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value) noexcept nogil:
+    cdef void _learner_plays(
+        self, Py_ssize_t slot, const float *policy, bint is_target, int action, float value
+    ) noexcept nogil:
         """Records the position and plays the action. -1: an action sampled from the policy."""
         cdef const uint8_t *state = &self.states[slot, 0]
         cdef Py_ssize_t number = self.numbers[slot]
@@ -407,8 +408,7 @@ cdef class GameRunner:
             seats = np.asarray(self.controllers)[numbers[playing]]
             against = playing[(seats == opponent + 1).any(axis=1)]
             waiting = against[phase[against] == OUTSIDE]
-            mover = [self.game.to_move(&self.states[<Py_ssize_t>slot, 0]) for slot in waiting]
-            mover = np.array(mover, dtype=np.int64)
+            mover = np.array([self.game.to_move(&self.states[<Py_ssize_t>slot, 0]) for slot in waiting], np.int64)
             return waiting[np.asarray(self.controllers)[numbers[waiting], mover] == opponent + 1], len(against)
 
     def positions(self, slots):
@@ -428,7 +428,7 @@ cdef class GameRunner:
         )
 
     def histories(self, slots) -> list:
-        """Returns what was played so far in these slots' games, a list of (State, Action) from the first turn on for each.
+        """Returns what was played so far in the slots' games, a list of (State, Action) for each, from the first turn.
 
         They are empty where games begin with an opening, which nobody chose, or without opponents outside the engine.
 
@@ -466,11 +466,11 @@ cdef class GameRunner:
         if (np.asarray(self.phase)[given] != OUTSIDE).any() or len(np.unique(given)) != len(given):
             raise ValueError(f"slots: {given} given, expected slots that `outside` returned, each once")
         batch = self._positions(rows)
-        cdef const int64_t[::1] chosen = _arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1)
-        batch.step(chosen)      # refuses what is not legal, before any game has changed
+        cdef const int64_t[::1] ids = _arguments.integers("actions", actions, len(given), 0, self.game.num_actions - 1)
+        batch.step(ids)      # refuses what is not legal, before any game has changed
         cdef Py_ssize_t k
         for k in range(rows.shape[0]):
-            self.chosen[rows[k]] = <int32_t>chosen[k]
+            self.chosen[rows[k]] = <int32_t>ids[k]
             self.phase[rows[k]] = CHOSEN
             if not self.expectations.wonders(rows[k]):
                 self._conclude(rows[k])     # otherwise `advance` does, which lets the network be asked

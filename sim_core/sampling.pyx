@@ -8,7 +8,7 @@ from sim_core.rng cimport Stream, next_below, next_double
 
 
 cdef void play_opening(const Game *game, uint8_t *state, int plies, Stream *stream) noexcept nogil:
-    """Plays random actions, drawn uniformly from those that do not end the game. It stops early where all of them do."""
+    """Plays random actions, drawn uniformly from those that do not end the game. It stops early where all do."""
     cdef int16_t actions[256]
     cdef uint64_t after[128]    # aligned for any state's fields
     cdef int ply, count, k

@@ -85,8 +85,8 @@ class SelfPlayDataModule(LightningDataModule):
         super().__init__()
         self.game = game
         self.opponent_pool = pool = opponent_pool or OpponentPool(opponents=[], self_play_share=1.0, past_share=0.0)
-        self.generation = generation
         pool.check_game(game)
+        self.generation = generation.with_known_opponents(opponent_pool, game)
         self.roster = pool.roster.copy()
         """The pool's opponents and those of validation and test, by name."""
         self.evaluation, self.test = resolved(generation, evaluation, test, pool, self.roster, game)
@@ -214,8 +214,8 @@ class SelfPlayDataModule(LightningDataModule):
         return loader_of(dataset)
 
     def _conditions(self, opening_plies: int | None) -> Conditions:
-        search, generation = self.evaluation.search, self.generation
-        return Conditions(search, opening_plies, generation.threads, generation.parallel_games, *self._process)
+        search, own = self.evaluation.search, self.generation
+        return Conditions(search, opening_plies, own.threads, own.parallel_games, own.known_opponents, *self._process)
 
     def _play_evaluation(self, match: Match) -> PlayedMatch:
         self._check_generator()
@@ -248,16 +248,9 @@ class SelfPlayDataModule(LightningDataModule):
 
     def test_facts(self) -> dict[str, Any]:
         """Returns the settings that a test is played with, by the names that ``test.json`` writes."""
-        conditions = self._conditions(self.test.opening_plies)
-        return {
-            "game": self.game,
-            "seed": self.seed,
-            "test_games": self.test.games,
-            "opening_plies": conditions.opening_plies,
-            "threads": conditions.threads,
-            "parallel_games": conditions.parallel_games,
-            "search": asdict(conditions.search),
-        }
+        conditions = asdict(self._conditions(self.test.opening_plies))
+        del conditions["rank"], conditions["world"]
+        return {"game": self.game, "seed": self.seed, "test_games": self.test.games, **conditions}
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Returns a loader for each opponent of `evaluation.opponents`, with each model of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -50,6 +50,7 @@ class Conditions:
         opening_plies: Random plies that each game begins with. None: the default for the game, see `play_match`.
         threads: CPU threads for trees and network together.
         parallel_games: Games played side by side.
+        known_opponents: Names of the built-in opponents that a network which infers tells apart, see `RunnerSettings`.
         rank: Number of this process.
         world: Number of processes that share each match.
     """
@@ -58,6 +59,7 @@ class Conditions:
     opening_plies: int | None = None
     threads: int = 1
     parallel_games: int = 1024
+    known_opponents: Sequence[str] | None = None
     rank: int = 0
     world: int = 1
 
@@ -122,6 +124,7 @@ class EvaluationMatches:
                 threads=conditions.threads,
                 settings=conditions.search,
                 opponent_model=match.opponent_model,
+                known_opponents=conditions.known_opponents,
             )
             roster = self.roster.to(next(network.parameters()).device)
             opponent = roster[match.opponent].player(derive_seed(seed, "opponent"), conditions.threads)

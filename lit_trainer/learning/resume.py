@@ -190,6 +190,7 @@ def check_resumable(checkpoint: Checkpoint, module: LightningModule, data: Light
     data.opponent_pool.check_state(  # type: ignore[attr-defined]
         state["opponent_pool"],
         module.network.state_dict(),  # type: ignore[union-attr]
+        checkpoint.description.is_told,
     )
     game = data.game  # type: ignore[attr-defined]
     told: int = module.network.condition_size  # type: ignore[assignment, union-attr]

@@ -14,11 +14,11 @@ from lit_trainer.players.adaptive_pool import AdaptiveOpponentPool
 from lit_trainer.players.network_player import check_has_one_tree
 from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.players.roster import Roster, pickled
-from lit_trainer.players.specs import check_opponent_model
 from lit_trainer.self_play.settings import GenerationSettings
 from lit_trainer.utils.checks import whole_number
 from lit_trainer.utils.settings import Settings, whole
 from sim_core import SearchSettings, get_game
+from sim_core.runner_settings import check_opponent_model
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 _MOST_GAMES = 10_000_000
@@ -59,8 +59,8 @@ class EvaluationSettings(Settings):
         search: Settings of the search in validation and test, where the best move is wanted and no training target.
         opponent_model: What the learner knows of its opponent. "none": nothing, so it expects it to play as itself.
             "told": where it is a built-in opponent, its rule. The search plays that rule in the tree, and believes in
-            hidden hands by what the opponent did not play. "infer": it finds out whether the opponent is one of the
-            built-in ones, and which. Several are measured one after the other and shown side by
+            hidden hands by what the opponent did not play. "infer": it finds out whether the opponent is one of
+            `generation.known_opponents`, and which. Several are measured one after the other and shown side by
             side. The first is the one that counts: the others are logged as `val/MODEL/NAME`, and nothing follows them.
 
     Raises:
@@ -199,15 +199,16 @@ def resolved(
         ValueError: An opponent or a model of one is unknown, the search cannot follow a model, an adaptive pool does
             not hold an opponent of validation, or the game is shorter than an opening.
     """
-    check_opponent_model(generation.opponent_model, game, generation.qualified("opponent_model"))
+    rules = get_game(game)
+    check_opponent_model(generation.opponent_model, rules, generation.qualified("opponent_model"))
     for group in (evaluation, test):
         for model in group.opponent_models:
-            check_opponent_model(model, game, group.qualified("opponent_model"))
+            check_opponent_model(model, rules, group.qualified("opponent_model"))
     for model in test.opponent_models:
         check_has_one_tree(evaluation.search, model, test.qualified("opponent_model"))
     given = evaluation.opponents
     if given is None:
-        given = pool.opponents or get_game(game).opponents
+        given = pool.opponents or rules.opponents
     named = roster.enlist(given, evaluation.qualified("opponents"), game)
     for name in named:
         if isinstance(pool, AdaptiveOpponentPool) and name not in pool.opponents:

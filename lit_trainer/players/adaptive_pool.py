@@ -108,17 +108,18 @@ class AdaptiveOpponentPool(OpponentPool):
         if known := {name: rates[name] for name in self.opponents if name in rates}:
             self.update_weights_from_win_rates(known)
 
-    def check_state(self, state: Any, like: Mapping[str, Tensor]) -> None:
+    def check_state(self, state: Any, like: Mapping[str, Tensor], is_told: bool = False) -> None:
         """Checks a saved pool and its win rates, before anything of it is taken over.
 
         Args:
             state: State as `state_dict` returns it.
             like: Weights of the learner, by name.
+            is_told: See `OpponentPool.check_state`.
 
         Raises:
             ValueError: Names what is wrong.
         """
-        super().check_state(state, like)
+        super().check_state(state, like, is_told)
         rates = state.get("win_rates", {})
         if not isinstance(rates, Mapping):
             raise ValueError(f"opponent_pool: win_rates: {rates!r} found, expected numbers by opponent")

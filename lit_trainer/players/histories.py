@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_core import Action, Belief, Beliefs, GameBatch, State, get_game
+from sim_core.expectations import unknown_plays
 from sim_core.game import GameHandle
-from sim_core.runner_settings import SLIP, UNIFORM
+from sim_core.runner_settings import SLIP, checked_known_opponents
 
 History = Sequence[tuple[State, Action]]
 """Turns of a game so far, from the first on: each turn's position, and the action taken there."""
@@ -38,20 +39,22 @@ def beliefs_of(
     histories: Sequence[History] | None,
     field: str = "histories",
     policy: Policy | None = None,
+    known: Sequence[str] | None = None,
 ) -> HandBeliefs | None:
     """Returns what the players to move believe. Nothing is read from any position that they could not see there.
 
     Args:
-        opponent: Name of the built-in opponent that they play against. "infer": one of all, or none of them.
+        opponent: Name of the built-in opponent that they play against. "infer": one of the known ones, or none of them.
         states: Positions, at least one, all of one game.
         histories: What was played before each of them; empty where that is unknown, so that beliefs are uniform. None:
             nothing is known of any.
         field: Argument that holds the histories, for messages.
         policy: Policy of whoever infers, by which one that is none of the built-in opponents is expected to play. Only
             needed to infer.
+        known: Names of the built-in opponents that whoever infers tells apart. None: all of the game's.
 
     Returns:
-        The beliefs. None: the game has no hidden hands.
+        The beliefs. None: the game has no hidden hands, or there is nobody to tell apart.
 
     Raises:
         ValueError: Names the game and the turn that is missing, or that contradicts the next one.
@@ -64,9 +67,11 @@ def beliefs_of(
         where = field if field == "history" else f"{field}[{slot}]"
         _check_turns(history, state, where)
         _check_play(history, state, where, rules.has_hidden_hands)
-    if not rules.has_hidden_hands:
+    infers = opponent == "infer"
+    names = checked_known_opponents(known, rules) if infers else (opponent,)
+    if not rules.has_hidden_hands or not names:
         return None
-    opponents = (*rules.opponents, None) if opponent == "infer" else (opponent,)
+    opponents = (*names, None) if infers else names
     memory = Beliefs(rules.name, len(states), len(opponents))
     games = tuple(
         Belief(
@@ -74,13 +79,13 @@ def beliefs_of(
             (history[0][0] if len(history) else state).data,
             state.to_move,
             opponents,
-            SLIP if len(opponents) > 1 else 0.0,
+            SLIP if infers else 0.0,
             beliefs=memory,
             slot=slot,
         )
         for slot, (state, history) in enumerate(zip(states, histories, strict=True))
     )
-    if policy is not None and opponent == "infer":
+    if policy is not None and infers:
         others = _played_by_nobody_known(games, states, histories, policy)
     else:
         others = [[None] * len(history) for history in histories]
@@ -107,10 +112,12 @@ def _played_by_nobody_known(
         return likelihoods
     packed = np.frombuffer(b"".join(imagined), np.uint8).reshape(len(imagined), -1)
     batch = GameBatch.from_packed(packed, game=states[0].game)
-    played = (1.0 - UNIFORM) * policy(batch) + UNIFORM / batch.legal_mask().sum(axis=1, keepdims=True)
+    played, legal = policy(batch), batch.legal_mask().sum(axis=1)
     first = 0
     for number, turn, action_id, count in asked:
-        likelihoods[number][turn] = float(played[first : first + count, action_id].mean()) if count else None
+        rows = range(first, first + count)
+        shares = [unknown_plays(float(played[row, action_id]), int(legal[row])) for row in rows]
+        likelihoods[number][turn] = sum(shares) / count if count else None
         first += count
     return likelihoods
 

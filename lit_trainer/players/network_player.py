@@ -72,6 +72,7 @@ class NetworkPlayer:
         settings: Settings of the search. None: the defaults.
         opponent_model: What the player expects of the other side, see `RunnerSettings`. "told" is known only where the
             engine plays both sides. Elsewhere it is as "none". "infer" concludes from what was played so far.
+        known_opponents: Names of the built-in opponents that "infer" tells apart, see `RunnerSettings`.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
     Raises:
@@ -88,6 +89,7 @@ class NetworkPlayer:
         threads: int = 1,
         settings: SearchSettings | None = None,
         opponent_model: str = "none",
+        known_opponents: Sequence[str] | None = None,
         **changes: Any,
     ) -> None:
         if simulations < 0:
@@ -103,6 +105,7 @@ class NetworkPlayer:
         if self.settings.root_selection == "gumbel":
             self.settings = dataclasses.replace(self.settings, gumbel_scale=temperature)
         self.opponent_model = opponent_model
+        self.known_opponents = known_opponents
         check_has_one_tree(self.settings, opponent_model)
         self._idle: list[Searcher] = []
 
@@ -199,7 +202,7 @@ class NetworkPlayer:
             ValueError: A turn is missing, or contradicts the next one.
         """
         if self.opponent_model == "infer":
-            return beliefs_of("infer", states, histories, field, self.policy)
+            return beliefs_of("infer", states, histories, field, self.policy, self.known_opponents)
         return None if self._assumed is None else beliefs_of(self._assumed, states, histories, field)
 
     def conditions(self, batch: GameBatch, beliefs: HandBeliefs | None = None) -> Floats | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from lit_trainer.networks.base import PolicyValueNetwork
 from lit_trainer.networks.condition import with_condition_layer
 from lit_trainer.players.apportionment import Apportionment
+from lit_trainer.players.engine_players import BuiltinOpponent
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.roster import Roster
@@ -110,6 +111,11 @@ class OpponentPool:
                 raise ValueError(f"weights.{name}: {value} given, below the floor of {self.MIN_WEIGHT}")
         return values
 
+    @property
+    def builtins(self) -> tuple[str, ...]:
+        """Returns the names of those opponents that are built-in ones."""
+        return tuple(name for name in self.opponents if isinstance(self.roster[name], BuiltinOpponent))
+
     def check_game(self, game: str) -> None:
         """Raises ValueError if one of the opponents does not play the game."""
         self.roster.enlist(self.opponents, "opponent_pool", game)
@@ -189,12 +195,14 @@ class OpponentPool:
         half = _half(like)
         self.past = {iteration: with_condition_layer(weights, half) for iteration, weights in self.past.items()}
 
-    def check_state(self, state: Any, like: Mapping[str, Tensor]) -> None:
+    def check_state(self, state: Any, like: Mapping[str, Tensor], is_told: bool = False) -> None:
         """Checks a saved pool, before anything of it is taken over.
 
         Args:
             state: State as `state_dict` returns it.
             like: Weights of the learner, by name; past networks must have the same names and shapes.
+            is_told: Whether the learner that was saved with the pool has a condition. Then its past networks have one,
+                too. Other past networks may lack it.
 
         Raises:
             ValueError: Names what is wrong.
@@ -206,7 +214,7 @@ class OpponentPool:
         for iteration, weights in past.items():
             if isinstance(iteration, bool) or not isinstance(iteration, int) or not isinstance(weights, Mapping):
                 raise ValueError(f"opponent_pool: past: {iteration!r} found, expected iterations and their weights")
-            whole = with_condition_layer(weights, like)
+            whole = weights if is_told else with_condition_layer(weights, like)
             shapes = {name: weight.shape if isinstance(weight, Tensor) else None for name, weight in whole.items()}
             if shapes != expected:
                 raise ValueError(

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from lit_trainer.networks.evaluators import Floats
 from sim_core import Action, GameBatch, State
+from sim_core.runner_settings import MODELS
 
 Ids = NDArray[np.int64]
-
-MODELS = ("none", "told", "infer")
-"""What a player may expect of the other side besides one opponent, see `RunnerSettings`."""
 
 
 class Moves(NamedTuple):

@@ -27,9 +27,10 @@ from typing import Any, Literal
 from lit_trainer.checkpoints.newest import newest_checkpoint
 from lit_trainer.players.engine_players import BuiltinOpponent, IsmctsOpponent, builtin_names
 from lit_trainer.players.frozen import FrozenCheckpoint, read_frozen
-from lit_trainer.players.protocols import MODELS, Opponent, PlaysGames, with_opponent_model
+from lit_trainer.players.protocols import Opponent, PlaysGames, with_opponent_model
 from lit_trainer.players.python_player import PythonOpponent
 from sim_core import get_game
+from sim_core.runner_settings import MODELS, check_opponent_model
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 FORMS = (
@@ -133,24 +134,6 @@ def split_opponent_model(text: str) -> tuple[str, str]:
     """
     player, plus, model = text.rpartition("+")
     return (player, model) if plus and (model in MODELS[1:] or model in builtin_names()) else (text, "none")
-
-
-def check_opponent_model(model: str, game: str, field: str = "opponent_model") -> None:
-    """Checks what a player is to expect of the other side.
-
-    Args:
-        model: "none", "told", "infer" where the game has hidden hands, or the name of one of its built-in opponents.
-        game: Name of the game.
-        field: Setting that holds it, for messages.
-
-    Raises:
-        ValueError: It is something else.
-    """
-    rules = get_game(game)
-    models = MODELS if rules.has_hidden_hands else MODELS[:2]
-    known = (*models, *rules.opponents)
-    if model not in known:
-        raise ValueError(f"{field}: {model!r} given, expected one of {', '.join(known)}")
 
 
 def _iterations(text: str, field: str) -> int:
@@ -258,7 +241,7 @@ def make(
         read[spec.target] = read_frozen(spec.target, field)
     wanted = simulations if spec.simulations is None else spec.simulations
     frozen = read[spec.target]
-    check_opponent_model(spec.opponent_model, frozen.network.game, field)
+    check_opponent_model(spec.opponent_model, get_game(frozen.network.game), field)
     return dataclasses.replace(frozen, name=spec.name, simulations=wanted, opponent_model=spec.opponent_model)
 
 

@@ -144,7 +144,9 @@ def runner_settings(learner: NetworkPlayer | None, value_target: ValueTarget = "
     """
     if learner is None:
         return RunnerSettings(0, SearchSettings(), value_target)
-    return RunnerSettings(learner.simulations, learner.settings, value_target, learner.opponent_model)
+    return RunnerSettings(
+        learner.simulations, learner.settings, value_target, learner.opponent_model, learner.known_opponents
+    )
 
 
 def play_schedule(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, get_args
 
 import torch
 
 from lit_trainer.networks.evaluators import EVALUATORS
+from lit_trainer.players.opponent_pool import OpponentPool
 from lit_trainer.utils.checks import time_limit
 from lit_trainer.utils.settings import Settings, whole
-from sim_core import SearchSettings
-from sim_core.runner_settings import RunnerSettings, ValueTarget
+from sim_core import SearchSettings, get_game
+from sim_core.runner_settings import RunnerSettings, ValueTarget, checked_known_opponents
 from sim_core.tree_search.settings import MAX_SIMULATIONS
 
 SELF_PLAY_SEARCH = SearchSettings(dirichlet_fraction=0.25)
@@ -36,8 +37,11 @@ class GenerationSettings(RunnerSettings, Settings):
             With search the two differ only in games against other opponents.
         opponent_model: What searches expect of the other side. "none": It plays as the learner would. "told": Where it
             is a built-in opponent, it plays by that opponent's rule, and a network with a `condition` is told so, too.
-            "infer": It is one of the game's built-in opponents or none of them; what it plays says more and more of
-            which. A built-in opponent's name: It plays by that rule, whoever it is.
+            "infer": It is one of the known opponents or none of them; what it plays says more and more of which. A
+            built-in opponent's name: It plays by that rule, whoever it is.
+        known_opponents: Names of the built-in opponents that "infer" tells apart, here and in validation and test.
+            None: Those of the opponent pool; without a pool all of the game's. Empty: Nobody is known, so "infer" is as
+            "none".
         parallel_games: Games played side by side. More games fill the network's batches, fewer save memory.
         threads: CPU threads for trees and network together, in self-play and in evaluation matches. Each worker has
             this number, too.
@@ -62,6 +66,21 @@ class GenerationSettings(RunnerSettings, Settings):
         self._one_of("evaluator", tuple(EVALUATORS))
         self._one_of("value_target", get_args(ValueTarget))
         RunnerSettings.__post_init__(self)
+
+    def with_known_opponents(self, pool: OpponentPool | None, game: str) -> GenerationSettings:
+        """Returns these settings with the opponents that searches which infer tell apart.
+
+        Args:
+            pool: The run's opponent pool, whose built-in opponents are known where the settings name none. None: All of
+                the game's are.
+            game: Name of the game.
+
+        Raises:
+            ValueError: One is no built-in opponent of the game.
+        """
+        given = pool.builtins if self.known_opponents is None and pool is not None else self.known_opponents
+        known = checked_known_opponents(given, get_game(game), self.qualified("known_opponents"))
+        return replace(self, known_opponents=known)
 
     def _one_of(self, name: str, known: tuple[str, ...]) -> None:
         if (value := getattr(self, name)) not in known:

@@ -52,8 +52,8 @@ cdef struct Search:
     Entry table[1 << 8]             # TABLE_BITS
 
 
-# [scoring][checks][set of species]: the most that animals of the set can add to the lead in this many checks. Ties of the
-# animals scoring go to the lower strength: an animal counts 128 less its strength, and all strengths add up to 78.
+# [scoring][checks][set of species]: the most that animals of the set can add to the lead in this many checks. Ties of
+# the animals scoring go to the lower strength: an animal counts 128 less its strength, and all strengths add up to 78.
 cdef int16_t MOST[2][4][4096]
 # [four species of 4 bits, from the gate][action]: where the animals at the five places after phase 3 stood before,
 # 3 bits each; the animal played is 4, NO_SOURCE none.

@@ -26,7 +26,7 @@ cdef struct Scored:
 
 
 cdef int hidden_hands(const BeastyState *s, int player, uint64_t *hands) noexcept nogil:
-    """Fills the hands that a player may hold for all that the other knows, in increasing order. Returns their number."""
+    """Fills the hands that a player may hold for all the other knows, in increasing order. Returns their number."""
     cdef int unplayed = s.hand[player] | deck_cards(s, player), size = MASK_COUNT[s.hand[player]], hand = 0, count = 0
     while True:
         if MASK_COUNT[hand] == size:

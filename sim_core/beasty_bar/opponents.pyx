@@ -1,8 +1,8 @@
 """The built-in opponents: each plays every legal action on a copy and takes the best score (docs/opponents.md).
 
 To add one, write its score, add a row to the table at the end, and say in docs/opponents.md and
-tests/reference/opponents.py what it does. Names, numbers, counts and the pages' table follow from the row. Cards that stay
-in the own hand must add the same to each score, as hands.pyx takes for granted.
+tests/reference/opponents.py what it does. Names, numbers, counts and the pages' table follow from the row. Cards that
+stay in the own hand must add the same to each score, as hands.pyx takes for granted.
 """
 from libc.stdint cimport int16_t
 from libc.string cimport memset

@@ -106,7 +106,7 @@ cdef inline Line packed_line(const BeastyState *s) noexcept nogil:
 
 
 cdef int legal_actions(const BeastyState *s, int16_t *actions) noexcept nogil:
-    """Fills the ids of the legal actions in increasing order. Returns their number, which is 0 when the game is over."""
+    """Fills the ids of the legal actions in increasing order. Returns their number, 0 when the game is over."""
     cdef int hand = s.hand[s.to_move], present = 0, place
     if s.ply >= NUM_PLIES:
         return 0

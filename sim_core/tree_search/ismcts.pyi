@@ -10,7 +10,7 @@ class IsmctsResult(NamedTuple):
     """Holds what a search found, one row per game. Finished games have zeros and the action -1.
 
     visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the iterations.
-    actions: int64 [n], the most visited action, the first among equals. At a solved root an action that keeps its value.
+    actions: int64 [n], the most visited action, the first among equals. At a solved root one that keeps its value.
     value: float32 [n], mean outcome for the player to move, -1 to 1. At a solved root the exact one.
     """
 

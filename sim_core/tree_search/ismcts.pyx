@@ -27,7 +27,7 @@ IsmctsResult = namedtuple("IsmctsResult", ["visit_counts", "actions", "value"])
 IsmctsResult.__doc__ = """Holds what a search found, one row per game. Finished games have zeros and the action -1.
 
 visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the iterations.
-actions: int64 [n], the most visited action, the first among equals. At a solved root an action that keeps its value.
+actions: int64 [n], the most visited action, the first among equals. At a solved root one that keeps its value.
 value: float32 [n], mean outcome for the player to move, -1 to 1. At a solved root the exact one.
 """
 
@@ -112,7 +112,7 @@ cdef inline bint ends_exactly(const Tree *tree) noexcept nogil:
 
 
 cdef int replied(Tree *tree, int node) noexcept nogil:
-    """Lets the model move until it is the searcher's turn or the solver's. Returns the node behind `node` of its replies.
+    """Lets the model move until it is the searcher's turn or the solver's. Returns the node behind `node` of replies.
 
     There is one where the model does not move, too, because it may move in another determinization.
     """

@@ -132,7 +132,9 @@ cdef class LeafBatch:
             logits = np.require(logits, np.float32, "CA")
             values = np.require(values, np.float32, "CA")
         except (TypeError, ValueError) as error:
-            raise ValueError(f"evaluate: returned {type(answer).__name__}, expected logits and values: {error}") from error
+            raise ValueError(
+                f"evaluate: returned {type(answer).__name__}, expected logits and values: {error}"
+            ) from error
         if logits.shape != (rows, self.game.num_actions) or values.shape != (rows,):
             raise ValueError(
                 f"evaluate: returned logits {logits.shape} and values {values.shape}, "

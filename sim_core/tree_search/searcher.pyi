@@ -14,8 +14,8 @@ _Evaluate = Callable[[NDArray[np.float32], NDArray[np.bool_]], tuple[NDArray[np.
 class SearchResult(NamedTuple):
     """Holds what a search found, one row per game. Rows of finished games are zero.
 
-    visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the simulations. At a solved root
-        the simulations are divided over the actions that keep its exact value.
+    visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the simulations. At a solved
+        root the simulations are divided over the actions that keep its exact value.
     policy: float32 [n, A], the policy target: visit shares or, by the settings, the policy of completed Q. At a solved
         root it is uniform over the actions that keep its exact value.
     value: float32 [n], value of the root for the player to move, -1 to 1.

@@ -22,8 +22,8 @@ from sim_core.tree_search.trees cimport Trees
 SearchResult = namedtuple("SearchResult", ["visit_counts", "policy", "value", "actions"])
 SearchResult.__doc__ = """Holds what a search found, one row per game. Rows of finished games are zero.
 
-visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the simulations. At a solved root
-    the simulations are divided over the actions that keep its exact value.
+visit_counts: int32 [n, A], visits of the root's actions. Each searched row sums to the simulations. At a solved
+    root the simulations are divided over the actions that keep its exact value.
 policy: float32 [n, A], the policy target: visit shares or, by the settings, the policy of completed Q. At a solved
     root it is uniform over the actions that keep its exact value.
 value: float32 [n], value of the root for the player to move, -1 to 1.
@@ -136,7 +136,9 @@ cdef class Searcher:
             np.asarray(self.leaves.condition)[:batch.n] = told
             return self._search(batch, evaluate, number, key, threads, settings, models, beliefs)
 
-    cdef _search(self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings, models, Beliefs beliefs):
+    cdef _search(
+        self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings, models, Beliefs beliefs
+    ):
         """Searches in this searcher's trees, which nobody else uses meanwhile."""
         self.trees.owner += 1
         self.trees.set(settings, simulations)
@@ -162,6 +164,7 @@ cdef class Searcher:
         """Begins every game's tree. Games that are over or can be solved need none."""
         cdef Py_ssize_t i
         cdef bint believes
+        cdef int mover
         cdef Mixture mixture
         cdef GameBatch batch = self.batch
         with nogil:
@@ -169,7 +172,8 @@ cdef class Searcher:
                 self.leaves.waiting[i] = False
                 if i >= batch.n or batch.game.is_terminal(batch.at(i)):
                     continue
-                believes = self.trees.beliefs is not None and self.trees.beliefs.is_of(i, batch.game.to_move(batch.at(i)))
+                mover = batch.game.to_move(batch.at(i))
+                believes = self.trees.beliefs is not None and self.trees.beliefs.is_of(i, mover)
                 if believes:
                     self.trees.beliefs.mixture(i, &mixture)
                 else:
@@ -200,7 +204,7 @@ cdef class Searcher:
         self.counts[i, self.actions[i]] += left
 
     def _go_on(self, Py_ssize_t low, Py_ssize_t high):
-        """Absorbs the evaluations, and runs each tree to its next leaf or to its end. Returns how many were not finite."""
+        """Absorbs the evaluations, and runs each tree to its next leaf or its end. Returns how many were not finite."""
         cdef Py_ssize_t i
         cdef int bad = 0
         cdef LeafBatch leaves = self.leaves

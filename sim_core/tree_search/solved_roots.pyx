@@ -103,7 +103,7 @@ cdef SolvedRoot optimal_actions(
 
 
 cdef bint keep_solvable(const Game *game, const void *state, Mixture *mixture) noexcept nogil:
-    """Leaves out rare opponents that a position cannot be solved against. Returns whether it can be against the rest."""
+    """Leaves out rare opponents that a position cannot be solved against. Returns whether it can against the rest."""
     cdef int kept = 0, j
     cdef double total = 0.0
     if not game.is_solvable(state):

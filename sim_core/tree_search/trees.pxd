@@ -131,7 +131,7 @@ cdef class Trees:
             __builtin_prefetch(self.edge_at(slot, 2))
             __builtin_prefetch(self.leaf_at(slot))
 
-    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream, int model, bint believes) noexcept nogil
+    cdef void begin(self, Py_ssize_t slot, const uint8_t *root, Stream stream, int model, bint believes) noexcept nogil
     cdef bint absorb(self, Py_ssize_t slot, const float *logits, float value) noexcept nogil
     cdef bint run(self, Py_ssize_t slot) noexcept nogil
     cdef int finish(self, Py_ssize_t slot, int32_t *counts, float *policy, float *value) noexcept nogil

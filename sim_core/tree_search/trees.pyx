@@ -117,25 +117,25 @@ cdef class Trees:
         """Returns the bytes of all trees together, if every simulation of every slot expanded the most it can."""
         return sum([array.nbytes for array in self.slabs])
 
-    cdef void begin(self, Py_ssize_t slot, const uint8_t *root_state, Stream stream, int model, bint believes) noexcept nogil:
-        """Makes the root the first leaf. The game must not be over there. `root_state` must stay until `finish`.
+    cdef void begin(self, Py_ssize_t slot, const uint8_t *root, Stream stream, int model, bint believes) noexcept nogil:
+        """Makes the root the first leaf. The game must not be over there. `root` must stay until `finish`.
 
         `model` is the number of the built-in opponent that plays the other side, or -1. Where the searcher `believes`,
         both it and the hidden cards are drawn from the slot's beliefs for each simulation.
         """
         cdef Tree *tree = &self.trees[slot]
         tree.stream = stream
-        tree.root_state = root_state
+        tree.root_state = root
         tree.model = model
         tree.believes = believes
-        tree.searcher = self.game.to_move(root_state)
+        tree.searcher = self.game.to_move(root)
         tree.nodes = 0
         tree.edges = 0
         tree.done = -1
         tree.path_size = 0
         tree.leaf = self._new_node(slot, 0)
-        memcpy(self.leaf_at(slot), root_state, self.game.state_size)
-        tree.leaf_legal = self.game.legal_actions(root_state, &self.leaf_actions[slot * self.game.max_legal])
+        memcpy(self.leaf_at(slot), root, self.game.state_size)
+        tree.leaf_legal = self.game.legal_actions(root, &self.leaf_actions[slot * self.game.max_legal])
 
     cdef bint absorb(self, Py_ssize_t slot, const float *logits, float value) noexcept nogil:
         """Expands the evaluated leaf and backs its value up. Returns False if the network's answer is not finite."""

@@ -190,6 +190,21 @@ def test_a_file_that_cannot_be_written_is_said(
         trainer.fit(faulty(at=(1,)), data)
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_no_file_is_overwritten(given: bool, faulty: Any, data: Any, make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    """Fails if a run loses what another one wrote into its folder, or says that it wrote there."""
+    folder = tmp_path / "kept" if given else tmp_path
+    folder.mkdir(exist_ok=True)
+    (folder / "non_finite-step1.pt").write_text("another run's")
+    (folder / "non_finite-step1-v1.pt").symlink_to(tmp_path / "nowhere.pt")
+    for name in ("non_finite-step1-v2.pt", "non_finite-step1-v3.pt"):
+        trainer = make_trainer(NonFiniteCallback(dirpath=str(folder) if given else None))
+        with pytest.raises(NonFiniteError, match=f"batch and weights are in {folder / name}"):
+            trainer.fit(faulty(at=(1,)), data)
+        assert torch.load(folder / name, weights_only=True)["step"] == 1
+    assert (folder / "non_finite-step1.pt").read_text() == "another run's" and not (tmp_path / "nowhere.pt").exists()
+
+
 def test_the_count_goes_on_after_a_resume(faulty: Any, data: Any, make_trainer: MakeTrainer, tmp_path: Path) -> None:
     trainer = make_trainer(NonFiniteCallback(action="skip"))
     with pytest.warns(UserWarning, match="Steps skipped"):

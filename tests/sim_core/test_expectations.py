@@ -10,6 +10,7 @@ from reference.search import Answer, scrambled
 from support.runner_tools import GUMBEL, middle
 
 from sim_core import GameRunner, LeafBatch, RunnerSettings, Trees, get_game
+from sim_core.expectations import unknown_plays
 
 RULES = get_game("beasty_bar")
 SIZE = RULES.observation_size
@@ -95,9 +96,69 @@ def test_opponents_outside_are_inferred_too() -> None:
     assert (inferring.record.states != plain.record.states).any()
 
 
+def parts(runner: GameRunner) -> list[np.ndarray]:
+    """Returns what a runner's games are compared by."""
+    record = runner.record
+    return [record.scores, record.states, record.policies, record.conditions]
+
+
+def test_only_known_opponents_are_told_apart() -> None:
+    """Fails if others are told, or if the order of names, which says nothing, changes a game."""
+    runner, _ = played("queue", known_opponents=("online", "queue"))
+    told = runner.record.conditions.reshape(20, 12, TOLD)[..., : len(RULES.opponents)].astype(float) / 255
+    places = [RULES.opponents.index(name) for name in ("online", "queue")]
+    assert np.abs(told[::2, 0, places] - 0.25).max() < 0.003  # one half is for nobody known
+    assert not np.delete(told, places, axis=2).any()
+    assert told[:, -1, places[1]].mean() > 0.6
+    for names in (["queue", "online"], ("online", "queue", "online")):
+        again, _ = played("queue", known_opponents=names)
+        assert all(np.array_equal(a, b) for a, b in zip(parts(again), parts(runner), strict=True))
+    assert not np.array_equal(runner.record.states, played("queue")[0].record.states)
+
+
+def test_all_names_are_as_none() -> None:
+    """Fails if games in which all are known depend on whether they are named."""
+    named, all_known = played("queue", known_opponents=RULES.opponents[::-1])[0], played("queue")[0]
+    assert all(np.array_equal(a, b) for a, b in zip(parts(named), parts(all_known), strict=True))
+
+
+def test_where_nobody_is_known_nothing_is_expected() -> None:
+    """Fails if nobody to tell apart is searched or told as anything but no opponent."""
+    (inferring, asked), (plain, alone) = played("queue", known_opponents=()), played("queue", "none")
+    assert all(np.array_equal(a, b) for a, b in zip(parts(inferring), parts(plain), strict=True))
+    assert sum(map(len, asked.rows)) == sum(map(len, alone.rows)) and not inferring.record.conditions.any()
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_exact_values_against_one_that_is_not_known_are_those_of_perfect_play(knows: bool) -> None:
+    known = ("distilled_outcome",) if knows else ("random",)
+    runner, _ = played("distilled_outcome", value_target="endgame", known_opponents=known)
+    last = runner.record.states.reshape(20, 12, -1)[:, -1]
+    against = [RULES.best_responses("distilled_outcome", state.tobytes())[0] for state in last]
+    perfect = [RULES.optimal_actions(state.tobytes())[0] for state in last]
+    assert against != perfect
+    found = runner.record.position_outcomes.reshape(20, 12)[:, -1]
+    assert found == pytest.approx(np.array(against if knows else perfect), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"), [(("queue", "tactical"), "tactical"), ("queue", "queue"), ([3], 3), (3, 3)]
+)
+def test_an_unknown_known_opponent_is_named(names: Any, wrong: Any) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^known_opponents: {wrong!r} given, expected a list of some of random, .*online"
+    ):
+        played("queue", known_opponents=names)
+
+
+def test_what_nobody_known_plays_is_the_network_s_play_with_some_of_anything() -> None:
+    assert unknown_plays(0.5, 4) == pytest.approx(0.9 * 0.5 + 0.1 / 4)
+
+
 def test_a_game_without_hidden_hands_gives_nothing_to_infer_by() -> None:
     leaves = LeafBatch(Trees("connect_four", 1, 4))
-    with pytest.raises(ValueError, match=r"^opponent_model: 'infer' given, but connect_four does not tell what hands"):
+    expected = "expected one of none, told, random, tactical; connect_four does not tell what hands"
+    with pytest.raises(ValueError, match=rf"^opponent_model: 'infer' given, {expected}"):
         GameRunner(
             leaves, RunnerSettings(4, opponent_model="infer"), temperature=0.0, seed=1, learner_seed=1, streams=[0],
             first_player=[0], controllers=[[0, 0]],

@@ -57,14 +57,21 @@ def test_a_plain_loop_plays_the_same(
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize(("game", "model"), [*product(GAMES, ["told", "random"]), ("beasty_bar", "infer")])
-def test_searches_know_whom_they_play(game: str, temperature: float, model: str) -> None:
+@pytest.mark.parametrize(
+    ("game", "model", "known"),
+    [
+        *product(GAMES, ["told", "random"], [None]),
+        ("beasty_bar", "infer", None),
+        ("beasty_bar", "infer", ("random", "skunk")),
+    ],
+)
+def test_searches_know_whom_they_play(game: str, temperature: float, model: str, known: Any) -> None:
     """Fails if a slot's model is another game's, or if one is taken for self-play or an opponent outside.
 
     For one that infers: if runner, search and `Belief` do not weigh the same hands and opponents by the same opinion.
     """
     kinds = (("distilled_outcome", 3), OUTSIDE, ("random", 4)) if game == "beasty_bar" else (("tactical", 3), OUTSIDE)
-    wanted = plan(game, 15, 8, GUMBEL, temperature, kinds)._replace(opponent_model=model)
+    wanted = plan(game, 15, 8, GUMBEL, temperature, kinds)._replace(opponent_model=model, known=known)
     wanted.controllers[-3:] = 0
     expected = one_by_one(wanted)
     found = run(wanted, 4, threads=1)

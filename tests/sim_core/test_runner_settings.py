@@ -48,7 +48,7 @@ def test_several_trees_are_nothing_to_the_raw_policy() -> None:
 
 def test_a_runner_names_an_unknown_opponent() -> None:
     with pytest.raises(
-        ValueError, match=r"^opponent_model: 'nobody' given, expected none, told, infer or one of random, "
+        ValueError, match=r"^opponent_model: 'nobody' given, expected one of none, told, infer, random, "
     ):
         GameRunner(
             LeafBatch(Trees("beasty_bar", 1, 1)), RunnerSettings(1, opponent_model="nobody"), temperature=0.0, seed=0,

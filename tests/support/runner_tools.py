@@ -58,6 +58,7 @@ class Plan(NamedTuple):
     controllers: np.ndarray
     opponents: tuple[tuple[str | None, int], ...]
     opponent_model: str = "none"
+    known: tuple[str, ...] | None = None
 
 
 class Played(NamedTuple):
@@ -93,7 +94,7 @@ def leaves_for(plan: Plan, slots: int) -> LeafBatch:
 
 def runner_for(plan: Plan, leaves: LeafBatch, **changes: Any) -> GameRunner:
     simulations, search = changes.pop("simulations", plan.simulations), changes.pop("search", plan.search)
-    settings = RunnerSettings(simulations, search, opponent_model=plan.opponent_model)
+    settings = RunnerSettings(simulations, search, opponent_model=plan.opponent_model, known_opponents=plan.known)
     arguments: dict[str, Any] = {
         "temperature": plan.temperature,
         "seed": 5,
@@ -188,7 +189,7 @@ def belief_of(plan: Plan, number: int, batch: GameBatch, beliefs: Beliefs) -> Be
     infers = plan.opponent_model == "infer"
     if (seats == 0).sum() != 1 or (model is None and not infers):
         return None
-    names = (*batch.handle.opponents, None) if infers else (model,)
+    names = (*(plan.known or batch.handle.opponents), None) if infers else (model,)
     deal, observer = batch.state(0).data, int(seats.argmin())
     return Belief(plan.game, deal, observer, names, SLIP if infers else 0.0, beliefs=beliefs, slot=0)
 

@@ -336,6 +336,24 @@ def reach_generation_opponent_model() -> None:
     assert states[0].shape != states[1].shape or not torch.equal(*states)
 
 
+def reach_known_opponents() -> None:
+    """Shows its effect on games, and on what validation and test tell apart."""
+    pool = {key.replace(".", "__"): value for key, value in AGAINST_RANDOM.items()}
+    inferring = {**KNOWING, **pool, "data__generation__opponent_model": "infer", "data__evaluation__simulations": 16}
+    inferring |= dict.fromkeys(("data__evaluation__opponent_model", "data__test__opponent_model"), "infer")
+    played = [
+        positions(**inferring, data__generation__known_opponents=known)["states"]
+        for known in ("null", "[random]", "[]", "[online]")
+    ]
+    assert torch.equal(played[0], played[1]), "the pool's"
+    none = positions(**{**inferring, "data__generation__opponent_model": "none"})["states"]
+    assert torch.equal(played[2], none)
+    assert not any(torch.equal(played[0], other) for other in played[2:])
+    for measure in (validated, measured):
+        found = [measure(**inferring, data__generation__known_opponents=known) for known in ("[random]", "[online]")]
+        assert found[0] != found[1]
+
+
 def reach_evaluation_opponent_model() -> None:
     sixteen = {**KNOWING, "data__evaluation__simulations": 16}
     none, told, other = (
@@ -389,6 +407,7 @@ REACHES: dict[str, Callable[[], None]] = {
     "generation.evaluator": reach_evaluator,
     "generation.value_target": reach_value_target,
     "generation.opponent_model": reach_generation_opponent_model,
+    "generation.known_opponents": reach_known_opponents,
     "generation.parallel_games": reach_parallel_games,
     "generation.threads": reach_threads,
     "evaluation.opponents": reach_evaluation_opponents,

@@ -11,6 +11,8 @@ from support.cli_tools import ROOT
 
 MODULE_LINES, CLASS_LINES = 300, 250
 """Most lines of a module and of a class in lit_trainer and callbacks."""
+WIDTH = 120
+"""Most characters of a line in Cython files, their headers and stubs. Ruff checks those of Python files."""
 FILE_LINES = 500
 """Most lines of a Cython file and of a test file."""
 ARGUMENTS = 12
@@ -64,6 +66,17 @@ def arguments(node: ast.stmt) -> int:
     return named + (given.vararg is not None) + (given.kwarg is not None)
 
 
+def too_wide(root: Path) -> list[str]:
+    """Returns the lines of Cython files, their headers and stubs that are too long."""
+    paths = (path for path in sorted((root / "sim_core").rglob("*.p*")) if path.suffix in (".pyx", ".pxd", ".pyi"))
+    return [
+        f"{path.relative_to(root).as_posix()}:{number}: {len(line)} characters, expected at most {WIDTH}"
+        for path in paths
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if len(line) > WIDTH
+    ]
+
+
 def misplaced(root: Path) -> list[str]:
     """Returns what stands where no reader would look for it, and packages that do not say what belongs in them."""
     faults = []
@@ -100,7 +113,7 @@ def untested(root: Path) -> list[str]:
     return faults
 
 
-CHECKS = (too_large, misplaced, untested)
+CHECKS = (too_large, too_wide, misplaced, untested)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -121,7 +134,7 @@ def house(tmp_path: Path) -> Path:
     for name in ("__main__", "more"):
         write(tmp_path, f"lit_trainer/{name}.py", "")
         write(tmp_path, f"tests/lit_trainer/test_{name.strip('_')}.py", "")
-    assert [check(tmp_path) for check in CHECKS] == [[], [], []]
+    assert [check(tmp_path) for check in CHECKS] == [[]] * len(CHECKS)
     return tmp_path
 
 
@@ -143,6 +156,9 @@ WRONG: list[tuple[Callable[[Path], list[str]], str, str, str]] = [
     (too_large, "callbacks/wide.py", constructor(*TWELVE, "a"), "wide.py: A: 13 arguments, expected at most 12"),
     (too_large, "callbacks/wide.py", constructor(*TWELVE, "*", "a"), "A: 13 arguments"),
     (too_large, "lit_trainer/wide.py", constructor(*TWELVE[:11], "*a", "**b"), "A: 13 arguments"),
+    (too_wide, "sim_core/wide.pyx", f"\n{'ä' * 121}\n", "sim_core/wide.pyx:2: 121 characters, expected at most 120"),
+    (too_wide, "sim_core/deep/wide.pxd", "a" * 121, "sim_core/deep/wide.pxd:1: 121 characters"),
+    (too_wide, "sim_core/wide.pyi", "a" * 121, "sim_core/wide.pyi:1: 121 characters"),
     (misplaced, "lit_trainer/helpers/__init__.py", '"""Helps."""', "the sub-packages ['helpers'] are missing or not"),
     (misplaced, "lit_trainer/second.py", "", "['more', 'second'] beside the sub-packages, expected at most one module"),
     (misplaced, "callbacks/__init__.py", "A = 1\n", "callbacks/__init__.py: no docstring"),
@@ -171,6 +187,6 @@ def test_what_is_at_its_limit_is_allowed(house: Path) -> None:
     write(house, "callbacks/wide.py", constructor(*TWELVE))
     fields = "".join(f"    a{k}: int\n" for k in range(40))
     write(house, "lit_trainer/cli/settings.py", f"@dataclass\nclass A:\n{fields}")
-    write(house, "sim_core/long.pyx", "\n" * 500)
+    write(house, "sim_core/long.pyx", "\n" * 499 + "a" * 120)
     write(house, "tests/system/test_long.py", "\n" * 500)
-    assert too_large(house) == []
+    assert too_large(house) == too_wide(house) == []

@@ -17,7 +17,7 @@ from lit_trainer.learning.evaluation import Conditions, EvaluationMatches, share
 from lit_trainer.measuring.matches import Match
 from lit_trainer.measuring.move_times import MoveTimes
 from lit_trainer.players.roster import Roster
-from sim_core import SearchSettings
+from sim_core import OPPONENTS, SearchSettings
 
 Make = Callable[..., ResidualMLP]
 ALONE = Conditions()
@@ -114,6 +114,17 @@ def test_conditions_reach_the_search_and_threads_change_nothing(make_network: Ma
     np.testing.assert_array_equal(plain[1], narrow[1])
     greedy = matches().play(network, match, 40, replace(ALONE, search=SearchSettings(c_puct=50.0)))
     assert (greedy[1] != plain[1]).any()
+
+
+def test_who_infers_tells_the_known_opponents_apart(make_network: Make) -> None:
+    """Fails if the network that is measured tells others apart than the run's games do."""
+    network, match = make_network(), Match(8, "online", "infer")
+    keys = [
+        matches().play(network, match, 20, replace(ALONE, known_opponents=known)).keys.tolist()
+        for known in (None, OPPONENTS, ("random", "online"), ())
+    ]
+    assert keys[0] == keys[1] != keys[2] != keys[3]
+    assert keys[3] == matches().play(network, Match(8, "online"), 20, ALONE).keys.tolist()
 
 
 def test_progress_is_told_and_may_end_a_match(make_network: Make) -> None:

@@ -143,6 +143,13 @@ def test_the_command_line_s_checks_take_it(iter600: Path, told: tuple[Any, SelfP
     own["state_dict"] = {k: v for k, v in own["state_dict"].items() if k != f"network.{LAYER}"}
     with pytest.raises(ValueError, match=f"network.{LAYER} is missing"):
         check_resumable(Checkpoint(own), module, told[1])
+    # its past networks have all had the layer since it could be told anything
+    own = copy.deepcopy(Checkpoint.read(told[2]).contents)
+    check_resumable(Checkpoint(own), module, told[1])
+    iteration, past = next(iter(own["SelfPlayDataModule"]["opponent_pool"]["past"].items()))
+    del past[LAYER]
+    with pytest.raises(ValueError, match=f"the network of iteration {iteration} differs from the learner's"):
+        check_resumable(Checkpoint(own), module, told[1])
 
 
 # ---------------------------------------------------------------------- the edit alone

@@ -241,6 +241,19 @@ def test_a_model_is_a_word_or_one_of_the_games_opponents(group: str) -> None:
             SelfPlayDataModule(game, **{group: settings(opponent_model=model)})
 
 
+def test_known_opponents_are_checked_when_the_data_is_made() -> None:
+    """Fails if they are not filled from the pool, or a wrong name is found out only when the first game is played."""
+    pool = OpponentPool(["skunk", "ismcts:3"])
+    assert SelfPlayDataModule(opponent_pool=pool).generation.known_opponents == ("skunk",)
+    assert SelfPlayDataModule("connect_four").generation.known_opponents == get_game("connect_four").opponents
+    with pytest.raises(
+        ValueError, match=r"^generation\.known_opponents: 'skunk' given, expected a list of some of ran"
+    ):
+        SelfPlayDataModule("connect_four", generation=GenerationSettings(known_opponents=["skunk"]))
+    with pytest.raises(ValueError, match=r"^opponent_pool: skunk plays"):
+        SelfPlayDataModule("connect_four", opponent_pool=pool)
+
+
 def test_a_model_needs_one_tree() -> None:
     several = SearchSettings(determinizations=4)
     with pytest.raises(ValueError, match=r"^evaluation\.opponent_model: 'told' given, expected none where .* are 4: "):

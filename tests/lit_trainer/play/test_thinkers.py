@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.play_tools import game_with, random_state
@@ -12,8 +14,9 @@ from support.play_tools import game_with, random_state
 from lit_trainer import ResidualMLP
 from lit_trainer.checkpoints.description import ENTRY, Description
 from lit_trainer.play import SavedGame, Session, make_thinker
-from lit_trainer.play.thinkers import default_agent
-from sim_core import OPPONENTS, State, get_game
+from lit_trainer.play.thinkers import _choice, default_agent
+from lit_trainer.players.protocols import Moves
+from sim_core import OPPONENTS, GameBatch, State, get_game
 
 
 @pytest.mark.parametrize("agent", ["checkpoint", "policy", "ismcts:50", "noisy"])
@@ -74,6 +77,29 @@ def test_agents_of_ours_think_in_several_threads(agent: str, checkpoint_path: Pa
     alone = [thinker.think(state) for state in states]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(thinker.think, states * 5)) == alone * 5
+
+
+def test_a_player_that_remembers_is_told_what_was_played() -> None:
+    """Fails if only some kinds of players are asked with the history, or those that do not remember are."""
+    asked: list[Any] = []
+
+    class Noting:
+        def __init__(self, remembers: bool) -> None:
+            self.remembers = remembers
+
+        def act(self, batch: GameBatch) -> Moves:
+            asked.append("act")
+            return Moves(np.zeros(1, np.int64))
+
+        def act_after(self, batch: GameBatch, histories: Any) -> Moves:
+            asked.extend(histories)
+            return Moves(np.zeros(1, np.int64))
+
+    batch = GameBatch.from_states([State.initial(3)])
+    for remembers, told in ((True, ("turns",)), (False, "act")):
+        choose, has_reasons = _choice(Noting(remembers))
+        assert choose(batch, ("turns",)).action == 0 and not has_reasons  # type: ignore[arg-type]
+        assert asked.pop() == told and not asked
 
 
 def test_a_decided_game_has_the_chance_of_its_outcome() -> None:

@@ -171,6 +171,50 @@ def test_who_infers_takes_nobody_known_for_one_that_plays_as_its_network_does() 
     assert compared > 40
 
 
+def inferring(known: Any, condition: Any = "belief") -> NetworkPlayer:
+    """Returns a player that tells some opponents apart."""
+    return NetworkPlayer(
+        TorchEvaluator(taught(condition)), simulations=4, temperature=0, seed=1, opponent_model="infer",
+        known_opponents=known,
+    )  # fmt: skip
+
+
+def test_only_known_opponents_are_believed_in() -> None:
+    states, histories = games("online")
+    found = inferring(("skunk", "online")).believe(states, histories)
+    assert found is not None
+    # in the game's order, whatever the names' order is
+    assert list(found.games[0].opponent_probabilities()) == ["skunk", "online", None]
+    batch, chosen = GameBatch.from_states(states), []
+    for known in (("skunk", "online"), ["online", "skunk"], None, GAME.opponents[::-1], ("random",)):
+        chosen.append(inferring(known).act_after(batch, histories).actions.tolist())
+    assert chosen[0] == chosen[1] != chosen[2] == chosen[3] != chosen[4]
+
+
+def test_where_nobody_is_known_nothing_is_concluded() -> None:
+    states, histories = games("online")
+    batch, player = GameBatch.from_states(states), inferring(())
+    assert player.believe(states, histories) is None
+    plain = NetworkPlayer(TorchEvaluator(taught("belief")), simulations=4, temperature=0, seed=1)
+    expected = plain.act(batch)
+    for found in (player.act_after(batch, histories), player.act(batch)):
+        assert np.array_equal(found.actions, expected.actions) and np.array_equal(found.policy, expected.policy)  # type: ignore[arg-type]
+
+
+def test_an_unknown_known_opponent_is_named() -> None:
+    states, histories = games()
+    with pytest.raises(ValueError, match=r"^known_opponents: 'tactical' given, expected a list of some of random, "):
+        inferring(("skunk", "tactical")).believe(states, histories)
+
+
+def test_in_a_match_the_same_opponents_are_told_apart() -> None:
+    """Fails if the engine's lanes know others than the player itself."""
+    plain = NetworkPlayer(TorchEvaluator(taught("belief")), simulations=4, temperature=0, seed=1)
+    players = [plain, inferring(()), inferring(None), inferring(GAME.opponents), inferring(("skunk", "online"))]
+    keys = [play_match(p, BuiltinPlayer("online", 7), 24, game="beasty_bar", seed=5).keys.tolist() for p in players]
+    assert keys[0] == keys[1] != keys[2] == keys[3] != keys[4]
+
+
 def test_from_either_side_of_a_match_a_player_infers_alike() -> None:
     """Fails if a player that is not the learner is not told what was played, so that it believes nothing."""
     network, count = taught("belief"), 24

@@ -254,10 +254,13 @@ def test_past_networks_that_could_not_be_told_anything_get_zeros() -> None:
     pool.add_snapshot(100, learner)
     like = learner.state_dict()
     pool.check_state(pool.state_dict(), like)
+    with pytest.raises(ValueError, match=r"^opponent_pool: past: the network of iteration 50 differs from the learner"):
+        pool.check_state(pool.state_dict(), like, is_told=True)
     x, condition = torch.rand(3, learner.observation_size), torch.rand(3, 10)
     expected = pool.past_network(50, old)(x)
     pool.complete_past(like)
     assert all(torch.equal(a, b) for a, b in zip(pool.past_network(50, learner)(x, condition), expected, strict=True))
     assert (pool.past[100]["condition_layer.weight"] == 1).all()
+    pool.check_state(pool.state_dict(), like, is_told=True)
     with pytest.raises(ValueError, match="the network of iteration 50 differs"):
         pool.check_state(pool.state_dict(), old.state_dict())

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from support.pool_tools import First
 
+from lit_trainer import OpponentPool
 from lit_trainer.self_play.settings import GenerationSettings, WorkerSettings
-from sim_core import SearchSettings
+from sim_core import DEFAULT_OPPONENTS, OPPONENTS, SearchSettings
 
 WHOLE_NUMBERS = [
     (GenerationSettings, "games", 1, 10_000_000),
@@ -88,6 +90,7 @@ def test_defaults_are_those_of_a_run() -> None:
         "evaluator": "torch",
         "value_target": "outcome",
         "opponent_model": "none",
+        "known_opponents": None,
         "parallel_games": 1024,
         "threads": 2,
     }
@@ -97,6 +100,34 @@ def test_defaults_are_those_of_a_run() -> None:
         "timeout": 300.0,
         "device": "auto",
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "pool", "known"),
+    [
+        (None, None, OPPONENTS),
+        (None, OpponentPool(), DEFAULT_OPPONENTS),
+        (None, OpponentPool(["ismcts:3", "online", "skunk", "mine"], agents={"mine": First()}), ("skunk", "online")),
+        (None, OpponentPool([]), ()),
+        (["queue", "random"], OpponentPool(["skunk"]), ("random", "queue")),
+        ([], None, ()),
+    ],
+)
+def test_known_opponents_are_those_of_the_pool_unless_they_are_named(
+    given: Any, pool: OpponentPool | None, known: tuple[str, ...]
+) -> None:
+    settings = GenerationSettings(games=7, known_opponents=given)
+    found = settings.with_known_opponents(pool, "beasty_bar")
+    assert found == dataclasses.replace(settings, known_opponents=tuple(k for k in OPPONENTS if k in known))
+
+
+def test_an_unknown_known_opponent_is_named() -> None:
+    for names, wrong in ((["skunk", "tactical"], "tactical"), ("skunk", "skunk"), (3, 3)):
+        settings = GenerationSettings(known_opponents=names)  # type: ignore[arg-type]
+        with pytest.raises(
+            ValueError, match=rf"^generation\.known_opponents: {wrong!r} given, expected a list of some of random, "
+        ):
+            settings.with_known_opponents(None, "beasty_bar")
 
 
 def test_settings_reach_another_process_whole() -> None:
