@@ -54,7 +54,11 @@ def _faults(command: str, trainer: Trainer, data: SelfPlayDataModule) -> Iterato
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         name = f"trainer.callbacks: {type(callback).__name__}"
         if isinstance(callback, LearningRateMonitor | DeviceStatsMonitor) and not trainer.loggers:
-            yield f"{name} needs a logger; expected one in trainer.logger, or trainer.callbacks without it"
+            yield (
+                f"{name} needs a logger; expected one, such as --trainer.logger=CSVLogger "
+                "--trainer.logger.save_dir=runs, or callbacks without it, such as '--trainer.callbacks="
+                "[callbacks.NonFiniteCallback,lit_trainer.EvaluationReport,ModelCheckpoint]'"
+            )
         if (
             isinstance(callback, DeviceStatsMonitor)
             and not _PSUTIL_AVAILABLE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:GPU available")
 def test_it_is_refused_in_one_line(command: str, flags: list[str], said: str) -> None:
     found = fault(command, *flags)
     assert found is not None and said in found and "\n" not in found
+
+
+def test_what_the_refusal_of_a_callback_says_to_type_is_taken() -> None:
+    """Fails if a command of the message is none of Lightning's, or is refused in turn."""
+    said = fault("fit", "--trainer.logger=false")
+    assert said is not None
+    logger, callbacks = said.split(" such as ")[1:]
+    assert fault("fit", *shlex.split(logger.partition(", or")[0])) is None
+    assert fault("fit", "--trainer.logger=false", *shlex.split(callbacks)) is None
 
 
 @pytest.mark.skipif(bool(_PSUTIL_AVAILABLE), reason="psutil is installed")
