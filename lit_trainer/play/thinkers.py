@@ -131,8 +131,10 @@ def _choice_alone(player: Player) -> _Choose:
 
     def choose(batch: GameBatch, history: History) -> Choice:
         with lock:
-            remembers = isinstance(player, Remembers) and player.remembers
-            moves = player.act_after(batch, [history]) if remembers else player.act(batch)
+            if isinstance(player, Remembers) and player.remembers:
+                moves = player.act_after(batch, [history])
+            else:
+                moves = player.act(batch)
             return Choice(int(moves.actions[0]))
 
     return choose
