@@ -135,7 +135,8 @@ def test_the_plan_of_iter600_to_1000(capsys: pytest.CaptureFixture[str]) -> None
     assert model["network"]["init_args"]["condition"] == "belief"
     assert model["optimizer"]["init_args"]["lr"] == 1e-3
     assert model["lr_scheduler"]["init_args"].items() >= {"T_max": 400, "eta_min": 1e-5}.items()
-    assert [data[group]["opponent_model"] for group in ("generation", "evaluation", "test")] == ["told", "told", "none"]
+    assert (data["generation"]["opponent_model"], data["evaluation"]["opponent_model"]) == ("told", "told")
+    assert data["test"]["opponent_model"] == ["none", "told", "infer"]
     assert (data["evaluation"]["simulations"], data["replay"]["hide_condition"]) == (16, 0.2)
     pool = plan["data"]["opponent_pool"]
     assert pool["class_path"] == "lit_trainer.AdaptiveOpponentPool"
@@ -373,6 +374,7 @@ def test_test_measures_a_checkpoint(iter600: Path, capsys: pytest.CaptureFixture
     """A match that is missing from the tables or the file, or a file that does not say what was measured."""
     opponents = ["random", "outcome_heuristic", "ismcts:5"]
     flags = ["--data.test.games=6", "--data.test.simulations=[0,3]", f"--data.test.opponents=[{','.join(opponents)}]"]
+    flags += ["--data.test.opponent_model=none"]
     # its adaptive pool weighs ten opponents; a test may name others
     run("test", *config("iter600_to_1000.yaml"), *TINY, *flags, f"--ckpt_path={iter600}")
     printed = capsys.readouterr().out
