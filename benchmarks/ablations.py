@@ -40,6 +40,14 @@ POPULATION = {
 """Half of the games against built-in opponents, weighted by twelve evaluations. Other ways to weigh change this."""
 POOL = "data.opponent_pool.init_args"
 
+TOLD = POPULATION | {
+    f"{POOL}.self_play_share": 0.25,
+    "data.generation.opponent_model": "told",
+    "model.network.init_args.condition": "belief",
+    "data.replay.hide_condition": 0.2,
+}
+"""Three quarters of the games against built-in opponents, which search and network know."""
+
 BASE = {"EntropyScheduleCallback.start_coef": 0.02}
 """Changes that all variants share: an entropy bonus that falls to 0 over the run."""
 
@@ -65,8 +73,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "population: fixed, equal": POPULATION
     | {"adaptive": False, "data.opponent_pool.class_path": "lit_trainer.OpponentPool"},
     "population: linear, endgame values": POPULATION | {"data.generation.value_target": "endgame"},
+    "told": TOLD,
+    "told: half of the games self-play": TOLD | {f"{POOL}.self_play_share": 0.5},
+    "told: network without a condition": {name: value for name, value in TOLD.items() if "condition" not in name},
+    "told: network without cards": TOLD | {"model.network.init_args.condition": "opponent"},
+    "told: fixed, equal": TOLD | {"adaptive": False, "data.opponent_pool.class_path": "lit_trainer.OpponentPool"},
+    "told: entropy none": TOLD | {"EntropyScheduleCallback.start_coef": 0.0},
+    "told: temperature 1 to 0.5": TOLD
+    | {"TemperatureScheduleCallback.end_temp": 0.5, "TemperatureScheduleCallback.decay_type": "linear"},
 }
-"""Name to the settings that differ from the quickstart's. Populations are compared with "population: linear"."""
+"""Name to the settings that differ from the quickstart's."""
+
+BASES = {"population": "population: linear", "told": "told"}
+"""First word of a name to the variant that it is compared with. Others are compared with "base"."""
+
+
+def base_of(name: str) -> str:
+    """Returns the name of the variant that a variant is compared with, itself for such a base."""
+    return BASES.get(name.partition(":")[0], "base")
 
 
 def configuration(changes: dict[str, Any], folder: Path, seed: int, iterations: int | None = None) -> dict[str, Any]:
@@ -122,15 +146,21 @@ def train(changes: dict[str, Any], folder: Path, seed: int, iterations: int | No
     return last
 
 
-def measure(checkpoint: Path, folder: Path, games: int, simulations: Sequence[int]) -> dict[str, dict[str, float]]:
+def measure(
+    checkpoint: Path, folder: Path, games: int, simulations: Sequence[int], opponent_model: str = "none"
+) -> dict[str, dict[str, float]]:
     """Measures a checkpoint by ``lit-trainer test``, and returns simulations to opponent to score."""
-    kept = folder / f"scores_{games}.json"
+    kept = folder / f"scores_{games}{'' if opponent_model == 'none' else f'_{opponent_model}'}.json"
     if not kept.exists():
         config = yaml.safe_load((folder / "given.yaml").read_text())
         with tempfile.TemporaryDirectory() as scratch:
             config["trainer"]["logger"]["init_args"]["save_dir"] = scratch
             config["seed_everything"] = TEST_SEED
-            config["data"]["test"] = {"games": games, "simulations": list(simulations)}
+            config["data"]["test"] = {
+                "games": games,
+                "simulations": list(simulations),
+                "opponent_model": opponent_model,
+            }
             file = Path(scratch) / "test.yaml"
             file.write_text(yaml.safe_dump(config))
             command = [
@@ -177,6 +207,7 @@ def main(
     only: Sequence[str] | None = None,
     games: int = 1000,
     simulations: int = 16,
+    opponent_model: str = "none",
     iterations: int | None = None,
 ) -> None:
     """Trains and measures all variants, and prints their scores and the differences.
@@ -187,6 +218,7 @@ def main(
         only: Names of variants. None: all.
         games: Games against each opponent.
         simulations: Simulations per move of the search that is measured beside the raw policy.
+        opponent_model: What the measured players know of the opponents: none, told or infer.
         iterations: Iterations of each run. None: the quickstart's.
     """
     if unknown := [name for name in only or () if name not in VARIANTS]:
@@ -201,7 +233,7 @@ def main(
         for name, of_seeds in found.items():
             place = Path(folder).resolve() / f"{''.join(c if c.isalnum() else '_' for c in name)}_{seed}"
             checkpoint = train(VARIANTS[name], place, seed, iterations)
-            of_seeds.append(figures(measure(checkpoint, place, games, (0, simulations))))
+            of_seeds.append(figures(measure(checkpoint, place, games, (0, simulations), opponent_model)))
     table = Table("variant", *columns)
     for name, of_seeds in found.items():
         table.add_row(name, *(described(list(column)) for column in zip(*of_seeds, strict=True)))
@@ -209,7 +241,7 @@ def main(
     console.print(table)
     differences = Table("variant less its base, seed by seed", *columns)
     for name, of_seeds in found.items():
-        base = "population: linear" if name.startswith("population") and name != "population: linear" else "base"
+        base = base_of(name) if base_of(name) != name else "base"
         if base in found and base != name:
             pairs = zip(of_seeds, found[base], strict=True)
             rows = [[a - b for a, b in zip(mine, its, strict=True)] for mine, its in pairs]

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from lit_trainer.measuring.calibration import Calibration, calibration
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.protocols import Player
-from sim_core import ACTIONS, GameBatch, get_game
+from lit_trainer.players.protocols import Player, Remembers
+from sim_core import ACTIONS, Action, Belief, GameBatch, State, get_game
 from sim_core.beasty_bar.rules import LETTERS
 
 OWN_TURNS = 12
 """Turns of each player: one for each animal."""
+
+HAND = 4
+"""Most cards in a hand."""
 
 STAGES = {"turns 0 to 5": (0, 6), "turns 6 to 11": (6, 12), "turns 12 to 15": (12, 16)}
 """Stages of the game to the first turn of each, and the first turn after it."""
@@ -134,42 +137,68 @@ def calibration_errors(thoughts: Thoughts) -> dict[str, dict[str, float]]:
 
 
 def annotated_game(
-    players: Sequence[Player], names: Sequence[str], judge: NetworkPlayer, seed: int, game: str = "beasty_bar"
+    players: Sequence[Player],
+    names: Sequence[str],
+    judges: Sequence[NetworkPlayer],
+    seed: int,
+    game: str = "beasty_bar",
 ) -> list[dict[str, Any]]:
     """Plays one game, and keeps what a judge thinks of each turn before it is taken.
 
     Args:
         players: Players of seat 0 and seat 1. Seat 0 begins.
         names: Names of the two players.
-        judge: Searches every position from its mover's view.
+        judges: Judges of seat 0 and seat 1. A seat's judge searches every position in which that seat is to move, and
+            believes what follows from the turns before.
         seed: Random seed of the deal.
         game: Name of the game.
 
     Returns:
         One entry for each turn: ply, player, position, action, chance (of the mover, in percent), best (the three
-        actions searched most, with their shares in percent), and whether the action is the judge's choice (`agrees`).
-        The last entry holds the final position, the scores and the winner.
+        actions searched most, with their shares in percent), whether the action is the judge's choice (`agrees`), and
+        what the judge believes (`believed`, none where it expects nobody: see `believed_cards`). The last entry holds
+        the final position, the scores and the winner.
     """
     batch = GameBatch(1, seed, game=game)
+    history: list[tuple[State, Action]] = []
     turns: list[dict[str, Any]] = []
     while not batch.is_terminal[0]:
-        seat = int(batch.to_move[0])
-        found = judge.search(batch)
+        seat, state = int(batch.to_move[0]), batch.state(0)
+        judge, player = judges[seat], players[seat]
+        beliefs = judge.believe([state], [history])
+        found = judge.search(batch, judge.conditions(batch, beliefs), beliefs)
         shares = found.visit_counts[0] / max(found.visit_counts[0].sum(), 1)
         order = np.argsort(-shares, kind="stable")[:3]
-        action = int(players[seat].act(batch).actions[0])
+        remembers = isinstance(player, Remembers) and player.remembers
+        moves = player.act_after(batch, [history]) if remembers else player.act(batch)
+        action = int(moves.actions[0])
         turns.append(
             {
                 "ply": int(batch.ply[0]),
                 "player": names[seat],
-                "position": str(batch.state(0)),
+                "position": str(state),
                 "action": ACTIONS[action],
                 "chance": round(50 * (1 + float(found.value[0])), 1),
                 "best": [[ACTIONS[k], round(100 * float(shares[k]), 1)] for k in order if shares[k] > 0],
                 "agrees": bool(action == found.actions[0]),
+                "believed": [] if beliefs is None else believed_cards(beliefs.games[0], 1 - seat),
             }
         )
+        history.append((state, Action(action, game)))
         batch.step([action])
     final = batch.state(0)
     turns.append({"ply": 24, "position": str(final), "scores": list(final.scores()), "winner": final.winner()})
     return turns
+
+
+def believed_cards(belief: Belief, other: int) -> list[list[Any]]:
+    """Returns the cards that the other player most probably holds, each with its probability in percent.
+
+    Args:
+        belief: What is believed.
+        other: Seat of the other player. Cards of seat 0 have capital letters.
+    """
+    held = belief.card_probabilities()
+    likely = np.argsort(-held, kind="stable")[:HAND]
+    letters = LETTERS if other == 0 else LETTERS.lower()
+    return [[letters[k], round(100 * float(held[k]))] for k in likely if held[k] > 0]

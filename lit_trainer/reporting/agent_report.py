@@ -56,12 +56,18 @@ TURN_COLUMNS = (
 )
 """What is shown of each turn. A question mark stands where the search would have played something else."""
 
+BELIEF_COLUMN = Column[Mapping[str, Any]](
+    "believes in the other hand", lambda turn: ", ".join(f"{card} {share} %" for card, share in turn["believed"])
+)
+"""What is shown besides where the agent has beliefs: the cards that the other player most probably holds."""
+
 
 def game_as_markdown(turns: Sequence[Mapping[str, Any]]) -> str:
     """Returns the turns of `annotated_game` as a table; positions are written as docs/notation.md says."""
     last = turns[-1]
     winner = "a draw" if last["winner"] is None else f"player {last['winner']} wins"
+    columns = TURN_COLUMNS + ((BELIEF_COLUMN,) if any(turn["believed"] for turn in turns[:-1]) else ())
     return (
-        f"{markdown_table(TURN_COLUMNS, turns[:-1])}\n\nThe bar at the end: `{last['position'].split(' ')[1]}`, "
+        f"{markdown_table(columns, turns[:-1])}\n\nThe bar at the end: `{last['position'].split(' ')[1]}`, "
         f"{last['scores'][0]} to {last['scores'][1]} points, {winner}.\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -130,11 +131,17 @@ def test_the_plan_of_iter600_to_1000(capsys: pytest.CaptureFixture[str]) -> None
     assert plan["trainer"]["gradient_clip_val"] == 0.5
     assert plan["trainer"]["check_val_every_n_epoch"] == 25
     assert (plan["trainer"]["max_epochs"], plan["seed_everything"]) == (1000, 42)
-    assert plan["model"]["optimizer"]["init_args"]["lr"] == 1e-4
+    model, data = plan["model"], plan["data"]
+    assert model["network"]["init_args"]["condition"] == "belief"
+    assert model["optimizer"]["init_args"]["lr"] == 1e-3
+    assert model["lr_scheduler"]["init_args"].items() >= {"T_max": 400, "eta_min": 1e-5}.items()
+    assert (data["generation"]["opponent_model"], data["evaluation"]["opponent_model"]) == ("told", "told")
+    assert data["test"]["opponent_model"] == ["none", "told", "infer"]
+    assert (data["evaluation"]["simulations"], data["replay"]["hide_condition"]) == (16, 0.2)
     pool = plan["data"]["opponent_pool"]
     assert pool["class_path"] == "lit_trainer.AdaptiveOpponentPool"
     shares = pool["init_args"]
-    assert (shares["self_play_share"], shares["past_share"], shares["max_past"]) == (0.5, 0.1, 10)
+    assert (shares["self_play_share"], shares["past_share"], shares["max_past"]) == (0.25, 0.05, 10)
     assert len(shares["opponents"]) == 10
     assert (plan["data"]["generation"]["games"], plan["data"]["replay"]["positions"]) == (8192, 800_000)
     assert "workers" in yaml.safe_load((CONFIGS / "iter600_to_1000.yaml").read_text())["data"]
@@ -150,6 +157,8 @@ def test_resume_at_600_takes_the_configuration_s_values(iter600: Path) -> None:
         "--trainer.max_epochs=602",
         "--trainer.check_val_every_n_epoch=1",
         "--trainer.log_every_n_steps=1",
+        # so that it loses some games, and not as many to each
+        *("--data.evaluation.games=10", "--data.evaluation.simulations=0"),
     )
     folder = latest("iter600_to_1000")
     entropy, temperature = metrics(folder, "train/entropy_coef"), metrics(folder, "train/temperature")
@@ -157,7 +166,9 @@ def test_resume_at_600_takes_the_configuration_s_values(iter600: Path) -> None:
     assert temperature == {600: pytest.approx(1.0), 601: pytest.approx(1.0 - 0.5 / 400)}
     assert metrics(folder, "iteration") == {600: 601, 601: 602}
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-    assert [group["lr"] for group in saved["optimizer_states"][0]["param_groups"]] == [1e-4]
+    # two of the schedule's 400 iterations are done
+    rates = [1e-5 + (1e-3 - 1e-5) * (1 + math.cos(math.pi * 2 / 400)) / 2]
+    assert [group["lr"] for group in saved["optimizer_states"][0]["param_groups"]] == pytest.approx(rates, rel=1e-9)
     # moments of the first leg were kept, and its count of steps: 4 are of this one
     steps = torch.load(iter600, weights_only=True)["global_step"]
     assert {int(state["step"]) for state in saved["optimizer_states"][0]["state"].values()} == {steps + 4}
@@ -179,7 +190,7 @@ def test_a_flag_beats_yaml_and_checkpoint(iter600: Path) -> None:
         "--model.optimizer.init_args.lr=5e-5",
         "--model.value_coef=0.7",
     )
-    assert cli.trainer.optimizers[0].param_groups[0]["lr"] == 5e-5
+    assert cli.trainer.optimizers[0].param_groups[0]["initial_lr"] == 5e-5
     assert cli.model.value_coef == 0.7
 
 
@@ -363,6 +374,7 @@ def test_test_measures_a_checkpoint(iter600: Path, capsys: pytest.CaptureFixture
     """A match that is missing from the tables or the file, or a file that does not say what was measured."""
     opponents = ["random", "outcome_heuristic", "ismcts:5"]
     flags = ["--data.test.games=6", "--data.test.simulations=[0,3]", f"--data.test.opponents=[{','.join(opponents)}]"]
+    flags += ["--data.test.opponent_model=none"]
     # its adaptive pool weighs ten opponents; a test may name others
     run("test", *config("iter600_to_1000.yaml"), *TINY, *flags, f"--ckpt_path={iter600}")
     printed = capsys.readouterr().out

@@ -12,6 +12,7 @@ from lit_trainer.checkpoints.reader import Checkpoint
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
+from sim_core import get_game
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = {600: ROOT / "checkpoints" / "iter600.ckpt", 1000: ROOT / "checkpoints" / "iter1000.ckpt"}
@@ -34,6 +35,16 @@ def test_the_policy_alone_is_as_strong_as_said(iteration: int, name: str, least:
     player = NetworkPlayer(evaluator, simulations=0, temperature=0.0, seed=1)
     outcomes = play_match(player, BuiltinPlayer(name, 2), 1000, game="beasty_bar", seed=3).outcomes
     assert ((outcomes + 1) / 2).mean() > least
+
+
+@pytest.mark.parametrize("name", ["outcome_heuristic", "distilled_outcome"])
+def test_iter1000_nearly_always_beats_an_opponent_that_it_is_told(name: str) -> None:
+    """Fails if model, beliefs or condition are those of another opponent or player: without them it scores 95 %."""
+    evaluator = make_evaluator(Checkpoint.read(SHIPPED[1000]).network.eval(), "torch")
+    assert getattr(evaluator, "condition_size", 0) > len(get_game("beasty_bar").opponents)
+    player = NetworkPlayer(evaluator, simulations=16, temperature=0.0, seed=1, opponent_model=name)
+    match = play_match(player, BuiltinPlayer(name, 2), 600, game="beasty_bar", seed=3)
+    assert ((match.outcomes + 1) / 2).mean() > 0.98
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from lit_trainer.measuring.agent_analysis import (
     STAGES,
     Thoughts,
     annotated_game,
+    believed_cards,
     calibration_by_stage,
     calibration_errors,
     holding_worth,
@@ -21,7 +22,7 @@ from lit_trainer.measuring.agent_analysis import (
 )
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
-from sim_core import Action, State
+from sim_core import Action, Belief, State
 from sim_core.beasty_bar.rules import LETTERS
 
 
@@ -72,7 +73,7 @@ def test_games_without_animals_are_refused() -> None:
 def test_annotated_games_are_games(checkpoint_path: Path) -> None:
     """Fails if a position, an action or a seat is of another turn, because then the record cannot be replayed."""
     judge = load_agent(checkpoint_path, simulations=4)._player
-    turns = annotated_game([judge, BuiltinPlayer("random", 1)], ["agent", "random"], judge, seed=5)
+    turns = annotated_game([judge, BuiltinPlayer("random", 1)], ["agent", "random"], [judge, judge], seed=5)
     state = State.parse(turns[0]["position"])
     for turn in turns[:-1]:
         assert str(state) == turn["position"]
@@ -82,6 +83,27 @@ def test_annotated_games_are_games(checkpoint_path: Path) -> None:
             assert turn["agrees"] and turn["action"] == turn["best"][0][0]
         state = state.step(Action.parse(turn["action"]))
     assert state.is_terminal and list(state.scores()) == turns[-1]["scores"]
+    assert not any(turn["believed"] for turn in turns[:-1])  # nobody is expected
+
+
+def test_an_annotated_game_s_beliefs_follow_from_the_turns_before(checkpoint_path: Path) -> None:
+    """Fails if judge or player are not told what was played, or if cards are named as those of the wrong seat."""
+    agent = load_agent(checkpoint_path, simulations=4, opponent="skunk")._player
+    judges = [load_agent(checkpoint_path, simulations=4)._player, agent]
+    turns = annotated_game([BuiltinPlayer("skunk", 1), agent], ["skunk", "agent"], judges, seed=5)
+    belief = Belief("beasty_bar", State.parse(turns[0]["position"]).data, 1, "skunk")
+    for turn in turns[:-1]:
+        state = State.parse(turn["position"])
+        if turn["player"] == "agent":
+            assert turn["agrees"]
+            assert turn["believed"] == believed_cards(belief, 0)
+            assert len(turn["believed"]) == min(4, np.count_nonzero(belief.card_probabilities()))
+            sure = {card for card, share in turn["believed"] if share == 100}
+            assert sure <= set(turn["position"].split(" ")[3].split("/")[0])  # the hands, that of seat 0 first
+        else:
+            assert turn["believed"] == []
+        belief.observe(state.data, Action.parse(turn["action"]).id)
+    assert turns[-2]["ply"] == 23 and turns[-2]["player"] == "agent"
 
 
 def test_the_errors_of_each_stage_are_those_of_its_positions() -> None:

@@ -62,6 +62,7 @@ TURN = {
     "position": "LM - K LMHC/KPSG 3 more",
     "action": "C1",
     "chance": 61.6,
+    "believed": [],
     "best": [["C1", 80.0], ["H", 20.0]],
     "agrees": True,
 }
@@ -76,3 +77,10 @@ def test_a_game_is_a_row_for_each_turn() -> None:
     assert lines[3] == lines[2].replace("| 5 | agent", "| 6 | random").replace("**C1**", "**C1** ?")
     assert lines[-1] == "The bar at the end: `LK`, 11 to 7 points, player 0 wins."
     assert game_as_markdown([TURN, LAST | {"winner": None}]).endswith("11 to 7 points, a draw.\n")
+
+
+def test_what_is_believed_is_a_column_where_anybody_believes_anything() -> None:
+    believing = TURN | {"believed": [["s", 93], ["g", 40]]}
+    head, _, first, second, *_ = game_as_markdown([TURN, believing, LAST]).splitlines()
+    assert head.endswith("| believes in the other hand |")
+    assert first.endswith("|  |") and second.endswith("| s 93 %, g 40 % |")
