@@ -7,6 +7,7 @@ from sim_core.game cimport Game
 cdef enum:
     NO_MODEL = -1       # in place of an opponent's number: none of the built-in ones, so the other side plays its best
     MAX_OPPONENTS = 64  # that are told apart
+    FIRST_AGENT = 1024  # from here on numbers are those of agents written in Python (agent_models.pxd)
 
 
 cdef struct Mixture:
@@ -34,7 +35,8 @@ cdef inline bint has_exact_value(const Game *game, const void *state, int model)
         return False
     if model == NO_MODEL:
         return True
-    return game.response_plies != NULL and game.max_plies - game.ply(state) <= game.response_plies(model)
+    # an agent is too slow to be asked about every reply, so against one the tree goes on to the end
+    return model < FIRST_AGENT and game.response_plies != NULL and game.max_plies - game.ply(state) <= game.response_plies(model)
 
 
 cdef double exact_value(const Game *game, const void *state, int model, int searcher) noexcept nogil
