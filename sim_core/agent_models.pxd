@@ -7,9 +7,10 @@ from sim_core.tree_search.solved_roots cimport FIRST_AGENT
 
 
 cdef class AgentModels:
+    cdef object __weakref__
     cdef GameHandle handle
     cdef const Game *game
-    cdef list agents        # number FIRST_AGENT + k is agent k
+    cdef dict agents        # by number
     cdef dict answers       # (number, packed state) to the probabilities of the legal actions
     cdef object asking      # held while an agent is asked, so that it answers one question after the other
     cdef object error       # the first one that an agent raised, or that its answer is
@@ -22,6 +23,7 @@ cdef class AgentModels:
         self, int model, const void *before, int action, const uint64_t *hands, int count, double *likelihoods
     ) noexcept nogil
 
+    cdef void policy(self, int model, const void *state, float *probabilities) noexcept nogil
     cdef bint _probabilities(self, int model, const void *state, int count, double *probabilities) noexcept nogil
     cdef bint _ask(self, int model, const void *state, int count, double *probabilities) noexcept with gil
     cdef int _answer(self, int model, const void *state, int count, double *probabilities) except -1

@@ -20,6 +20,8 @@ class AgentModel(Protocol):
 class AgentModels:
     """Numbers opponents that search and beliefs may expect, agents among them, and asks these agents.
 
+    An agent's number is that of no other agent in the process, so that values which are remembered by it stay true.
+
     Args:
         handle: The game.
     """

@@ -8,17 +8,22 @@ it before anything comes of that.
 from libc.stdint cimport int16_t, uint64_t
 from libc.string cimport memcpy, memset
 
+import itertools
 import threading
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from sim_core.game cimport GameHandle
 from sim_core.rng cimport PURPOSE_BELIEF, Stream, make_stream, next_double
+from sim_core.tree_search cimport solved_roots
 from sim_core.tree_search.solved_roots cimport NO_MODEL
 from sim_core.state import State
 
+cdef object _numbers = itertools.count(FIRST_AGENT)
+cdef object _owners = WeakValueDictionary()     # of the agents, by number
 cdef int MAX_ANSWERS = 10_000   # that are remembered
 cdef double TOLERANCE = 1e-3    # by which the sum of an agent's probabilities may differ from 1
 
@@ -37,6 +42,8 @@ class AgentModel(Protocol):
 cdef class AgentModels:
     """Numbers opponents that search and beliefs may expect, agents among them, and asks these agents.
 
+    An agent's number is that of no other agent in the process, so that values which are remembered by it stay true.
+
     Args:
         handle: The game.
     """
@@ -44,7 +51,7 @@ cdef class AgentModels:
     def __cinit__(self, GameHandle handle not None):
         self.handle = handle
         self.game = handle.game
-        self.agents = []
+        self.agents = {}
         self.answers = {}
         self.asking = threading.Lock()
 
@@ -64,18 +71,25 @@ cdef class AgentModels:
             elif isinstance(given, str) and given in self.handle.opponents:
                 found.append(self.handle.opponents.index(given))
             elif isinstance(given, AgentModel):
-                places = [k for k, agent in enumerate(self.agents) if agent is given] or [len(self.agents)]
-                self.agents[places[0]:] = self.agents[places[0]:] or [given]
-                found.append(FIRST_AGENT + places[0])
+                found.append(self._number(given))
             else:
                 raise ValueError(f"opponents: {given!r} given, {self.handle.name} has {', '.join(self.handle.opponents)}")
         return np.array(found, dtype=np.int32)
+
+    def _number(self, given) -> int:
+        for number, agent in self.agents.items():
+            if agent is given:
+                return number
+        number = next(_numbers)
+        self.agents[number] = given
+        _owners[number] = self
+        return number
 
     cdef object given(self, int model):
         """Returns the opponent of a number as `numbers` takes it."""
         if model == NO_MODEL:
             return None
-        return self.agents[model - FIRST_AGENT] if model >= FIRST_AGENT else self.handle.opponents[model]
+        return self.agents[model] if model >= FIRST_AGENT else self.handle.opponents[model]
 
     cdef int check(self) except -1:
         """Raises the first error of an agent, now and whenever it is called again."""
@@ -102,6 +116,16 @@ cdef class AgentModels:
                 if left < 0.0:
                     break
         return actions[chosen]
+
+    cdef void policy(self, int model, const void *state, float *probabilities) noexcept nogil:
+        """Fills how likely an agent plays each action id, see `Game.opponent_policy`."""
+        cdef int16_t actions[256]
+        cdef double found[256]
+        cdef int count = self.game.legal_actions(state, actions), k
+        memset(probabilities, 0, self.game.num_actions * sizeof(float))
+        if self._probabilities(model, state, count, found):
+            for k in range(count):
+                probabilities[actions[k]] = <float>found[k]
 
     cdef void likelihoods(
         self, int model, const void *before, int action, const uint64_t *hands, int count, double *likelihoods
@@ -158,7 +182,7 @@ cdef class AgentModels:
         """Returns an agent's probabilities of the legal actions. Raises ValueError if they are none."""
         cdef double by_id[256]
         cdef double total = 0.0, probability
-        agent, legal = self.agents[model - FIRST_AGENT], position.legal_actions()
+        agent, legal = self.agents[model], position.legal_actions()
         given = agent.action_probabilities(position)
         if not isinstance(given, Mapping):
             kind = f"{given!r} of type {type(given).__name__}"
@@ -178,6 +202,15 @@ cdef class AgentModels:
         if not 1.0 - TOLERANCE <= total <= 1.0 + TOLERANCE:
             raise _wrong(agent, position, f"probabilities that sum to {total:.6g}", "expected 1")
         return [by_id[<int>action.id] / total for action in legal]
+
+
+cdef void _policy_of(int model, const void *state, float *probabilities) noexcept with gil:
+    """Fills how likely the agent of a number plays each action id. It is asked through whoever numbered it."""
+    cdef AgentModels owner = _owners[model]
+    owner.policy(model, state, probabilities)
+
+
+solved_roots.agent_policy = _policy_of
 
 
 def _wrong(agent, position, str returned, str right) -> ValueError:

@@ -149,7 +149,9 @@ def runner_settings(learner: NetworkPlayer | None, value_target: ValueTarget = "
     if learner is None:
         return RunnerSettings(0, SearchSettings(), value_target)
     if not isinstance(learner.opponent_model, str):
-        raise ValueError(f"opponent_model: {learner.opponent_model!r} given, expected a name; 'told' expects such an agent")
+        raise ValueError(
+            f"opponent_model: {learner.opponent_model!r} given, expected a name; 'told' expects such an agent"
+        )
     return RunnerSettings(learner.simulations, learner.settings, value_target, learner.opponent_model)
 
 

@@ -145,8 +145,7 @@ def search(
         settings: `SearchSettings`. None: the defaults.
         opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
             tree it plays by its rule, and where nothing is hidden its best response is found exactly. In place of a
-            name an `AgentModel` stands for itself; against one nothing is solved. None: the other side is expected to
-            play as the searcher would.
+            name an `AgentModel` stands for itself. None: the other side is expected to play as the searcher would.
         conditions: What the network is told besides the observations of each game's tree, float32
             [n, condition_size]. None: zeros, nothing is known.
         beliefs: `Beliefs` of at least n slots. Where slot i was begun for the player to move in game i, both hidden

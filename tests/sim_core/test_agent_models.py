@@ -13,7 +13,19 @@ from reference.search import scrambled
 from support.agent_models import ANSWERS, Broken, Same, played, positions, raises
 from support.runner_tools import GUMBEL, PLAIN
 
-from sim_core import Action, Belief, Beliefs, GameRunner, LeafBatch, RunnerSettings, SearchSettings, State, Trees, search
+from sim_core import (
+    Action,
+    Belief,
+    Beliefs,
+    GameRunner,
+    LeafBatch,
+    RunnerSettings,
+    Searcher,
+    SearchSettings,
+    State,
+    Trees,
+    search,
+)
 from sim_core.agent_models import AgentModel, AgentModels
 from sim_core.game import get_game
 from sim_core.tree_search.searcher import opponent_numbers
@@ -23,11 +35,12 @@ UNSOLVED = SearchSettings(exact_leaves=False)
 
 
 def test_opponents_are_numbered() -> None:
-    """Fails if one agent gets two numbers, or if equal agents share one."""
+    """Fails if one agent gets two numbers, or if two share one: what trees remember would be another's."""
     models, agent, other = AgentModels(RULES), Same("skunk"), Same("skunk")
-    given = models.numbers(["heuristic", None, agent, other, agent])
-    assert given.tolist() == [1, -1, 1024, 1025, 1024]
-    assert models.numbers([other, "random"]).tolist() == [1025, 0]
+    given = models.numbers(["heuristic", None, agent, other, agent]).tolist()
+    assert given[:2] == [1, -1] and 1024 <= given[2] == given[4] < given[3]
+    assert models.numbers([other, "random"]).tolist() == [given[3], 0]
+    assert AgentModels(RULES).numbers([Same("skunk")]) > given[3]
     assert isinstance(agent, AgentModel) and not isinstance("skunk", AgentModel)
     for wrong in ("tactical", 3, object()):
         with pytest.raises(ValueError, match=r"^opponents: .* given, beasty_bar has random, heuristic"):
@@ -101,15 +114,27 @@ def test_a_search_draws_from_beliefs_about_agents() -> None:
     assert (found[0].visit_counts == found[1].visit_counts).all() and agent.seen and not other.seen
 
 
-def test_against_an_agent_nothing_is_solved() -> None:
-    """Fails if the value is that of perfect play by both, which the agent's play is not."""
-    batch = positions(20)
-    assert batch.is_solvable.all()
-    agent = Same("random")
-    search(batch, scrambled, 30, opponents=agent, seed=3)
-    asked = [state.ply for state in agent.seen]
-    assert set(asked) == {21} and all(len(state.legal_actions()) > 1 for state in agent.seen)
+@pytest.mark.parametrize("ply", [15, 17, 18, 20])
+def test_the_best_response_to_an_agent_is_exact(ply: int) -> None:
+    """Fails if the last turns are searched, or solved for perfect play by both, which the agent's play is not."""
+    batch, agent = positions(ply), Same("random")
+    known = search(batch, scrambled, 20, opponents="random", seed=3)
+    found = search(batch, scrambled, 20, opponents=agent, seed=3)
+    assert (found.visit_counts == known.visit_counts).all() and found.value == pytest.approx(known.value, abs=1e-5)
+    perfect = search(batch, scrambled, 20, seed=3)
+    assert np.abs(perfect.value - found.value).max() > 0.1
+    assert all(state.to_move != batch.to_move[0] or state.ply > ply for state in agent.seen)
+    assert all(len(state.legal_actions()) > 1 for state in agent.seen), "it was asked where it has no choice"
     assert len(set(agent.seen)) == len(agent.seen), "an answer is remembered"
+
+
+def test_values_that_a_tree_remembers_are_those_against_the_same_agent() -> None:
+    """Fails if a searcher takes one agent's exact values for those against the next."""
+    batch, searcher = positions(16), Searcher(20, 20)
+    for name in ("random", "distilled_outcome", "random"):
+        kept = searcher.search(batch, scrambled, seed=3, opponents=Same(name))
+        fresh = search(batch, scrambled, 20, seed=3, opponents=Same(name))
+        assert (kept.visit_counts == fresh.visit_counts).all() and (kept.value == fresh.value).all()
 
 
 @pytest.mark.parametrize(("answer", "said"), ANSWERS)
@@ -142,7 +167,10 @@ def test_what_an_agent_raises_ends_the_search_that_asked() -> None:
 def test_agents_are_asked_one_question_at_a_time() -> None:
     class Careful(Same):
         inside = 0
-        threads: set[int] = set()
+
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            self.threads: set[int] = set()
 
         def action_probabilities(self, state: State) -> Any:
             self.inside += 1
@@ -196,11 +224,10 @@ def test_a_runner_that_is_told_an_agent_plays_as_one_that_is_told_the_rule() -> 
     mine, again, known = run(agent, "told"), run(agent, "told", threads=3), run("random", "told")
     before = (mine.record.states == again.record.states).all()
     assert before and (mine.record.policies == again.record.policies).all()
-    early = np.tile(np.arange(12) < 9, 6)  # later roots are solved against the rule
-    assert (mine.record.policies == known.record.policies)[early].all()
-    assert (mine.record.states == known.record.states)[early].all()
+    assert (mine.record.policies == known.record.policies).all()
+    assert (mine.record.states == known.record.states).all()
     unknown = run(None, "told")
-    assert (mine.record.policies != unknown.record.policies)[early].any()
+    assert (mine.record.policies != unknown.record.policies).any()
 
 
 def test_a_runner_tells_its_network_nothing_of_an_agent() -> None:
@@ -218,10 +245,11 @@ def test_a_runner_that_is_not_told_asks_no_agent(model: str) -> None:
     assert (mine.policies == other.policies).all() and (mine.position_outcomes == other.position_outcomes).all()
 
 
-def test_positions_against_an_agent_learn_the_games_results() -> None:
-    """Fails if they learn the value of perfect play by both."""
-    record = run(Same("random"), "told", value_target="endgame").record
-    assert (record.position_outcomes == np.repeat(record.outcomes, 12)).all()
+def test_positions_learn_the_value_of_the_best_response_to_an_agent() -> None:
+    """Fails if they learn that of perfect play by both, or the game's result."""
+    mine, known = (run(who, "told", value_target="endgame").record for who in (Same("random"), "random"))
+    assert mine.position_outcomes == pytest.approx(known.position_outcomes, abs=1e-5)
+    assert len(set(mine.position_outcomes.tolist())) > 3
 
 
 @pytest.mark.parametrize("after", [3, 400])

@@ -64,7 +64,10 @@ ANSWERS: list[tuple[Callable[[Any], Any], str]] = [
     (lambda legal: {legal[0]: None}, "None for"),
     (lambda legal: {legal[0]: 0.5, legal[1]: 0.498}, "probabilities that sum to 0.998 at"),
     (lambda legal: {}, "probabilities that sum to 0 at"),
-    (lambda legal: {next(Action(k) for k in range(99) if Action(k) not in legal): 1.0}, "a probability of Action.parse"),
+    (
+        lambda legal: {next(Action(k) for k in range(99) if Action(k) not in legal): 1.0},
+        "a probability of Action.parse",
+    ),
     (lambda legal: {legal[0].id: 1.0}, "a probability of "),
     (lambda legal: {Action(legal[0].id, "beasty_bar_animals"): 1.0}, "a probability of Action.parse"),
     (lambda legal: [1.0], r"[1.0] of type list at"),
