@@ -223,8 +223,7 @@ class SelfPlayDataModule(LightningDataModule):
         return self._matches.play(self._network, match, games, conditions, on_progress=lambda _: self._stop.heed())
 
     def _play_test(self, match: Match) -> PlayedMatch:
-        tellable = self.roster.tellable(self.game)
-        matches = {match.without_idle_model(tellable) for match in self.test_matches}
+        matches = {match.without_idle_model(self.roster.tellable(self.game)) for match in self.test_matches}
         before, total = self._games_tested, self.test.games // self._process[1] * len(matches)
         played = self._matches.play(
             self._network,
