@@ -1,6 +1,7 @@
 """Declares beliefs about the other player's hand in many games at once, and what search and game runner call."""
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 
+from sim_core.agent_models cimport AgentModels
 from sim_core.game cimport Game, GameHandle
 from sim_core.in_use cimport InUse
 from sim_core.rng cimport Stream
@@ -27,6 +28,7 @@ cdef class Beliefs:
     cdef readonly Py_ssize_t slots
     cdef readonly int types         # most opponents that a slot tells apart
     cdef readonly InUse in_use
+    cdef AgentModels agents         # among the opponents
     cdef double stranger            # how likely nobody known is at first, where that is possible
     cdef int uniform                # number of the opponent that plays at random
     cdef Held[::1] held             # [slots]

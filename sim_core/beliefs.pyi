@@ -1,8 +1,10 @@
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_core.agent_models import AgentModel
 from sim_core.game import GameHandle
 from sim_core.in_use import InUse
 
@@ -40,7 +42,8 @@ class Belief:
         state: Packed state to begin from, usually the deal. All hands are as likely there.
         observer: The player who believes, 0 or 1.
         opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
-            None among several: it is none of them, which is as likely as that it is one.
+            None among several: it is none of them, which is as likely as that it is one. In place of a name an
+            `AgentModel` stands for itself.
         slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
             hand that can play what was played is ever ruled out.
         beliefs: Memory of many games, in which it takes a slot. None: its own memory.
@@ -56,7 +59,7 @@ class Belief:
         game: str,
         state: bytes,
         observer: int,
-        opponents: str | Iterable[str | None],
+        opponents: str | AgentModel | Iterable[str | AgentModel | None],
         slip: float = 0.0,
         beliefs: Beliefs | None = None,
         slot: int = 0,
@@ -87,8 +90,9 @@ class Belief:
         Raises:
             ValueError: The position does not follow from the turns observed so far, or no hand that the other player
                 may hold can play the action, or `other` is missing or out of range.
+            Exception: What an agent among the opponents raised. The beliefs are spoiled then, and raise it again.
         """
-    def draw(self, state: bytes, seed: int) -> tuple[bytes, str | None]:
+    def draw(self, state: bytes, seed: int) -> tuple[bytes, Any]:
         """Draws what is hidden in a position of the game from what is believed.
 
         Args:
@@ -96,8 +100,8 @@ class Belief:
             seed: Random seed.
 
         Returns:
-            The packed state with the other player's hand and both decks drawn anew, and the name of the opponent that
-            was drawn with the hand. None: it is none of the known ones, or the beliefs are lost.
+            The packed state with the other player's hand and both decks drawn anew, and the opponent, as it was given,
+            that was drawn with the hand. None: it is none of the known ones, or the beliefs are lost.
 
         Raises:
             ValueError: The position does not follow from the turns observed so far.
@@ -111,8 +115,8 @@ class Belief:
         """
     def card_probabilities(self) -> NDArray[np.float32]:
         """Returns how likely each card is in the other player's hand, float32 [hidden_size]."""
-    def opponent_probabilities(self) -> dict[str | None, float]:
-        """Returns how likely the other player is each of the opponents, by name. None: none of them."""
+    def opponent_probabilities(self) -> dict[Any, float]:
+        """Returns how likely the other player is each of the opponents, as they were given. None: none of them."""
     def entropy(self) -> float:
         """Returns how much is not known of the hand, in bits."""
     @property

@@ -13,6 +13,8 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from sim_core import _arguments
+from sim_core.agent_models import AgentModel
+from sim_core.agent_models cimport AgentModels, model_likelihoods
 from sim_core.game cimport GameHandle, MAX_HANDS
 from sim_core.game import get_game
 from sim_core.runner_settings import STRANGER
@@ -77,6 +79,7 @@ cdef class Beliefs:
         handle.check_hands()
         self.handle = handle
         self.game = handle.game
+        self.agents = AgentModels(handle)
         self.stranger = STRANGER
         self.uniform = handle.opponents.index("random")
         self.in_use = InUse("beliefs")
@@ -162,7 +165,9 @@ cdef class Beliefs:
                 for k in range(held.count):
                     likelihoods[k] = other if slips[k] > 0.0 else 0.0
             else:
-                self.game.hand_likelihoods(self.opponents[slot, j], before, action, hands, held.count, likelihoods)
+                model_likelihoods(
+                    self.game, self.agents, self.opponents[slot, j], before, action, hands, held.count, likelihoods
+                )
             for k in range(held.count):
                 weights[k * held.opponents + j] *= (1.0 - held.slip) * likelihoods[k] + held.slip * slips[k]
                 total += weights[k * held.opponents + j]
@@ -306,7 +311,8 @@ cdef class Belief:
         state: Packed state to begin from, usually the deal. All hands are as likely there.
         observer: The player who believes, 0 or 1.
         opponents: Name of the built-in opponent that the other player is, or several names, each as likely at first.
-            None among several: it is none of them, which is as likely as that it is one.
+            None among several: it is none of them, which is as likely as that it is one. In place of a name an
+            `AgentModel` stands for itself.
         slip: Share of its turns in which each opponent is taken to play at random, 0 to 1. Above 0 no opponent and no
             hand that can play what was played is ever ruled out.
         beliefs: Memory of many games, in which it takes a slot. None: its own memory.
@@ -319,16 +325,16 @@ cdef class Belief:
 
     def __cinit__(self, game, bytes state not None, observer, opponents, slip=0.0, Beliefs beliefs=None, slot=0):
         cdef GameHandle handle = get_game(game)
-        names = (opponents,) if isinstance(opponents, str) else tuple(opponents)
+        names = (opponents,) if isinstance(opponents, (str, AgentModel)) else tuple(opponents)
         if not names or len(set(names)) < len(names):
             raise ValueError(f"opponents: {opponents!r} given, expected one name or several, none twice")
         if names == (None,):
             raise ValueError("opponents: (None,) given, expected at least one name beside it")
         if not 0 <= slip <= 1:
             raise ValueError(f"slip: {slip!r} given, expected 0 to 1")
-        cdef int32_t[::1] numbers = np.array(
-            [NO_MODEL if name is None else handle.opponent_number(name) for name in names], dtype=np.int32
-        )
+        for name in names:
+            if isinstance(name, str):
+                handle.opponent_number(name)
         self.observer = _arguments.integer("observer", observer, 0, 1, "0 or 1")
         self.beliefs = Beliefs(game, 1, len(names)) if beliefs is None else beliefs
         self.slot = _arguments.integer("slot", slot, 0, self.beliefs.slots - 1)
@@ -336,6 +342,7 @@ cdef class Belief:
             raise ValueError(f"beliefs: of {self.beliefs.handle.name} with room for {self.beliefs.types} opponents, "
                              f"expected {handle.name} and {len(names)}")
         self.beliefs.in_use.check(True)
+        cdef int32_t[::1] numbers = self.beliefs.agents.numbers(names)
         self.beliefs.begin_among(self.slot, handle._view(state), self.observer, &numbers[0], len(names), slip)
 
     cdef int _follow(self, const uint8_t *view, uint64_t *hands) except -1:
@@ -346,7 +353,7 @@ cdef class Belief:
         return count
 
     cdef bint _knows_all(self) noexcept:
-        """Returns whether the other player is one of the built-in opponents for sure."""
+        """Returns whether the other player is one of the known opponents for sure."""
         cdef int k
         for k in range(self.beliefs.held[self.slot].opponents):
             if self.beliefs.opponents[self.slot, k] == NO_MODEL:
@@ -395,6 +402,7 @@ cdef class Belief:
         Raises:
             ValueError: The position does not follow from the turns observed so far, or no hand that the other player
                 may hold can play the action, or `other` is missing or out of range.
+            Exception: What an agent among the opponents raised. The beliefs are spoiled then, and raise it again.
         """
         cdef GameHandle handle = self.beliefs.handle
         cdef const uint8_t *view = handle._view(state)
@@ -412,6 +420,7 @@ cdef class Belief:
         if not self._knows_all() and (other is None or not 0 < other <= 1):
             raise ValueError(f"other: {other!r} given, expected above 0 and at most 1, as None is among the opponents")
         self.beliefs.observe(self.slot, view, number, 1.0 if other is None else other)
+        self.beliefs.agents.check()
 
     def draw(self, bytes state not None, seed) -> tuple:
         """Draws what is hidden in a position of the game from what is believed.
@@ -421,8 +430,8 @@ cdef class Belief:
             seed: Random seed.
 
         Returns:
-            The packed state with the other player's hand and both decks drawn anew, and the name of the opponent that
-            was drawn with the hand. None: it is none of the known ones, or the beliefs are lost.
+            The packed state with the other player's hand and both decks drawn anew, and the opponent, as it was given,
+            that was drawn with the hand. None: it is none of the known ones, or the beliefs are lost.
 
         Raises:
             ValueError: The position does not follow from the turns observed so far.
@@ -434,7 +443,7 @@ cdef class Belief:
         out = bytearray(state)
         cdef uint8_t[::1] view = out
         cdef int opponent = self.beliefs.draw(self.slot, &view[0], &stream)
-        return bytes(out), (handle.opponents[opponent] if opponent >= 0 else None)
+        return bytes(out), self.beliefs.agents.given(opponent)
 
     def hands(self) -> tuple:
         """Returns the hands that the other player may hold, and how likely each is.
@@ -458,16 +467,12 @@ cdef class Belief:
         return out
 
     def opponent_probabilities(self) -> dict:
-        """Returns how likely the other player is each of the opponents, by name. None: none of them."""
+        """Returns how likely the other player is each of the opponents, as they were given. None: none of them."""
         cdef Mixture mixture
         cdef int k
         self.beliefs.in_use.check(False)
         self.beliefs.shares(self.slot, &mixture)
-        names = self.beliefs.handle.opponents
-        return {
-            None if mixture.models[k] == NO_MODEL else names[mixture.models[k]]: mixture.shares[k]
-            for k in range(mixture.count)
-        }
+        return {self.beliefs.agents.given(mixture.models[k]): mixture.shares[k] for k in range(mixture.count)}
 
     def entropy(self) -> float:
         """Returns how much is not known of the hand, in bits."""

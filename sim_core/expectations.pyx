@@ -13,7 +13,7 @@ from sim_core import runner_settings
 from sim_core.beliefs cimport IMAGINED, Beliefs, imagined_hands
 from sim_core.game cimport GameHandle
 from sim_core.rng cimport Stream
-from sim_core.tree_search.solved_roots cimport NO_MODEL, Mixture, mix_one
+from sim_core.tree_search.solved_roots cimport FIRST_AGENT, NO_MODEL, Mixture, mix_one
 
 question = np.dtype([
     ("hands", np.uint64, IMAGINED), ("count", np.intc), ("asked", np.intc), ("total", np.double),
@@ -72,6 +72,8 @@ cdef class Expectations:
     cdef void begin(self, Py_ssize_t slot, const uint8_t *state, int searcher, int opponent) noexcept nogil:
         """Begins a game of the learner, `searcher`, against an opponent: its number, NO_MODEL or SELF_PLAY."""
         cdef bint known = opponent != SELF_PLAY
+        if opponent >= FIRST_AGENT and not self.told:
+            opponent = NO_MODEL
         self.expected[slot] = NO_MODEL
         if known:
             self.expected[slot] = opponent if self.told else self.assumed
@@ -129,7 +131,7 @@ cdef class Expectations:
             return
         self.mixture(slot, &mixture)
         for j in range(mixture.count):
-            if mixture.models[j] != NO_MODEL and mixture.models[j] < size:
+            if 0 <= mixture.models[j] < min(self.opponents, size):
                 condition[mixture.models[j]] = <float>mixture.shares[j]
                 known += mixture.shares[j]
         if self.believes[slot] and size > self.opponents:

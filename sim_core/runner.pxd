@@ -34,7 +34,7 @@ cdef class GameRunner:
     cdef const int64_t[::1] streams
     cdef const int64_t[::1] first_player
     cdef const int64_t[:, ::1] controllers
-    cdef int64_t[::1] builtin           # [opponents], number among the game's opponents; -1: outside the engine
+    cdef const int32_t[::1] kinds       # [opponents], number of a built-in one; others are outside the engine
     cdef uint64_t[::1] opponent_seeds   # [opponents]
     cdef uint8_t[:, ::1] states         # [slots, state_size]
     cdef float[:, ::1] observed         # [slots, observation_size, made even], room for `add_to_key`

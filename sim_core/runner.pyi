@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sim_core.agent_models import AgentModel
 from sim_core.batch import GameBatch
 from sim_core.game_record import GameRecord
 from sim_core.runner_settings import RunnerSettings
@@ -23,6 +24,7 @@ class GameRunner:
         first_player: Player who begins, 0 or 1 [m].
         controllers: Who plays which seat, int [m, 2]. 0 is the learner, k is opponent number k - 1.
         opponents: (name, seed) of each built-in opponent. (None, 0) is one outside the engine: `play` takes its moves.
+            (agent, 0) is one outside, too; a learner that is told its opponent asks this `AgentModel` how it would play.
         record: Whether to keep the learner's positions and policy targets.
         keys: Whether to keep a key of each game, see `GameRecord`.
         opening_plies: Random plies that each game begins with, before its players move. They are drawn from the stream
@@ -49,7 +51,7 @@ class GameRunner:
         streams: ArrayLike,
         first_player: ArrayLike,
         controllers: ArrayLike,
-        opponents: Sequence[tuple[str | None, int]] = (),
+        opponents: Sequence[tuple[str | AgentModel | None, int]] = (),
         record: bool = False,
         keys: bool = False,
         opening_plies: int = 0,

@@ -12,10 +12,11 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 import numpy as np
 
 from sim_core import _arguments
+from sim_core.agent_models cimport AgentModels
 from sim_core.batch import GameBatch
 from sim_core.expectations cimport SELF_PLAY, Expectations
 from sim_core.tree_search.solved_roots cimport (
-    NO_MODEL, Mixture, SolvedRoot, expected_actions, hardest_action, keep_solvable,
+    FIRST_AGENT, NO_MODEL, Mixture, SolvedRoot, expected_actions, hardest_action, keep_solvable,
 )
 from sim_core.game_record cimport GameRecord
 from sim_core.tree_search.leaves cimport LeafBatch
@@ -48,6 +49,7 @@ cdef class GameRunner:
         first_player: Player who begins, 0 or 1 [m].
         controllers: Who plays which seat, int [m, 2]. 0 is the learner, k is opponent number k - 1.
         opponents: (name, seed) of each built-in opponent. (None, 0) is one outside the engine: `play` takes its moves.
+            (agent, 0) is one outside, too; a learner that is told its opponent asks this `AgentModel` how it would play.
         record: Whether to keep the learner's positions and policy targets.
         keys: Whether to keep a key of each game, see `GameRecord`.
         opening_plies: Random plies that each game begins with, before its players move. They are drawn from the stream
@@ -88,15 +90,11 @@ cdef class GameRunner:
             raise ValueError(f"controllers: shape {seats.shape} given, expected ({m}, 2)")
         seats = _arguments.integers("controllers", np.ascontiguousarray(seats).reshape(-1), 2 * m, 0, len(opponents))
         self.controllers = seats.reshape(m, 2)
-        for name, _ in opponents:
-            if name is not None and name not in handle.opponents:
-                raise ValueError(f"opponents: {name!r} given, {handle.name} has no such opponent")
-        self.builtin = np.array(
-            [-1 if name is None else handle.opponents.index(name) for name, _ in opponents], dtype=np.int64
-        )
+        agents = AgentModels(handle) if self.expectations.beliefs is None else self.expectations.beliefs.agents
+        self.kinds = agents.numbers([given for given, _ in opponents])
         self.opponent_seeds = np.array([_arguments.seed(key) for _, key in opponents], dtype=np.uint64)
         self.states = np.zeros((self.slots, self.game.state_size), dtype=np.uint8)
-        self.keeps_turns = -1 in np.asarray(self.builtin) and self.opening_plies == 0
+        self.keeps_turns = any([not isinstance(given, str) for given, _ in opponents]) and self.opening_plies == 0
         room = self.game.max_plies if self.keeps_turns else 0
         self.turns = np.empty((self.slots, room, self.game.state_size), dtype=np.uint8)
         self.played = np.empty((self.slots, room), dtype=np.int16)
@@ -116,6 +114,7 @@ cdef class GameRunner:
             self.trees.owner += 1
             self.number = self.trees.owner
             self.trees.beliefs = self.expectations.beliefs
+            self.trees.agents = agents
 
     cdef int _check_owner(self) except -1:
         """Raises RuntimeError if the trees are those of another runner or search by now."""
@@ -179,7 +178,7 @@ cdef class GameRunner:
         cdef int searcher = 0 if seats[0] == LEARNER else 1
         cdef int64_t other = seats[1 - searcher]
         self.expectations.begin(
-            slot, &self.states[slot, 0], searcher, SELF_PLAY if other == LEARNER else <int>self.builtin[other - 1]
+            slot, &self.states[slot, 0], searcher, SELF_PLAY if other == LEARNER else self.kinds[other - 1]
         )
 
     cdef bint _waits(self, Py_ssize_t slot) noexcept nogil:
@@ -267,12 +266,12 @@ cdef class GameRunner:
     cdef void _opponent(self, Py_ssize_t slot, int opponent) noexcept nogil:
         cdef double start
         cdef Stream stream
-        if self.builtin[opponent] < 0:
+        if not 0 <= self.kinds[opponent] < FIRST_AGENT:
             self.phase[slot] = OUTSIDE
             return
         start = now()
         stream = self._stream(slot, self.opponent_seeds[opponent], PURPOSE_OPPONENT)
-        self.chosen[slot] = self.game.opponent_action(<int>self.builtin[opponent], &self.states[slot, 0], &stream)
+        self.chosen[slot] = self.game.opponent_action(self.kinds[opponent], &self.states[slot, 0], &stream)
         self.phase[slot] = CHOSEN
         self.opponent_seconds[slot] += now() - start
 

@@ -33,9 +33,9 @@ class RunnerSettings:
         value_target: Value that a recorded position learns. "outcome": the game's result. "endgame": the exact value
             where a position can be solved; all earlier positions take the exact value of the first solvable one.
         opponent_model: What the learner's searches expect of the other side. "none": It plays as the learner would.
-            "told": Where it is a built-in opponent, it plays by that opponent's rule; any other player is searched as
-            with "none". "infer": It is one of the game's built-in opponents or none of them, and each of its actions
-            says more of which. A built-in opponent's name: It plays by that rule, whoever it is.
+            "told": Where it is a built-in opponent, or an agent that says how it plays, it plays by that rule; any
+            other player is searched as with "none". "infer": It is one of the known opponents or none of them, and each
+            of its actions says more of which. A built-in opponent's name: It plays by that rule, whoever it is.
         known_opponents: Names of the built-in opponents that "infer" tells apart; any other one is none of them. None:
             All of the game's. Empty: Nobody is known, so it is as "none".
 

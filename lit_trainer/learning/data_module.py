@@ -223,7 +223,7 @@ class SelfPlayDataModule(LightningDataModule):
         return self._matches.play(self._network, match, games, conditions, on_progress=lambda _: self._stop.heed())
 
     def _play_test(self, match: Match) -> PlayedMatch:
-        matches = {match.without_idle_model(self.game) for match in self.test_matches}
+        matches = {match.without_idle_model(self.roster.tellable(self.game)) for match in self.test_matches}
         before, total = self._games_tested, self.test.games // self._process[1] * len(matches)
         played = self._matches.play(
             self._network,
@@ -255,13 +255,13 @@ class SelfPlayDataModule(LightningDataModule):
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Returns a loader for each opponent of `evaluation.opponents`, with each model of it."""
         self._stop.listen()
-        return match_loaders(self.evaluation.matches, self._play_evaluation, self.game)
+        return match_loaders(self.evaluation.matches, self._play_evaluation, self.roster.tellable(self.game))
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
         """Returns a loader for each of `test_matches`."""
         self._stop.listen()
         self._matches.move_times, self._games_tested = MoveTimes(), 0
-        return match_loaders(self.test_matches, self._play_test, self.game)
+        return match_loaders(self.test_matches, self._play_test, self.roster.tellable(self.game))
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the pool and, if `replay.save` is set, the windows of all processes. All processes must call it.

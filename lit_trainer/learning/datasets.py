@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -104,18 +104,20 @@ class SelfPlayDataset(IterableDataset[dict[str, Tensor]]):
             )
 
 
-def match_loaders(matches: Sequence[Match], play: Callable[[Match], PlayedMatch], game: str) -> list[DataLoader[Any]]:
+def match_loaders(
+    matches: Sequence[Match], play: Callable[[Match], PlayedMatch], tellable: Container[str]
+) -> list[DataLoader[Any]]:
     """Returns a loader for each match. Two matches with the same games are played once.
 
     Args:
         matches: Matches, in the order in which the loaders are asked.
         play: Plays a match.
-        game: Name of the game.
+        tellable: Names of the opponents of which there is something to tell.
     """
     kept: dict[Match, tuple[Match, PlayedMatch]] = {}
 
     def games_of(match: Match) -> PlayedMatch:
-        same = match.without_idle_model(game)
+        same = match.without_idle_model(tellable)
         if same not in matches:
             return play(match)
         asker, games = kept.pop(same, (match, None))

@@ -58,10 +58,11 @@ class EvaluationSettings(Settings):
             draws nothing, so that games differ from each other, otherwise none.
         search: Settings of the search in validation and test, where the best move is wanted and no training target.
         opponent_model: What the learner knows of its opponent. "none": nothing, so it expects it to play as itself.
-            "told": where it is a built-in opponent, its rule. The search plays that rule in the tree, and believes in
-            hidden hands by what the opponent did not play. "infer": it finds out whether the opponent is one of
-            `generation.known_opponents`, and which. Several are measured one after the other and shown side by
-            side. The first is the one that counts: the others are logged as `val/MODEL/NAME`, and nothing follows them.
+            "told": where it is a built-in opponent, or an agent that says how it plays, its rule. The search plays that
+            rule in the tree, and believes in hidden hands by what the opponent did not play. "infer": it finds out
+            whether the opponent is one of `generation.known_opponents`, and which. Several are measured one after the
+            other and shown side by side. The first is the one that counts: the others are logged as `val/MODEL/NAME`,
+            and nothing follows them.
 
     Raises:
         ValueError: Names the field, its value and what would be right.

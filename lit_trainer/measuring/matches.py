@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -33,13 +33,13 @@ class Match(NamedTuple):
         """Returns the fields that name the match in ``test.json``. "none" is left out, as before there were others."""
         return {name: value for name, value in self._asdict().items() if name != "opponent_model" or value != "none"}
 
-    def without_idle_model(self, game: str) -> Self:
+    def without_idle_model(self, tellable: Container[str]) -> Self:
         """Returns the match with the same games, move for move, whose player is told nothing that it cannot use.
 
         Args:
-            game: Name of the game. Of a player that it has not built in there is nothing to tell.
+            tellable: Names of the opponents of which there is something to tell, see `Roster.tellable`.
         """
-        idle = self.opponent_model == "told" and self.opponent not in get_game(game).opponents
+        idle = self.opponent_model == "told" and self.opponent not in tellable
         return self._replace(opponent_model="none") if idle else self
 
     @classmethod

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lit_trainer.networks.base import PolicyValueNetwork
 from sim_core import Belief, get_game
+from sim_core.agent_models import AgentModel
 from sim_core.game import GameHandle
 
 Floats = NDArray[np.float32]
@@ -61,12 +62,12 @@ def with_condition(observations: Floats, size: int, conditions: Floats | None = 
 
 
 def condition_of(
-    opponent: str | None, rows: int, rules: GameHandle, size: int, beliefs: Sequence[Belief] = ()
+    opponent: str | AgentModel | None, rows: int, rules: GameHandle, size: int, beliefs: Sequence[Belief] = ()
 ) -> Floats | None:
     """Returns what a network is told where it expects one opponent, or one of several.
 
     Args:
-        opponent: Name of the opponent that it expects where it has no beliefs. None: it expects nobody.
+        opponent: Name of the opponent that it expects where it has no beliefs. An agent, or None: it is told of nobody.
         rows: Number of positions m.
         rules: The game.
         size: The evaluator's ``condition_size``.
@@ -78,11 +79,11 @@ def condition_of(
     if not size or (opponent is None and not beliefs):
         return None
     conditions = np.zeros((rows, size), np.float32)
-    if opponent is not None:
+    if isinstance(opponent, str):
         conditions[:, rules.opponents.index(opponent)] = 1.0
     for row, belief in zip(conditions, beliefs, strict=False):
         probabilities = {} if belief.is_lost else belief.opponent_probabilities()
-        known = {name: share for name, share in probabilities.items() if name is not None}
+        known = {name: share for name, share in probabilities.items() if name in rules.opponents}
         row[: len(rules.opponents)] = [known.get(name, 0.0) for name in rules.opponents]
         if size > len(rules.opponents):
             # of a hand, too, only that part is told that goes with a known opponent

@@ -33,7 +33,8 @@ def impression(player: NetworkPlayer, belief: Belief | None) -> Impression:
         belief: What it believes there, see `NetworkPlayer.believe`. None: nothing.
     """
     if belief is None:
-        return expectation(assumed_opponent(player.opponent_model))
+        expected = assumed_opponent(player.opponent_model)
+        return expectation(expected if isinstance(expected, str) else None)
     return Impression(belief.opponent_probabilities(), belief.is_lost, tuple(belief.card_probabilities().tolist()))
 
 

@@ -13,11 +13,13 @@ from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.engine_players import IsmctsPlayer, builtin_names
 from lit_trainer.players.histories import History
 from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.utils.seeding import derive_seed
 from sim_core import Action, GameBatch, State, get_game
+from sim_core.agent_models import AgentModel
 
 
-def _check_opponent(opponent: str | None, known: Sequence[str]) -> None:
+def _check_opponent(opponent: object, known: Sequence[str]) -> None:
     if opponent is not None and opponent not in known:
         raise ValueError(f"opponent: {opponent!r} given, expected None or one of {', '.join(known)}")
 
@@ -63,8 +65,9 @@ class NetworkAgent:
         temperature: Temperature at which moves are sampled. 0 plays the best move.
         opponent: Name of the built-in opponent that it expects on the other side: in its search that side plays by this
             opponent's rule, the network is told of it, if it can be, and what was played tells which cards it may
-            hold. "infer": it concludes from what was played which of all built-in opponents it plays, or none of them.
-            None: it expects the other side to play as it would.
+            hold. An `AgentModel`: the same of this agent, without telling the network. "infer": it concludes from what
+            was played which of all built-in opponents it plays, or none of them. None: it expects the other side to
+            play as it would.
 
     Raises:
         ValueError: The game has no such opponent.
@@ -76,10 +79,13 @@ class NetworkAgent:
         simulations: int = 0,
         seed: int = 0,
         temperature: float = 0.0,
-        opponent: str | None = None,
+        opponent: str | AgentModel | None = None,
     ) -> None:
         rules = get_game(network.game)
-        _check_opponent(opponent, (*rules.opponents, "infer") if rules.has_hidden_hands else rules.opponents)
+        if isinstance(opponent, AgentModel):
+            opponent = PythonPlayer(type(opponent).__name__, opponent)
+        else:
+            _check_opponent(opponent, (*rules.opponents, "infer") if rules.has_hidden_hands else rules.opponents)
         self.network = network.eval()
         self._player = NetworkPlayer(
             TorchEvaluator(network),
@@ -147,7 +153,10 @@ class NetworkAgent:
 
 
 def load_agent(
-    checkpoint: str | os.PathLike[str], simulations: int = 0, seed: int = 0, opponent: str | None = None
+    checkpoint: str | os.PathLike[str],
+    simulations: int = 0,
+    seed: int = 0,
+    opponent: str | AgentModel | None = None,
 ) -> NetworkAgent:
     """Returns the agent of a checkpoint.
 
@@ -155,8 +164,8 @@ def load_agent(
         checkpoint: Path of a checkpoint that a run wrote.
         simulations: Simulations per move. 0 plays the raw policy.
         seed: Random seed of the search. The same seed gives the same moves.
-        opponent: Name of the built-in opponent that it expects on the other side, or "infer"; see `NetworkAgent`. None:
-            it expects the other side to play as it would.
+        opponent: Name of the built-in opponent that it expects on the other side, an `AgentModel`, or "infer"; see
+            `NetworkAgent`. None: it expects the other side to play as it would.
 
     Raises:
         FileNotFoundError: The file does not exist.

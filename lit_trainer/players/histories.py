@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_core import Action, Belief, Beliefs, GameBatch, State, get_game
+from sim_core.agent_models import AgentModel
 from sim_core.expectations import unknown_plays
 from sim_core.game import GameHandle
 from sim_core.runner_settings import SLIP, checked_known_opponents
@@ -34,7 +35,7 @@ Policy = Callable[[GameBatch], NDArray[np.float32]]
 
 
 def beliefs_of(
-    opponent: str,
+    opponent: str | AgentModel,
     states: Sequence[State],
     histories: Sequence[History] | None,
     field: str = "histories",
@@ -44,7 +45,8 @@ def beliefs_of(
     """Returns what the players to move believe. Nothing is read from any position that they could not see there.
 
     Args:
-        opponent: Name of the built-in opponent that they play against. "infer": one of the known ones, or none of them.
+        opponent: Name of the built-in opponent that they play against, or an agent. "infer": one of the known ones, or
+            none of them.
         states: Positions, at least one, all of one game.
         histories: What was played before each of them; empty where that is unknown, so that beliefs are uniform. None:
             nothing is known of any.

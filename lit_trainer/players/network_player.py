@@ -14,6 +14,7 @@ from lit_trainer.networks.evaluators import Evaluator, Floats
 from lit_trainer.players.histories import HandBeliefs, History, beliefs_of
 from lit_trainer.players.protocols import Ids, Moves, assumed_opponent
 from sim_core import GameBatch, Searcher, SearchResult, SearchSettings, State
+from sim_core.agent_models import AgentModel
 
 
 def sharpen(policy: Floats, temperature: float) -> Floats:
@@ -29,7 +30,9 @@ def sharpen(policy: Floats, temperature: float) -> Floats:
     return result
 
 
-def check_has_one_tree(settings: SearchSettings, opponent_model: str, field: str = "opponent_model") -> None:
+def check_has_one_tree(
+    settings: SearchSettings, opponent_model: str | AgentModel, field: str = "opponent_model"
+) -> None:
     """Checks that a search can follow a model of its opponent.
 
     Args:
@@ -71,7 +74,8 @@ class NetworkPlayer:
         threads: Threads of the search. No move depends on it.
         settings: Settings of the search. None: the defaults.
         opponent_model: What the player expects of the other side, see `RunnerSettings`. "told" is known only where the
-            engine plays both sides. Elsewhere it is as "none". "infer" concludes from what was played so far.
+            engine plays both sides. Elsewhere it is as "none". "infer" concludes from what was played so far. An
+            `AgentModel`: it expects this agent; not where the engine plays both sides, which can be told it.
         known_opponents: Names of the built-in opponents that "infer" tells apart, see `RunnerSettings`.
         changes: Fields of `SearchSettings` that differ from `settings`, e.g. ``c_puct=2.0``.
 
@@ -88,7 +92,7 @@ class NetworkPlayer:
         seed: int,
         threads: int = 1,
         settings: SearchSettings | None = None,
-        opponent_model: str = "none",
+        opponent_model: str | AgentModel = "none",
         known_opponents: Sequence[str] | None = None,
         **changes: Any,
     ) -> None:
@@ -178,8 +182,8 @@ class NetworkPlayer:
         return found
 
     @property
-    def _assumed(self) -> str | None:
-        """Returns the built-in opponent that the other side is expected to be, wherever the game is played."""
+    def _assumed(self) -> str | AgentModel | None:
+        """Returns the opponent that the other side is expected to be, wherever the game is played."""
         return assumed_opponent(self.opponent_model)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -196,7 +200,7 @@ class NetworkPlayer:
             field: Argument that holds the histories, for messages.
 
         Returns:
-            The beliefs. None: it expects no built-in opponent and infers none, or the game has no hidden hands.
+            The beliefs. None: it expects no opponent and infers none, or the game has no hidden hands.
 
         Raises:
             ValueError: A turn is missing, or contradicts the next one.

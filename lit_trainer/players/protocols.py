@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,11 @@ def with_opponent_model(name: str, opponent_model: str) -> str:
     return name if opponent_model == "none" else f"{name}+{opponent_model}"
 
 
-def assumed_opponent(opponent_model: str) -> str | None:
-    """Returns the built-in opponent that a player expects whoever it plays. None: it expects none, or finds out."""
+T = TypeVar("T")
+
+
+def assumed_opponent(opponent_model: T) -> T | None:
+    """Returns the opponent that a player expects whoever it plays. None: it expects none, or finds out."""
     return None if opponent_model in MODELS else opponent_model
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from lit_trainer.players.histories import History
 from lit_trainer.players.protocols import Agent, Moves
 from sim_core import Action, GameBatch, State, c_state_to_python, games
+from sim_core.agent_models import AgentModel
 
 
 class AgentTimeoutError(RuntimeError):
@@ -24,8 +25,8 @@ class PythonPlayer:
     Args:
         name: Name of the agent, for messages.
         agent: Object with ``select_action(state, legal_actions) -> Action``. If it has a parameter ``history``, too, it
-            gets what was played so far, where that is known.
-        time_limit: Seconds per move; `play_schedule`, which watches the player, enforces it. None: no limit.
+            gets what was played so far, where that is known. If it is an `AgentModel`, others can expect it.
+        time_limit: Seconds per answer; `play_schedule`, which watches the player, enforces it. None: no limit.
     """
 
     def __init__(self, name: str, agent: Agent, time_limit: float | None = None) -> None:
@@ -35,7 +36,9 @@ class PythonPlayer:
         """Whether the agent takes what was played so far."""
         self.time_limit = time_limit
         self.asked = 0
-        """Number of moves that the agent has been asked for."""
+        """Number of questions to the agent."""
+        self.asked_for = "select_action"
+        """Method of the newest question."""
         self.thinking_at: State | None = None
         """Position that the agent thinks about now. None: it is idle."""
         self.given_up = False
@@ -54,20 +57,10 @@ class PythonPlayer:
         """
         ids = np.empty(len(batch), dtype=np.int64)
         for i in range(len(batch)):
-            if self.given_up:
-                raise AgentTimeoutError(f"opponent {self.name}: is asked no more, because an earlier move did not end")
             state = c_state_to_python(batch, i)
             legal = state.legal_actions()
             known = {} if histories is None or not self.remembers else {"history": histories[i]}
-            self.asked += 1
-            self.thinking_at = state
-            try:
-                action = self.agent.select_action(state, legal, **known)
-            except Exception as error:
-                error.add_note(f"opponent {self.name}: select_action raised this at '{state}'")
-                raise
-            finally:
-                self.thinking_at = None
+            action = self._answer("select_action", state, legal, **known)
             if action not in legal:
                 kind = "" if isinstance(action, Action) else f" of type {type(action).__name__}, not Action,"
                 raise ValueError(
@@ -80,6 +73,30 @@ class PythonPlayer:
     def act_after(self, batch: GameBatch, histories: Sequence[History]) -> Moves:
         """Returns the agent's action for every game of the batch, see `act`."""
         return self.act(batch, histories)
+
+    @property
+    def model(self) -> PythonPlayer | None:
+        """Returns the player if its agent says how likely it plays each action. Then searches can expect it."""
+        return self if isinstance(self.agent, AgentModel) else None
+
+    def action_probabilities(self, state: State) -> Mapping[Action, float]:
+        """Returns the agent's probabilities in a position; the engine checks them."""
+        answer: Mapping[Action, float] = self._answer("action_probabilities", state)
+        return answer
+
+    def _answer(self, method: str, state: State, *given: Any, **known: Any) -> Any:
+        """Returns what a method of the agent answers."""
+        if self.given_up:
+            raise AgentTimeoutError(f"opponent {self.name}: is asked no more, because an earlier move did not end")
+        self.asked += 1
+        self.asked_for, self.thinking_at = method, state
+        try:
+            return getattr(self.agent, method)(state, *given, **known)
+        except Exception as error:
+            error.add_note(f"opponent {self.name}: {method} raised this at '{state}'")
+            raise
+        finally:
+            self.thinking_at = None
 
 
 def _takes_history(agent: Agent) -> bool:

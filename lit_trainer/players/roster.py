@@ -13,6 +13,8 @@ from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
 from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.python_player import PythonOpponent
 from lit_trainer.players.specs import PAST, SELF_PLAY, check_plays, make, parse, past_name
+from sim_core import get_game
+from sim_core.agent_models import AgentModel
 
 
 class Roster(Mapping[str, Opponent]):
@@ -102,6 +104,16 @@ class Roster(Mapping[str, Opponent]):
                 "name one of them by `agents` or `checkpoints` of the opponent pool"
             )
         return name
+
+    def tellable(self, game: str) -> frozenset[str]:
+        """Returns the names of the opponents that a search can be told: built-in ones, and agents that are a model.
+
+        Args:
+            game: Name of the game.
+        """
+        agents = {k: opponent.agent for k, opponent in self._opponents.items() if isinstance(opponent, PythonOpponent)}
+        models = (name for name, agent in agents.items() if isinstance(agent, AgentModel))
+        return frozenset((*get_game(game).opponents, *models))
 
     def to(self, device: torch.device) -> Roster:
         """Moves all networks to the device, and returns the roster."""

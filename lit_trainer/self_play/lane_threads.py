@@ -194,8 +194,8 @@ def _agents_watch(lanes: Sequence[Lane]) -> Callable[[], None]:
             move = None if state is None else agent.asked
             if watch.overdue(move) and move is not None:
                 raise AgentTimeoutError(
-                    f"opponent {agent.name}: select_action has taken more than {agent.time_limit:g} s at '{state}'; "
-                    "expected a move, or a larger opponent_pool.agent_time_limit (null for none)"
+                    f"opponent {agent.name}: {agent.asked_for} has taken more than {agent.time_limit:g} s at "
+                    f"'{state}'; expected an answer, or a larger opponent_pool.agent_time_limit (null for none)"
                 )
 
     return check

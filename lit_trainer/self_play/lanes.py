@@ -24,6 +24,7 @@ from lit_trainer.players.protocols import Player
 from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.self_play.lane_threads import Lane, run_lanes
 from sim_core import GameRunner, LeafBatch, SearchSettings, Trees
+from sim_core.agent_models import AgentModel
 from sim_core.runner_settings import RunnerSettings, ValueTarget
 
 LANES = 2
@@ -141,9 +142,16 @@ def runner_settings(learner: NetworkPlayer | None, value_target: ValueTarget = "
     Args:
         learner: The learner. None: There is none.
         value_target: What the positions' values learn, "outcome" or "endgame"; see `RunnerSettings`.
+
+    Raises:
+        ValueError: The learner expects an agent, which in games of a runner can only be told.
     """
     if learner is None:
         return RunnerSettings(0, SearchSettings(), value_target)
+    if not isinstance(learner.opponent_model, str):
+        raise ValueError(
+            f"opponent_model: {learner.opponent_model!r} given, expected a name; 'told' expects such an agent"
+        )
     return RunnerSettings(
         learner.simulations, learner.settings, value_target, learner.opponent_model, learner.known_opponents
     )
@@ -189,7 +197,6 @@ def play_schedule(
     threads = learner.threads if learner else 1
     slots = max(1, min(parallel_games, len(schedule)))
     memories = memory.lanes(game, slots, settings.simulations, learner.condition_size if learner else 0)
-    builtin = [(p.name, p.seed) if isinstance(p, BuiltinPlayer) else (None, 0) for p in opponents]
     outside = {k: p for k, p in enumerate(opponents) if not isinstance(p, BuiltinPlayer)}
     # one lock for each player, because a player may stand among the opponents twice
     by_player = {id(player): threading.Lock() for player in outside.values()}
@@ -207,7 +214,7 @@ def play_schedule(
             streams=part.streams,
             first_player=part.first_player,
             controllers=part.controllers,
-            opponents=builtin,
+            opponents=[_in_engine(player) for player in opponents],
             record=record,
             keys=keys,
             opening_plies=opening_plies,
@@ -220,6 +227,13 @@ def play_schedule(
         memory.forget()
         raise
     return _collect(lanes, parts, time.perf_counter() - started, workers)
+
+
+def _in_engine(player: Player) -> tuple[str | AgentModel | None, int]:
+    """Returns what the engine knows of an opponent, see `GameRunner`."""
+    if isinstance(player, BuiltinPlayer):
+        return player.name, player.seed
+    return (player.model if isinstance(player, PythonPlayer) else None), 0
 
 
 def _share_out(schedule: Schedule, opponents: Sequence[Player], lanes: int) -> list[NDArray[np.intp]]:

@@ -36,9 +36,9 @@ class GenerationSettings(RunnerSettings, Settings):
             value of the game's first position that can be solved, as if both sides played perfectly from there on.
             With search the two differ only in games against other opponents.
         opponent_model: What searches expect of the other side. "none": It plays as the learner would. "told": Where it
-            is a built-in opponent, it plays by that opponent's rule, and a network with a `condition` is told so, too.
-            "infer": It is one of the known opponents or none of them; what it plays says more and more of which. A
-            built-in opponent's name: It plays by that rule, whoever it is.
+            is a built-in opponent, or an agent that says how it plays, it plays by that rule, and a network with a
+            `condition` is told of a built-in one, too. "infer": It is one of the known opponents or none of them; what
+            it plays says more and more of which. A built-in opponent's name: It plays by that rule, whoever it is.
         known_opponents: Names of the built-in opponents that "infer" tells apart, here and in validation and test.
             None: Those of the opponent pool; without a pool all of the game's. Empty: Nobody is known, so "infer" is as
             "none".

@@ -73,4 +73,5 @@ class LeafBatch:
 
         Raises:
             ValueError: An answer was not finite.
+            Exception: What an agent that is expected on the other side raised.
         """

@@ -154,10 +154,13 @@ cdef class LeafBatch:
 
         Raises:
             ValueError: An answer was not finite.
+            Exception: What an agent that is expected on the other side raised.
         """
         start = time.perf_counter()
         bad = sum(_threads.for_chunks(work, self.slots, threads))
         self.seconds["tree"] += time.perf_counter() - start
+        if self.trees.agents is not None:
+            self.trees.agents.check()
         if bad:
             raise ValueError(
                 "evaluate: returned NaN or infinity for a value or a legal action, or values too large to be added up; "

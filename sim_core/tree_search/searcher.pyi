@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_core.agent_models import AgentModel, AgentModels
 from sim_core.batch import GameBatch
 from sim_core.beliefs import Beliefs
 from sim_core.tree_search.leaves import LeafBatch
@@ -77,7 +78,7 @@ class Searcher:
         seed: int = 0,
         threads: int = 1,
         settings: SearchSettings | None = None,
-        opponents: str | Sequence[str | None] | None = None,
+        opponents: str | AgentModel | Sequence[str | AgentModel | None] | None = None,
         conditions: NDArray[np.float32] | None = None,
         beliefs: Beliefs | None = None,
     ) -> SearchResult:
@@ -102,12 +103,17 @@ class Searcher:
             RuntimeError: Another thread searches with this searcher now, or the evaluator does.
         """
 
-def opponent_numbers(batch: GameBatch, opponents: str | Sequence[str | None] | None) -> NDArray[np.int32]:
-    """Returns the number of each game's built-in opponent, int32 [n], or -1 where there is none.
+def opponent_numbers(
+    batch: GameBatch,
+    opponents: str | AgentModel | Sequence[str | AgentModel | None] | None,
+    agents: AgentModels | None = None,
+) -> NDArray[np.int32]:
+    """Returns the number of each game's opponent, int32 [n], or -1 where there is none.
 
     Args:
         batch: Games.
         opponents: A name for all games, or a name or None for each. None: no game's opponent is known.
+        agents: Numbers the opponents; with it an `AgentModel` may stand in place of a name. None: built-in ones alone.
 
     Raises:
         ValueError: The game has no such opponent, or there are too few or too many names.
@@ -121,7 +127,7 @@ def search(
     seed: int = 0,
     threads: int = 1,
     settings: SearchSettings | None = None,
-    opponents: str | Sequence[str | None] | None = None,
+    opponents: str | AgentModel | Sequence[str | AgentModel | None] | None = None,
     conditions: NDArray[np.float32] | None = None,
     beliefs: Beliefs | None = None,
     **changes: Any,
@@ -138,8 +144,8 @@ def search(
         threads: Threads for the work in the trees. The result does not depend on it.
         settings: `SearchSettings`. None: the defaults.
         opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
-            tree it plays by its rule, and where nothing is hidden its best response is found exactly. None: the other
-            side is expected to play as the searcher would.
+            tree it plays by its rule, and where nothing is hidden its best response is found exactly. In place of a
+            name an `AgentModel` stands for itself. None: the other side is expected to play as the searcher would.
         conditions: What the network is told besides the observations of each game's tree, float32
             [n, condition_size]. None: zeros, nothing is known.
         beliefs: `Beliefs` of at least n slots. Where slot i was begun for the player to move in game i, both hidden
@@ -151,5 +157,5 @@ def search(
 
     Raises:
         ValueError: An argument is out of range, or the evaluator returns wrong shapes, NaN, infinity, or values too
-            large to be added up.
+            large to be added up, or an `AgentModel` returns no probabilities of legal actions.
     """

@@ -8,11 +8,13 @@ import dataclasses
 import numpy as np
 
 from sim_core import _arguments, _threads
+from sim_core.agent_models import AgentModel
+from sim_core.agent_models cimport AgentModels
 from sim_core.batch cimport GameBatch
 from sim_core.beliefs cimport Beliefs
 from sim_core.in_use cimport InUse, Reading
 from sim_core.tree_search.solved_roots cimport (
-    NO_MODEL, Mixture, SolvedRoot, expected_actions, hardest_action, keep_solvable, mix_one,
+    FIRST_AGENT, NO_MODEL, Mixture, SolvedRoot, expected_actions, hardest_action, keep_solvable, mix_one,
 )
 from sim_core.tree_search.leaves cimport LeafBatch
 from sim_core.rng cimport PURPOSE_DETERMINIZE, PURPOSE_SEARCH, Stream, make_stream
@@ -114,8 +116,9 @@ cdef class Searcher:
         settings = SearchSettings() if settings is None else settings
         if batch.handle is not self.trees.handle:
             raise ValueError(f"batch: games of {batch.handle.name} given, expected {self.trees.handle.name}")
-        models = opponent_numbers(batch, opponents)
         _check_beliefs(batch, beliefs)
+        agents = AgentModels(batch.handle) if beliefs is None else (<Beliefs>beliefs).agents
+        models = opponent_numbers(batch, opponents, agents)
         if settings.determinizations and (beliefs is not None or (models != NO_MODEL).any()):
             raise ValueError(
                 f"determinizations: {settings.determinizations} given, expected 0 where opponents or beliefs are told: "
@@ -134,18 +137,17 @@ cdef class Searcher:
         reading = nullcontext() if beliefs is None else Reading((<Beliefs>beliefs).in_use)
         with self.trees.in_use, reading:
             np.asarray(self.leaves.condition)[:batch.n] = told
-            return self._search(batch, evaluate, number, key, threads, settings, models, beliefs)
+            self.trees.beliefs = beliefs
+            self.trees.agents = agents
+            return self._search(batch, evaluate, number, key, threads, settings, models)
 
-    cdef _search(
-        self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings, models, Beliefs beliefs
-    ):
+    cdef _search(self, GameBatch batch, evaluate, int simulations, uint64_t seed, threads, settings, models):
         """Searches in this searcher's trees, which nobody else uses meanwhile."""
         self.trees.owner += 1
         self.trees.set(settings, simulations)
         # a copy, because the evaluator is the caller's code and may step the batch
         self.batch = batch.take(np.arange(batch.n))
         self.models = models
-        self.trees.beliefs = beliefs
         shape = (batch.n, batch.game.num_actions)
         result = SearchResult(
             np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32),
@@ -284,17 +286,18 @@ def _check_beliefs(GameBatch batch, beliefs) -> None:
         )
 
 
-def opponent_numbers(GameBatch batch not None, opponents):
-    """Returns the number of each game's built-in opponent, int32 [n], or -1 where there is none.
+def opponent_numbers(GameBatch batch not None, opponents, AgentModels agents=None):
+    """Returns the number of each game's opponent, int32 [n], or -1 where there is none.
 
     Args:
         batch: Games.
         opponents: A name for all games, or a name or None for each. None: no game's opponent is known.
+        agents: Numbers the opponents; with it an `AgentModel` may stand in place of a name. None: built-in ones alone.
 
     Raises:
         ValueError: The game has no such opponent, or there are too few or too many names.
     """
-    if opponents is None or isinstance(opponents, str):
+    if opponents is None or isinstance(opponents, (str, AgentModel)):
         opponents = [opponents] * batch.n
     try:
         opponents = list(opponents)
@@ -302,13 +305,12 @@ def opponent_numbers(GameBatch batch not None, opponents):
         raise ValueError(
             f"opponents: {opponents!r} given, expected None, a name, or a name or None for each of {batch.n} games"
         ) from None
-    known = batch.handle.opponents
-    for name in opponents:
-        if name is not None and name not in known:
-            raise ValueError(f"opponents: {name!r} given, {batch.handle.name} has {', '.join(known)}")
+    numbers = (AgentModels(batch.handle) if agents is None else agents).numbers(opponents)
+    if agents is None and (numbers >= FIRST_AGENT).any():
+        raise ValueError("opponents: an agent given, expected None or the names of built-in opponents")
     if len(opponents) != batch.n:
         raise ValueError(f"opponents: {len(opponents)} given, expected one for each of {batch.n} games")
-    return np.array([NO_MODEL if name is None else known.index(name) for name in opponents], dtype=np.int32)
+    return numbers
 
 
 def search(
@@ -327,8 +329,8 @@ def search(
         threads: Threads for the work in the trees. The result does not depend on it.
         settings: `SearchSettings`. None: the defaults.
         opponents: Name of the built-in opponent that plays the other side, or a name or None for each game [n]. In the
-            tree it plays by its rule, and where nothing is hidden its best response is found exactly. None: the other
-            side is expected to play as the searcher would.
+            tree it plays by its rule, and where nothing is hidden its best response is found exactly. In place of a
+            name an `AgentModel` stands for itself. None: the other side is expected to play as the searcher would.
         conditions: What the network is told besides the observations of each game's tree, float32
             [n, condition_size]. None: zeros, nothing is known.
         beliefs: `Beliefs` of at least n slots. Where slot i was begun for the player to move in game i, both hidden
@@ -340,7 +342,7 @@ def search(
 
     Raises:
         ValueError: An argument is out of range, or the evaluator returns wrong shapes, NaN, infinity, or values too
-            large to be added up.
+            large to be added up, or an `AgentModel` returns no probabilities of legal actions.
     """
     settings = dataclasses.replace(SearchSettings() if settings is None else settings, **changes)
     size = getattr(evaluate, "condition_size", 0)

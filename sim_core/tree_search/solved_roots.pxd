@@ -1,4 +1,4 @@
-"""Finds exact values, and the actions that keep them, in any game: against perfect play or a built-in opponent."""
+"""Finds exact values, and the actions that keep them, in any game: against perfect play, or against a known opponent."""
 from libc.stdint cimport int16_t, int32_t, uint8_t
 
 from sim_core.game cimport Game
@@ -7,6 +7,12 @@ from sim_core.game cimport Game
 cdef enum:
     NO_MODEL = -1       # in place of an opponent's number: none of the built-in ones, so the other side plays its best
     MAX_OPPONENTS = 64  # that are told apart
+    FIRST_AGENT = 1024  # from here on numbers are those of agents written in Python (agent_models.pxd)
+    AGENT_PLIES = 6     # turns before the end from which an agent is asked about every reply
+
+
+# Fills what `Game.opponent_policy` does, for the number of an agent. agent_models.pyx sets it.
+cdef void (*agent_policy)(int model, const void *state, float *probabilities) noexcept nogil
 
 
 cdef struct Mixture:
@@ -34,6 +40,8 @@ cdef inline bint has_exact_value(const Game *game, const void *state, int model)
         return False
     if model == NO_MODEL:
         return True
+    if model >= FIRST_AGENT:
+        return game.max_plies - game.ply(state) <= AGENT_PLIES
     return game.response_plies != NULL and game.max_plies - game.ply(state) <= game.response_plies(model)
 
 

@@ -1,6 +1,6 @@
 """Solves positions in which nothing is hidden, for any game.
 
-Without a model both sides play perfectly, as the game's own solver says. With one, the other side plays as a built-in
+Without a model both sides play perfectly, as the game's own solver says. With one, the other side plays as a known
 opponent does, and the value is that of the best response to it: a maximum over own actions, a mean over the opponent's.
 """
 from libc.stdint cimport int16_t, uint8_t, uint64_t
@@ -27,7 +27,7 @@ cdef int value_after(
 
 
 cdef double response_value(const Game *game, const void *state, int model, int searcher) noexcept nogil:
-    """Returns the value, for `searcher`, of the best response to a built-in opponent from a solvable position on."""
+    """Returns the value, for `searcher`, of the best response to a known opponent from a solvable position on."""
     cdef uint64_t child[128]    # aligned for any state's fields
     cdef int16_t actions[256]
     cdef float probabilities[256]
@@ -44,7 +44,10 @@ cdef double response_value(const Game *game, const void *state, int model, int s
             if best >= 1.0 - NEARLY:
                 break
         return best
-    game.opponent_policy(model, state, probabilities)
+    if model >= FIRST_AGENT:
+        agent_policy(model, state, probabilities)
+    else:
+        game.opponent_policy(model, state, probabilities)
     value = 0.0
     for k in range(count):
         if probabilities[actions[k]] > 0.0:

@@ -1,6 +1,7 @@
 """Declares the search trees of many games in one slab: memory layout, and what search and game runner call."""
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
+from sim_core.agent_models cimport AgentModels
 from sim_core.beliefs cimport Beliefs
 from sim_core.game cimport Game, GameHandle
 from sim_core.in_use cimport InUse
@@ -44,7 +45,7 @@ cdef struct Node:
 cdef struct Tree:
     Stream stream           # of this search's random numbers
     const uint8_t *root_state   # the caller's; must stay valid until `finish`
-    int32_t model           # number of the built-in opponent that plays the other side, -1: the searcher's own network
+    int32_t model           # number of the opponent that plays the other side, -1: the searcher's own network
     bint believes           # hidden cards and model are drawn from the slot's beliefs
     int32_t searcher        # player to move at the root
     int32_t nodes           # used so far
@@ -81,6 +82,7 @@ cdef class Trees:
     cdef readonly int capacity      # simulations that there is room for
     cdef Settings settings
     cdef Beliefs beliefs            # of the searchers that have some, by slot; None: nobody has
+    cdef AgentModels agents         # that play the other side in some searches; None: in none
     cdef bint fixed                 # roots are not determinized, because what is hidden has been drawn already
     cdef int max_nodes, max_edges, max_path
     cdef InUse in_use

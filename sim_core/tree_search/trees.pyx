@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
+from sim_core.agent_models cimport model_action
 from sim_core.game cimport GameHandle
 from sim_core.rng cimport Stream, hash_bytes, mix64, next_double, next_gamma
 from sim_core.tree_search.solved_roots cimport exact_value, has_exact_value
@@ -120,7 +121,7 @@ cdef class Trees:
     cdef void begin(self, Py_ssize_t slot, const uint8_t *root, Stream stream, int model, bint believes) noexcept nogil:
         """Makes the root the first leaf. The game must not be over there. `root` must stay until `finish`.
 
-        `model` is the number of the built-in opponent that plays the other side, or -1. Where the searcher `believes`,
+        `model` is the number of the opponent that plays the other side, or -1. Where the searcher `believes`,
         both it and the hidden cards are drawn from the slot's beliefs for each simulation.
         """
         cdef Tree *tree = &self.trees[slot]
@@ -322,7 +323,7 @@ cdef class Trees:
                     evaluate = False
                     break
                 if tree.model >= 0 and self.game.to_move(state) != tree.searcher:
-                    k = self.game.opponent_action(tree.model, state, &tree.stream)
+                    k = model_action(self.game, self.agents, tree.model, state, &tree.stream)
                     replies = mix64(replies + <uint64_t>k + 1)
                     self.game.step(state, k)
                     continue

@@ -25,7 +25,7 @@ def test_what_the_learner_cannot_see_changes_no_choice_of_a_game(seat: int) -> N
         "from support.hidden_deals import *\nfrom support.runner_tools import *\n"
         f"register_other_deals('other_deals', {1 - seat})\n"
         "kinds = ((PLAIN, 'distilled_outcome'), (NOISY, 'noisy'), (GUMBEL, 'random'), (GUMBEL, 'online'))\n"
-        "kinds = [(*kind, model) for kind in kinds for model in (kind[1], 'infer')]\n"
+        "kinds = [(*kind, model) for kind in kinds for model in (kind[1], 'infer')] + [(PLAIN, 'online', 'agent')]\n"
         "for number, (kind, name, model) in enumerate(kinds):\n"
         f"    arguments = ({seat}, model, (name, 3), kind, min(number // 2, 1))\n"
         "    print(*compare(played('beasty_bar', *arguments)[0], played('other_deals', *arguments)[0]))\n"
@@ -38,7 +38,7 @@ def test_what_the_learner_cannot_see_changes_no_choice_of_a_game(seat: int) -> N
     for line in found.stdout.splitlines():
         choices, parted = map(int, line.split())
         assert choices > 24 and parted > 12
-    assert found.stdout.count("\n") == 8
+    assert found.stdout.count("\n") == 9
 
 
 @pytest.mark.parametrize("kind", KINDS)

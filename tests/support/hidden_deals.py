@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from reference.search import scrambled
 from support import python_game
+from support.agent_models import Same
 
 from sim_core import GameBatch, GameRunner, LeafBatch, RunnerSettings, SearchSettings, State, Trees, get_game
 
@@ -69,19 +70,21 @@ def played(
     Args:
         game: Name of the game.
         seat: Seat of the learner.
-        model: Opponent that the learner's search expects, "told" or "infer".
+        model: Opponent that the learner's search expects, "told", "infer", or "agent": it is told an agent in Python.
         opponent: Name and seed of the opponent. Where `model` is "told" it is built in, and the turns lack its actions.
         settings: Settings of the search.
         temperature: Temperature of the learner.
     """
     simulations, name, seed = 8, *opponent
+    known: dict[str, tuple[Any, int]] = {"told": opponent, "agent": (Same(name), 0)}
     controllers = np.ones((GAMES, 2), dtype=np.int64)
     controllers[:, seat] = 0
     leaves = LeafBatch(Trees(game, GAMES, simulations))
     runner = GameRunner(
-        leaves, RunnerSettings(simulations, settings, opponent_model=model), temperature=temperature, seed=5,
-        learner_seed=9, streams=np.arange(GAMES), first_player=np.arange(GAMES) % 2, controllers=controllers,
-        opponents=[opponent if model == "told" else (None, 0)], record=True,
+        leaves, RunnerSettings(simulations, settings, opponent_model="told" if model in known else model),
+        temperature=temperature, seed=5, learner_seed=9, streams=np.arange(GAMES),
+        first_player=np.arange(GAMES) % 2, controllers=controllers, opponents=[known.get(model, (None, 0))],
+        record=True,
     )  # fmt: skip
     turns: list[list[Turn]] = [[] for _ in range(GAMES)]
     while not runner.is_done:

@@ -15,6 +15,7 @@ from lit_trainer.measuring.matches import Match, PlayedMatch, play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.self_play.games import OpponentGames, generate_games_batched_by_opponent
+from sim_core import get_game
 
 
 def test_a_match_is_played_when_its_batch_is_asked_for() -> None:
@@ -50,7 +51,7 @@ def test_games_that_a_model_cannot_change_are_played_once() -> None:
 
     for models in (["none", "told", "skunk"], ["told", "skunk", "none"], ["told"]):
         matches = [Match(k, name, model) for k in (0, 2) for model in models for name in ("online", "mine")]
-        loaders = match_loaders(matches, play, "beasty_bar")
+        loaders = match_loaders(matches, play, get_game("beasty_bar").opponents)
         for loader in loaders[:2]:
             list(loader)  # an evaluation that is ended after its first matches
         for _ in range(2):

@@ -43,6 +43,16 @@ class Agent:
         return legal_actions[0]
 
 
+class Telling(Agent):
+    """Says which column it plays; from the tenth answer on it misbehaves, if it is told how."""
+
+    def select_action(self, state: Any, legal_actions: Any) -> Any:
+        return legal_actions[0]
+
+    def action_probabilities(self, state: Any) -> Any:
+        return {super().select_action(state, state.legal_actions()): 1.0}
+
+
 def raises(_: Any) -> None:
     raise KeyError("no such opening")
 
@@ -74,7 +84,9 @@ def play() -> Callable[..., GeneratedGames]:
         network = ResidualMLP(GAME, width=8, blocks=0)
 
     def play(agent: Agent, limit: float | None, memory: LaneMemory | None = None, **options: Any) -> GeneratedGames:
-        settings = GenerationSettings(simulations=2, search=SearchSettings(), parallel_games=64, threads=2)
+        settings = GenerationSettings(
+            simulations=2, search=SearchSettings(), parallel_games=64, threads=2, opponent_model="told"
+        )
         opponents = {"mine": PythonOpponent("mine", agent, limit)}
         plan = {"self_play": 40, "mine": 40}
         return play_games(
@@ -167,6 +179,29 @@ def test_an_agent_in_time_is_not_blamed(play: Callable[..., GeneratedGames]) -> 
     agent = Agent(lambda legal: (time.sleep(0.02), legal[-1])[1])
     games = play(agent, 1.5)
     assert sum(games.results["mine"]) == 40 and agent.moves > 150
+
+
+def test_what_an_agent_raises_that_says_how_it_plays_names_it(play: Callable[..., GeneratedGames]) -> None:
+    """Fails if an error within a search is lost, or ends the process."""
+    with pytest.raises(KeyError, match="no such opening") as raised:
+        play(Telling(raises), None)
+    (note,) = raised.value.__notes__
+    assert note.startswith("opponent mine: action_probabilities raised this at '")
+    with pytest.raises(ValueError, match=r"^opponent mine: action_probabilities returned a probability of 99 at '"):
+        play(Telling(lambda legal: 99), None)
+
+
+@pytest.mark.parametrize("misbehave", [spins, shrugs_off_exceptions])
+def test_an_agent_that_never_says_how_it_plays_ends_the_games(
+    misbehave: Callable[[Any], Any], play: Callable[..., GeneratedGames]
+) -> None:
+    """Fails if a search that waits for an agent hangs."""
+    agent = Telling(misbehave)
+    with pytest.raises(
+        AgentTimeoutError, match=r"^opponent mine: action_probabilities has taken more than 0\.3 s at '"
+    ):
+        play(agent, 0.3)
+    assert agent.thread is not None and not agent.thread.name.startswith("MainThread")
 
 
 @pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan"), True, "5"])

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from support.agent_models import Broken, Same
 from torch import nn
 
 from lit_trainer import IsmctsAgent, NetworkAgent, ResidualMLP, load_agent
@@ -21,6 +22,7 @@ from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.engine_players import BuiltinPlayer
 from lit_trainer.players.histories import beliefs_of
 from lit_trainer.players.network_player import NetworkPlayer
+from lit_trainer.self_play.lanes import runner_settings
 from sim_core import Action, Belief, GameBatch, State, get_game
 
 GAME = get_game("beasty_bar")
@@ -84,6 +86,22 @@ def test_what_was_played_changes_choices_but_hidden_cards_do_not(
         told = [[(redealt(state, seed + 1), action) for state, action in turns] for turns in histories]
         assert sum(a != b for a, b in zip(others, states, strict=True)) > 30
         assert agent.select_actions(others, told) == chosen
+
+
+def test_an_agent_in_python_is_expected_as_the_built_in_one_that_it_copies() -> None:
+    """Fails if histories say nothing of it, if the network is told of it, or if its rule is not searched with."""
+    states, histories = (part[::6] for part in games("random"))
+    for condition, simulations in (("none", 8), ("belief", 0)):
+        network = taught(condition)
+        mine = NetworkAgent(network, simulations, 3, opponent=Same("random")).select_actions(states, histories)
+        name = "random" if simulations else None
+        assert mine == NetworkAgent(network, simulations, 3, opponent=name).select_actions(states, histories)
+        assert mine != NetworkAgent(network, simulations, 3, opponent="skunk").select_actions(states, histories)
+    agent = NetworkAgent(taught("belief"), 4, opponent=Broken(lambda legal: None, 0))
+    with pytest.raises(ValueError, match=r"^opponent Broken: action_probabilities returned None of type NoneType at '"):
+        agent.select_actions(states, histories)
+    with pytest.raises(ValueError, match=r"^opponent_model: .* given, expected a name; 'told' expects such an agent"):
+        runner_settings(agent._player)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

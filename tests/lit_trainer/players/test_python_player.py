@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from reference import rules as reference
+from support.agent_models import Same
 
 from lit_trainer import IsmctsAgent
 from lit_trainer.measuring.matches import play_match
 from lit_trainer.players.engine_players import BuiltinPlayer
+from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.protocols import Agent
 from lit_trainer.players.python_player import PythonOpponent, PythonPlayer
 from sim_core import Action, GameBatch, State
@@ -80,6 +82,22 @@ def test_an_agent_that_takes_it_is_told_what_was_played() -> None:
     assert (PythonPlayer("last", Last()).act(batch, histories).actions == moves.actions).all()
     PythonPlayer("listens", agent).act(batch)
     assert agent.told[2:] == ["nothing", "nothing"]
+
+
+def test_a_search_that_is_told_an_agent_wins_more_against_it() -> None:
+    """Fails if the agent is not what the search expects. One that does not say how it plays is played as ever."""
+
+    def knows_nothing(observations: Any, legal_mask: Any) -> Any:
+        return np.zeros(legal_mask.shape, np.float32), np.zeros(len(observations), np.float32)
+
+    scores, agents = {}, (Same("online"), Last())
+    for agent in agents:
+        for model in ("none", "told"):
+            player = NetworkPlayer(knows_nothing, simulations=16, temperature=0.0, seed=3, opponent_model=model)
+            scores[agent, model] = play_match(player, PythonPlayer("mine", agent), 40, game="beasty_bar", seed=2)
+    assert np.array_equal(scores[agents[1], "none"].margins, scores[agents[1], "told"].margins)
+    none, told = (scores[agents[0], model].outcomes.mean() for model in ("none", "told"))
+    assert told > none + 0.25
 
 
 @pytest.mark.parametrize(

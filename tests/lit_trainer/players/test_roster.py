@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from support.agent_models import Same
 
 from lit_trainer import IsmctsAgent
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.python_player import PythonOpponent
 from lit_trainer.players.roster import Roster, pickled
-from sim_core import GameBatch
+from sim_core import OPPONENTS, GameBatch, get_game
 
 
 def test_names_become_short_and_stay(checkpoint_path: Path) -> None:
@@ -26,6 +27,14 @@ def test_names_become_short_and_stay(checkpoint_path: Path) -> None:
     assert all(roster[name].name == name for name in names)
     agent = roster["IsmctsAgent(iterations=2)"]
     assert isinstance(agent, PythonOpponent) and agent.time_limit == 7.0
+
+
+def test_searches_are_told_built_in_opponents_and_agents_that_say_how_they_play() -> None:
+    """Fails if games with a told player and without stand for each other though they differ."""
+    roster = Roster({"mine": IsmctsAgent(3), "open": Same("skunk")})
+    roster.enlist(["random", "mine", "open", "ismcts:5"], "x")
+    assert roster.tellable("beasty_bar") == {*OPPONENTS, "open"}
+    assert roster.tellable("connect_four") == {*get_game("connect_four").opponents, "open"}
 
 
 def test_a_copy_grows_alone_and_shares_what_was_read(checkpoint_path: Path) -> None:
