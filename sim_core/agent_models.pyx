@@ -53,7 +53,7 @@ cdef class AgentModels:
         self.game = handle.game
         self.agents = {}
         self.answers = {}
-        self.asking = threading.Lock()
+        self.asking = threading.RLock()     # an agent that leads back here recurses, in place of waiting
 
     def numbers(self, opponents):
         """Returns the number of each opponent, int32 [k]. An agent that is new gets the next number.

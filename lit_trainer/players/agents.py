@@ -13,7 +13,6 @@ from lit_trainer.networks.evaluators import TorchEvaluator
 from lit_trainer.players.engine_players import IsmctsPlayer, builtin_names
 from lit_trainer.players.histories import History
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.utils.seeding import derive_seed
 from sim_core import Action, GameBatch, State, get_game
 from sim_core.agent_models import AgentModel
@@ -82,9 +81,7 @@ class NetworkAgent:
         opponent: str | AgentModel | None = None,
     ) -> None:
         rules = get_game(network.game)
-        if isinstance(opponent, AgentModel):
-            opponent = PythonPlayer(type(opponent).__name__, opponent)
-        else:
+        if not isinstance(opponent, AgentModel):
             _check_opponent(opponent, (*rules.opponents, "infer") if rules.has_hidden_hands else rules.opponents)
         self.network = network.eval()
         self._player = NetworkPlayer(

@@ -34,14 +34,22 @@ class Lane:
         runner: Plays the games.
         outside: Number of an opponent outside the engine to the player.
         locks: Number of such an opponent to the lock under which its player is asked, in whatever lane.
+        asks_agents: Whether its searches ask agents written in Python.
     """
 
-    def __init__(self, runner: GameRunner, outside: Mapping[int, Player], locks: Mapping[int, threading.Lock]) -> None:
+    def __init__(
+        self,
+        runner: GameRunner,
+        outside: Mapping[int, Player],
+        locks: Mapping[int, threading.Lock],
+        asks_agents: bool = False,
+    ) -> None:
         self.runner = runner
         self.outside = outside
         self.evaluations = 0
         """Positions that the network evaluated so far."""
         self._locks = locks
+        self._asks_agents = asks_agents
         self._outside_seconds = 0.0
 
     def steps(self, evaluator: Evaluator | None, threads: int) -> Iterator[None]:
@@ -52,8 +60,10 @@ class Lane:
             threads: CPU threads for the trees.
         """
         step = 0
+        # only the lane's own thread can be interrupted, and agents answer one question after the other anyway
+        searching = 1 if self._asks_agents else threads
         while True:
-            rows = self.runner.advance(threads)
+            rows = self.runner.advance(searching)
             moved = False
             if self.outside and (rows < self.runner.leaves.slots // 2 or step % _OUTSIDE_STEPS == 0):
                 moved = self._ask_outside(all_of_them=rows == 0)

@@ -24,7 +24,6 @@ from lit_trainer.players.protocols import Player
 from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.self_play.lane_threads import Lane, run_lanes
 from sim_core import GameRunner, LeafBatch, SearchSettings, Trees
-from sim_core.agent_models import AgentModel
 from sim_core.runner_settings import RunnerSettings, ValueTarget
 
 LANES = 2
@@ -201,6 +200,8 @@ def play_schedule(
     # one lock for each player, because a player may stand among the opponents twice
     by_player = {id(player): threading.Lock() for player in outside.values()}
     locks = {k: by_player[id(player)] for k, player in outside.items()}
+    in_engine = [_in_engine(player) for player in opponents]
+    asked = any(isinstance(known, PythonPlayer) for known, _ in in_engine)
     parts = _share_out(schedule, opponents, len(memories))
     lanes = []
     for leaves, rows in zip(memories, parts, strict=True):
@@ -214,12 +215,13 @@ def play_schedule(
             streams=part.streams,
             first_player=part.first_player,
             controllers=part.controllers,
-            opponents=[_in_engine(player) for player in opponents],
+            opponents=in_engine,
             record=record,
             keys=keys,
             opening_plies=opening_plies,
         )
-        lanes.append(Lane(runner, outside, locks))
+        # games against agents written in Python are all in the first lane
+        lanes.append(Lane(runner, outside, locks, not lanes and settings.opponent_model == "told" and asked))
     started = time.perf_counter()
     try:
         workers = run_lanes(lanes, learner.evaluator if learner else None, threads, on_progress)
@@ -229,7 +231,7 @@ def play_schedule(
     return _collect(lanes, parts, time.perf_counter() - started, workers)
 
 
-def _in_engine(player: Player) -> tuple[str | AgentModel | None, int]:
+def _in_engine(player: Player) -> tuple[str | PythonPlayer | None, int]:
     """Returns what the engine knows of an opponent, see `GameRunner`."""
     if isinstance(player, BuiltinPlayer):
         return player.name, player.seed

@@ -83,9 +83,11 @@ def play() -> Callable[..., GeneratedGames]:
         torch.manual_seed(0)
         network = ResidualMLP(GAME, width=8, blocks=0)
 
-    def play(agent: Agent, limit: float | None, memory: LaneMemory | None = None, **options: Any) -> GeneratedGames:
+    def play(
+        agent: Agent, limit: float | None, memory: LaneMemory | None = None, threads: int = 2, **options: Any
+    ) -> GeneratedGames:
         settings = GenerationSettings(
-            simulations=2, search=SearchSettings(), parallel_games=64, threads=2, opponent_model="told"
+            simulations=2, search=SearchSettings(), parallel_games=64, threads=threads, opponent_model="told"
         )
         opponents = {"mine": PythonOpponent("mine", agent, limit)}
         plan = {"self_play": 40, "mine": 40}
@@ -195,13 +197,15 @@ def test_what_an_agent_raises_that_says_how_it_plays_names_it(play: Callable[...
 def test_an_agent_that_never_says_how_it_plays_ends_the_games(
     misbehave: Callable[[Any], Any], play: Callable[..., GeneratedGames]
 ) -> None:
-    """Fails if a search that waits for an agent hangs."""
+    """Fails if a search that waits for an agent hangs, or does so in a thread that the process's end waits for."""
     agent = Telling(misbehave)
     with pytest.raises(
         AgentTimeoutError, match=r"^opponent mine: action_probabilities has taken more than 0\.3 s at '"
     ):
-        play(agent, 0.3)
-    assert agent.thread is not None and not agent.thread.name.startswith("MainThread")
+        play(agent, 0.3, threads=8)
+    assert agent.thread is not None
+    agent.thread.join(20)
+    assert not agent.thread.is_alive()
 
 
 @pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan"), True, "5"])

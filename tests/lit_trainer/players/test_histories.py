@@ -98,7 +98,7 @@ def test_an_agent_in_python_is_expected_as_the_built_in_one_that_it_copies() -> 
         assert mine == NetworkAgent(network, simulations, 3, opponent=name).select_actions(states, histories)
         assert mine != NetworkAgent(network, simulations, 3, opponent="skunk").select_actions(states, histories)
     agent = NetworkAgent(taught("belief"), 4, opponent=Broken(lambda legal: None, 0))
-    with pytest.raises(ValueError, match=r"^opponent Broken: action_probabilities returned None of type NoneType at '"):
+    with pytest.raises(ValueError, match=r"^opponent mine: action_probabilities returned None of type NoneType at '"):
         agent.select_actions(states, histories)
     with pytest.raises(ValueError, match=r"^opponent_model: .* given, expected a name; 'told' expects such an agent"):
         runner_settings(agent._player)
