@@ -11,10 +11,10 @@ from lit_trainer.measuring.agent_analysis import annotated_game, calibration_err
 from lit_trainer.networks.evaluators import make_evaluator
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.players.roster import Roster
-from lit_trainer.players.specs import check_opponent_model
 from lit_trainer.reporting.agent_report import animals_picture, by_animal, calibration_picture, game_as_markdown
 from lit_trainer.utils.files import save_figure, write_json, write_text
 from sim_core import get_game
+from sim_core.runner_settings import check_opponent_model
 
 ANIMALS, CALIBRATION, GAMES, FACTS = FILES = ("animals.png", "calibration.png", "games.md", "report.json")
 
@@ -54,7 +54,7 @@ def report(
             raise FileExistsError(f"out: {str(folder / file_name)!r} exists already; expected a folder without it")
     checkpoint = Checkpoint.read(ckpt_path)
     network = checkpoint.network
-    check_opponent_model(opponent_model, network.game)
+    check_opponent_model(opponent_model, get_game(network.game))
     others = Roster()
     names_of = {name: others.enlist([name], "opponents", network.game)[0] for name in opponents if name != "itself"}
     folder.mkdir(parents=True, exist_ok=True)
