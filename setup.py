@@ -37,7 +37,7 @@ directives = {
 
 
 class CythonBuild(build_ext):
-    """Makes C of the changed `.pyx` where extensions are built, and not where an sdist is made or metadata asked for."""
+    """Makes C of the changed `.pyx` where extensions are built, not where an sdist is made or metadata asked for."""
 
     def build_extensions(self):
         made = cythonize(self.extensions, nthreads=self.parallel or 0, compiler_directives=directives, quiet=True)
