@@ -6,7 +6,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard sim_core/*.pyx sim_core/*.pxd sim_core/*/*.pyx sim_core/*/*.pxd)
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart check test durations test-lowest lint docs browser sanitize audit clean
+.PHONY: quickstart check test tests coverage durations test-lowest lint docs browser sanitize audit clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/lit-trainer fit --config configs/quickstart.yaml
@@ -23,11 +23,20 @@ durations: export OMP_WAIT_POLICY = PASSIVE
 durations: $(VENV)/.installed-dev
 	PYTHONPATH=tests $(BIN)/python -m pytest -p support.durations -m "not slow" --numprocesses auto
 
-# a process for each core (PYTEST_XDIST_AUTO_NUM_WORKERS says how many else), one thread each
-test: export OMP_NUM_THREADS = 1
-test: export OMP_WAIT_POLICY = PASSIVE
-test: export ENGINE_COVERAGE = $(CURDIR)/.coverage-engine.txt
-test: $(VENV)/.installed-dev lint browser
+# a process for each core (PYTEST_XDIST_AUTO_NUM_WORKERS says how many else), one thread each; lint runs beside the tests
+test: $(VENV)/.installed-dev browser
+	$(MAKE) --no-print-directory --jobs=2 lint tests
+
+tests: export OMP_NUM_THREADS = 1
+tests: export OMP_WAIT_POLICY = PASSIVE
+tests: $(VENV)/.installed-dev browser
+	$(BIN)/python -m pytest --numprocesses auto
+
+# all tests once more, for the lines that they reach: of Python, and of the engine by its fast tests
+coverage: export OMP_NUM_THREADS = 1
+coverage: export OMP_WAIT_POLICY = PASSIVE
+coverage: export ENGINE_COVERAGE = $(CURDIR)/.coverage-engine.txt
+coverage: $(VENV)/.installed-dev browser
 	rm -f $(ENGINE_COVERAGE)
 	$(BIN)/python -m pytest --numprocesses auto --cov
 	@echo "Lines of the engine that its fast tests reach:"
@@ -68,11 +77,13 @@ $(VENV)/.installed: $(SOURCES)
 	$(PIP) --editable .
 	touch $@
 
-# not after the package alone, which would be compiled twice
+# not after the package alone, which would be compiled twice; the engine is compiled while pip unpacks all else
 $(VENV)/.installed-dev: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) torch
-	$(PIP) --editable '.[dev]'
+	$(PIP) cython setuptools
+	$(PIP) --requirement constraints.txt & packages=$$!; \
+	$(PIP) --no-deps --no-build-isolation --editable .; built=$$?; wait $$packages && exit $$built
+	$(PIP) 'lit-alphazero[dev]'
 	touch $(VENV)/.installed $@
 
 clean:

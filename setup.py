@@ -12,6 +12,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 debug, sanitize, coverage = (
     os.environ.get(f"LIT_ALPHAZERO_{name}") == "1" for name in ("DEBUG", "SANITIZE", "COVERAGE")
@@ -33,17 +34,30 @@ directives = {
     "cdivision": not debug,
     "embedsignature": False,
 }
-extensions = [
-    Extension(
-        ".".join(path.with_suffix("").parts),
-        [path.as_posix()],
-        extra_compile_args=[*optimisation, *flags],
-        extra_link_args=flags,
-        define_macros=[("LIT_ALPHAZERO_DEBUG", "1")] if debug else [],
-    )
-    for path in sorted(Path("sim_core").rglob("*.pyx"))
-]
+
+
+class CythonBuild(build_ext):
+    """Makes C of the changed `.pyx` where extensions are built, not where an sdist is made or metadata asked for."""
+
+    def build_extensions(self):
+        made = cythonize(self.extensions, nthreads=self.parallel or 0, compiler_directives=directives, quiet=True)
+        sources = {extension.name: extension.sources for extension in made}
+        for extension in self.extensions:
+            extension.sources = sources[extension.name]
+        super().build_extensions()
+
+
 setup(
-    ext_modules=cythonize(extensions, compiler_directives=directives, quiet=True),
+    ext_modules=[
+        Extension(
+            ".".join(path.with_suffix("").parts),
+            [path.as_posix()],
+            extra_compile_args=[*optimisation, *flags],
+            extra_link_args=flags,
+            define_macros=[("LIT_ALPHAZERO_DEBUG", "1")] if debug else [],
+        )
+        for path in sorted(Path("sim_core").rglob("*.pyx"))
+    ],
+    cmdclass={"build_ext": CythonBuild},
     options={"build_ext": {"parallel": os.cpu_count()}},
 )

@@ -61,7 +61,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_sdist_holds_every_source(dist: Path) -> None:
-    """Fails if the sdist lacks its .pyx files, which cythonize replaces by .c files."""
+    """Fails if the sdist lacks a source, such as the .pxd files, or holds C that was made of it."""
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for pattern in (
