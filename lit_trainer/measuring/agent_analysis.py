@@ -169,9 +169,10 @@ def annotated_game(
         found = judge.search(batch, judge.conditions(batch, beliefs), beliefs)
         shares = found.visit_counts[0] / max(found.visit_counts[0].sum(), 1)
         order = np.argsort(-shares, kind="stable")[:3]
-        remembers = isinstance(player, Remembers) and player.remembers
-        moves = player.act_after(batch, [history]) if remembers else player.act(batch)
-        action = int(moves.actions[0])
+        if isinstance(player, Remembers) and player.remembers:
+            action = int(player.act_after(batch, [history]).actions[0])
+        else:
+            action = int(player.act(batch).actions[0])
         turns.append(
             {
                 "ply": int(batch.ply[0]),
