@@ -201,7 +201,7 @@ def play_schedule(
     in_engine = [_in_engine(player) for player in opponents]
     asked = any(isinstance(known, PythonPlayer) for known, _ in in_engine)
     parts = _share_out(schedule, opponents, len(memories))
-    lanes = []
+    lanes: list[Lane] = []
     for leaves, rows in zip(memories, parts, strict=True):
         part = schedule.part(rows)
         runner = GameRunner(
