@@ -5,6 +5,7 @@ one engine. Names without a game's name stand for Beasty Bar for two players.
 """
 
 import sim_core.connect_four  # noqa: F401  registers the game
+from sim_core.agent_models import AgentModel
 from sim_core.batch import GameBatch, c_state_to_python, select_random_action
 from sim_core.beasty_bar.game import OBSERVATION_LAYOUT
 from sim_core.beasty_bar.opponents import DEFAULT_OPPONENTS, OPPONENTS
@@ -31,6 +32,7 @@ __all__ = [
     "OPPONENTS",
     "SPECIES",
     "Action",
+    "AgentModel",
     "Belief",
     "Beliefs",
     "GameBatch",

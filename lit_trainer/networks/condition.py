@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_trainer.networks.base import PolicyValueNetwork
-from sim_core import Belief, get_game
-from sim_core.agent_models import AgentModel
+from sim_core import AgentModel, Belief, get_game
 from sim_core.game import GameHandle
 
 Floats = NDArray[np.float32]

@@ -14,8 +14,7 @@ from lit_trainer.players.engine_players import IsmctsPlayer, builtin_names
 from lit_trainer.players.histories import History
 from lit_trainer.players.network_player import NetworkPlayer
 from lit_trainer.utils.seeding import derive_seed
-from sim_core import Action, GameBatch, State, get_game
-from sim_core.agent_models import AgentModel
+from sim_core import Action, AgentModel, GameBatch, State, get_game
 
 
 def _check_opponent(opponent: object, known: Sequence[str]) -> None:

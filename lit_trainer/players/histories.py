@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_core import Action, Belief, Beliefs, GameBatch, State, get_game
-from sim_core.agent_models import AgentModel
+from sim_core import Action, AgentModel, Belief, Beliefs, GameBatch, State, get_game
 from sim_core.expectations import unknown_plays
 from sim_core.game import GameHandle
 from sim_core.runner_settings import SLIP, checked_known_opponents

@@ -13,8 +13,7 @@ from lit_trainer.networks.condition import condition_of, with_condition
 from lit_trainer.networks.evaluators import Evaluator, Floats
 from lit_trainer.players.histories import HandBeliefs, History, beliefs_of
 from lit_trainer.players.protocols import Ids, Moves, assumed_opponent
-from sim_core import GameBatch, Searcher, SearchResult, SearchSettings, State
-from sim_core.agent_models import AgentModel
+from sim_core import AgentModel, GameBatch, Searcher, SearchResult, SearchSettings, State
 
 
 def sharpen(policy: Floats, temperature: float) -> Floats:

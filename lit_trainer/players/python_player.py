@@ -11,8 +11,7 @@ import numpy as np
 
 from lit_trainer.players.histories import History
 from lit_trainer.players.protocols import Agent, Moves
-from sim_core import Action, GameBatch, State, c_state_to_python, games
-from sim_core.agent_models import AgentModel
+from sim_core import Action, AgentModel, GameBatch, State, c_state_to_python, games
 
 
 class AgentTimeoutError(RuntimeError):

@@ -13,8 +13,7 @@ from lit_trainer.players.frozen import FrozenCheckpoint, make_frozen
 from lit_trainer.players.protocols import Opponent
 from lit_trainer.players.python_player import PythonOpponent
 from lit_trainer.players.specs import PAST, SELF_PLAY, check_plays, make, parse, past_name
-from sim_core import get_game
-from sim_core.agent_models import AgentModel
+from sim_core import AgentModel, get_game
 
 
 class Roster(Mapping[str, Opponent]):

@@ -183,7 +183,7 @@ def test_agents_are_asked_one_question_at_a_time() -> None:
 
     agent = Careful("skunk")
     search(positions(3), scrambled, 8, opponents=agent, threads=4)
-    assert len(agent.threads) > 1  # it is asked by more than one, and by one at a time
+    assert len(agent.threads) > 1
 
 
 def test_built_in_opponents_alone_are_told_where_nobody_asks_agents() -> None:
