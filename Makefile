@@ -29,6 +29,7 @@ test: $(VENV)/.installed-dev browser
 
 tests: export OMP_NUM_THREADS = 1
 tests: export OMP_WAIT_POLICY = PASSIVE
+tests: export ENGINE_COVERAGE = $(CURDIR)/.coverage-engine.txt
 tests: $(VENV)/.installed-dev browser
 	$(BIN)/python -m pytest --numprocesses auto
 

@@ -137,7 +137,7 @@ def test_the_plan_of_iter600_to_1000(capsys: pytest.CaptureFixture[str]) -> None
     assert model["lr_scheduler"]["init_args"].items() >= {"T_max": 400, "eta_min": 1e-5}.items()
     assert (data["generation"]["opponent_model"], data["evaluation"]["opponent_model"]) == ("told", "told")
     assert data["test"]["opponent_model"] == ["none", "told", "infer"]
-    assert (data["evaluation"]["simulations"], data["replay"]["hide_condition"]) == (16, 0.2)
+    assert (data["evaluation"]["simulations"], data["replay"]["hide_condition"]) == (0, 0.2)
     pool = plan["data"]["opponent_pool"]
     assert pool["class_path"] == "lit_trainer.AdaptiveOpponentPool"
     shares = pool["init_args"]
@@ -157,8 +157,7 @@ def test_resume_at_600_takes_the_configuration_s_values(iter600: Path) -> None:
         "--trainer.max_epochs=602",
         "--trainer.check_val_every_n_epoch=1",
         "--trainer.log_every_n_steps=1",
-        # so that it loses some games, and not as many to each
-        *("--data.evaluation.games=10", "--data.evaluation.simulations=0"),
+        "--data.evaluation.games=10",  # so that it loses some, and not as many to each
     )
     folder = latest("iter600_to_1000")
     entropy, temperature = metrics(folder, "train/entropy_coef"), metrics(folder, "train/temperature")
