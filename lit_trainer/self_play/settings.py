@@ -40,8 +40,8 @@ class GenerationSettings(RunnerSettings, Settings):
             `condition` is told of a built-in one, too. "infer": It is one of the known opponents or none of them; what
             it plays says more and more of which. A built-in opponent's name: It plays by that rule, whoever it is.
         known_opponents: Names of the built-in opponents that "infer" tells apart, here and in validation and test.
-            None: Those of the opponent pool; without a pool all of the game's. Empty: Nobody is known, so "infer" is as
-            "none".
+            None: Those of the opponent pool, or all of the game's if it has none. Empty: Nobody is known, so "infer" is
+            as "none".
         parallel_games: Games played side by side. More games fill the network's batches, fewer save memory.
         threads: CPU threads for trees and network together, in self-play and in evaluation matches. Each worker has
             this number, too.
@@ -71,14 +71,16 @@ class GenerationSettings(RunnerSettings, Settings):
         """Returns these settings with the opponents that searches which infer tell apart.
 
         Args:
-            pool: The run's opponent pool, whose built-in opponents are known where the settings name none. None: All of
-                the game's are.
+            pool: The run's opponent pool, whose built-in opponents are known where the settings name none. All of the
+                game's are where it has none, and without a pool.
             game: Name of the game.
 
         Raises:
             ValueError: One is no built-in opponent of the game.
         """
-        given = pool.builtins if self.known_opponents is None and pool is not None else self.known_opponents
+        given = self.known_opponents
+        if given is None and pool is not None:
+            given = pool.builtins or None
         known = checked_known_opponents(given, get_game(game), self.qualified("known_opponents"))
         return replace(self, known_opponents=known)
 

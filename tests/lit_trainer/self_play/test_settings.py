@@ -108,7 +108,7 @@ def test_defaults_are_those_of_a_run() -> None:
         (None, None, OPPONENTS),
         (None, OpponentPool(), DEFAULT_OPPONENTS),
         (None, OpponentPool(["ismcts:3", "online", "skunk", "mine"], agents={"mine": First()}), ("skunk", "online")),
-        (None, OpponentPool([]), ()),
+        (None, OpponentPool([]), OPPONENTS),
         (["queue", "random"], OpponentPool(["skunk"]), ("random", "queue")),
         ([], None, ()),
     ],
