@@ -5,7 +5,6 @@ one engine. Names without a game's name stand for Beasty Bar for two players.
 """
 
 import sim_core.connect_four  # noqa: F401  registers the game
-from sim_core.agent_models import AgentModel
 from sim_core.batch import GameBatch, c_state_to_python, select_random_action
 from sim_core.beasty_bar.game import OBSERVATION_LAYOUT
 from sim_core.beasty_bar.opponents import DEFAULT_OPPONENTS, OPPONENTS
@@ -13,6 +12,7 @@ from sim_core.beasty_bar.rules import ACTIONS, SPECIES
 from sim_core.beliefs import Belief, Beliefs
 from sim_core.game import games, get_game
 from sim_core.game_record import GameRecord
+from sim_core.protocols import AgentModel
 from sim_core.runner import GameRunner
 from sim_core.runner_settings import RunnerSettings
 from sim_core.state import Action, State, solve_endgame

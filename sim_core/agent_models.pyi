@@ -1,21 +1,10 @@
-from collections.abc import Iterable, Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim_core.game import GameHandle
-from sim_core.state import Action, State
-
-@runtime_checkable
-class AgentModel(Protocol):
-    """Is an agent outside the engine that says how likely it plays each action, so that others can expect it."""
-
-    def action_probabilities(self, state: State) -> Mapping[Action, float]:
-        """Returns how likely it plays each action in a position in which it is to move.
-
-        Actions that are left out have the probability 0. An answer depends on nothing but the position.
-        """
+from sim_core.protocols import AgentModel
 
 class AgentModels:
     """Numbers opponents that search and beliefs may expect, agents among them, and asks these agents.

@@ -11,7 +11,6 @@ from libc.string cimport memcpy, memset
 import itertools
 import threading
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -20,23 +19,13 @@ from sim_core.game cimport GameHandle
 from sim_core.rng cimport PURPOSE_BELIEF, Stream, make_stream, next_double
 from sim_core.tree_search cimport solved_roots
 from sim_core.tree_search.solved_roots cimport NO_MODEL
+from sim_core.protocols import AgentModel
 from sim_core.state import State
 
 cdef object _numbers = itertools.count(FIRST_AGENT)
 cdef object _owners = WeakValueDictionary()     # of the agents, by number
 cdef int MAX_ANSWERS = 10_000   # that are remembered
 cdef double TOLERANCE = 1e-3    # by which the sum of an agent's probabilities may differ from 1
-
-
-@runtime_checkable
-class AgentModel(Protocol):
-    """Is an agent outside the engine that says how likely it plays each action, so that others can expect it."""
-
-    def action_probabilities(self, state):
-        """Returns how likely it plays each action in a position in which it is to move.
-
-        Actions that are left out have the probability 0. An answer depends on nothing but the position.
-        """
 
 
 cdef class AgentModels:

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_core.agent_models import AgentModel
+from sim_core.protocols import AgentModel
 from sim_core.game import GameHandle
 from sim_core.in_use import InUse
 

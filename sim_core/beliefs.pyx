@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from sim_core import _arguments
-from sim_core.agent_models import AgentModel
+from sim_core.protocols import AgentModel
 from sim_core.agent_models cimport AgentModels, model_likelihoods
 from sim_core.game cimport GameHandle, MAX_HANDS
 from sim_core.game import get_game

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim_core.agent_models import AgentModel
+from sim_core.protocols import AgentModel
 from sim_core.batch import GameBatch
 from sim_core.game_record import GameRecord
 from sim_core.runner_settings import RunnerSettings

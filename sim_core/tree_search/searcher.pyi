@@ -4,9 +4,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_core.agent_models import AgentModel, AgentModels
+from sim_core.agent_models import AgentModels
 from sim_core.batch import GameBatch
 from sim_core.beliefs import Beliefs
+from sim_core.protocols import AgentModel
 from sim_core.tree_search.leaves import LeafBatch
 from sim_core.tree_search.settings import SearchSettings
 

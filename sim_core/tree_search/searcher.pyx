@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 
 from sim_core import _arguments, _threads
-from sim_core.agent_models import AgentModel
+from sim_core.protocols import AgentModel
 from sim_core.agent_models cimport AgentModels
 from sim_core.batch cimport GameBatch
 from sim_core.beliefs cimport Beliefs
