@@ -1,9 +1,9 @@
 """Lets agents written in Python stand for the opponent in trees and beliefs, which work without the interpreter's lock.
 
-An agent is asked under that lock, by one thread at a time, in positions in which all that is hidden from the searcher has
-been drawn anew. What it raises, and an answer that is no distribution over legal actions, cannot be raised in the
-middle of a search. It is kept: from then on no agent is asked, any legal action stands for an answer, and `check` raises
-it before anything comes of that.
+An agent is asked under that lock, by one thread at a time, in positions in which all that is hidden from the searcher
+has been drawn anew. What it raises, and an answer that is no distribution over legal actions, cannot be raised in the
+middle of a search. It is kept: from then on no agent is asked, any legal action stands for an answer, and `check`
+raises it before anything comes of that.
 """
 from libc.stdint cimport int16_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -62,7 +62,8 @@ cdef class AgentModels:
             elif isinstance(given, AgentModel):
                 found.append(self._number(given))
             else:
-                raise ValueError(f"opponents: {given!r} given, {self.handle.name} has {', '.join(self.handle.opponents)}")
+                known = ", ".join(self.handle.opponents)
+                raise ValueError(f"opponents: {given!r} given, {self.handle.name} has {known}")
         return np.array(found, dtype=np.int32)
 
     def _number(self, given) -> int:

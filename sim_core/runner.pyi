@@ -24,7 +24,7 @@ class GameRunner:
         first_player: Player who begins, 0 or 1 [m].
         controllers: Who plays which seat, int [m, 2]. 0 is the learner, k is opponent number k - 1.
         opponents: (name, seed) of each built-in opponent. (None, 0) is one outside the engine: `play` takes its moves.
-            (agent, 0) is one outside, too; a learner that is told its opponent asks this `AgentModel` how it would play.
+            (agent, 0) is one outside, too; a learner that is told its opponent asks this `AgentModel` how it plays.
         record: Whether to keep the learner's positions and policy targets.
         keys: Whether to keep a key of each game, see `GameRecord`.
         opening_plies: Random plies that each game begins with, before its players move. They are drawn from the stream

@@ -1,4 +1,4 @@
-"""Finds exact values, and the actions that keep them, in any game: against perfect play, or against a known opponent."""
+"""Finds exact values, and the actions that keep them, in any game: against perfect play or a known opponent."""
 from libc.stdint cimport int16_t, int32_t, uint8_t
 
 from sim_core.game cimport Game
