@@ -345,7 +345,7 @@ def test_tree_search_without_a_network_expects_an_opponent() -> None:
 @pytest.mark.slow
 def test_who_knows_its_opponent_scores_higher() -> None:
     """Fails if the model does not reach the search: over many deals that is worth about 4 percent."""
-    path = Path(__file__).parents[3] / "checkpoints" / "iter1000.ckpt"
+    path = Path(__file__).parents[3] / "checkpoints" / "iter600.ckpt"
     name, count = "distilled_outcome", 300
     seats = np.arange(count) % 2
 
