@@ -11,32 +11,27 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 quickstart: $(VENV)/.installed
 	$(BIN)/lit-trainer fit --config configs/quickstart.yaml
 
+# a process for each core (PYTEST_XDIST_AUTO_NUM_WORKERS says how many else), one thread each
+check durations tests coverage: export OMP_NUM_THREADS = 1
+check durations tests coverage: export OMP_WAIT_POLICY = PASSIVE
+tests coverage: export ENGINE_COVERAGE = $(CURDIR)/.coverage-engine.txt
+
 # in a minute, between two changes: lint, and the tests of all parts that take a moment
-check: export OMP_NUM_THREADS = 1
-check: export OMP_WAIT_POLICY = PASSIVE
 check: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest --quick --quiet --numprocesses auto --durations 5 --durations-min 1
 
 # which tests `make check` leaves out, measured anew
-durations: export OMP_NUM_THREADS = 1
-durations: export OMP_WAIT_POLICY = PASSIVE
 durations: $(VENV)/.installed-dev
 	PYTHONPATH=tests $(BIN)/python -m pytest -p support.durations -m "not slow" --numprocesses auto
 
-# a process for each core (PYTEST_XDIST_AUTO_NUM_WORKERS says how many else), one thread each; lint runs beside the tests
+# lint runs beside the tests
 test: $(VENV)/.installed-dev browser
 	$(MAKE) --no-print-directory --jobs=2 lint tests
 
-tests: export OMP_NUM_THREADS = 1
-tests: export OMP_WAIT_POLICY = PASSIVE
-tests: export ENGINE_COVERAGE = $(CURDIR)/.coverage-engine.txt
 tests: $(VENV)/.installed-dev browser
 	$(BIN)/python -m pytest --numprocesses auto
 
 # all tests once more, for the lines that they reach: of Python, and of the engine by its fast tests
-coverage: export OMP_NUM_THREADS = 1
-coverage: export OMP_WAIT_POLICY = PASSIVE
-coverage: export ENGINE_COVERAGE = $(CURDIR)/.coverage-engine.txt
 coverage: $(VENV)/.installed-dev browser
 	rm -f $(ENGINE_COVERAGE)
 	$(BIN)/python -m pytest --numprocesses auto --cov

@@ -13,7 +13,7 @@ from sim_core.tree_search.settings import MAX_SIMULATIONS, SearchSettings
 ValueTarget = Literal["outcome", "endgame"]
 
 MODELS = ("none", "told", "infer")
-"""What may be expected of the other side besides one opponent, see `RunnerSettings`."""
+"""Values of `opponent_model` besides the names of opponents, see `RunnerSettings`."""
 
 SLIP = 0.01
 """Share of its turns in which an opponent that is found out is taken to play at random, so that none is ruled out."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lit_trainer.measuring.calibration import Calibration, calibration
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.protocols import Player, Remembers
+from lit_trainer.players.protocols import Player, moves_after
 from sim_core import ACTIONS, Action, Belief, GameBatch, State, get_game
 from sim_core.beasty_bar.rules import LETTERS
 
@@ -169,10 +169,7 @@ def annotated_game(
         found = judge.search(batch, judge.conditions(batch, beliefs), beliefs)
         shares = found.visit_counts[0] / max(found.visit_counts[0].sum(), 1)
         order = np.argsort(-shares, kind="stable")[:3]
-        if isinstance(player, Remembers) and player.remembers:
-            action = int(player.act_after(batch, [history]).actions[0])
-        else:
-            action = int(player.act(batch).actions[0])
+        action = int(moves_after(player, batch, lambda: [history]).actions[0])
         turns.append(
             {
                 "ply": int(batch.ply[0]),

@@ -18,7 +18,7 @@ from lit_trainer.players.engine_players import IsmctsPlayer
 from lit_trainer.players.frozen import FrozenCheckpoint
 from lit_trainer.players.histories import History
 from lit_trainer.players.network_player import NetworkPlayer
-from lit_trainer.players.protocols import Opponent, Player, Remembers
+from lit_trainer.players.protocols import Opponent, Player, moves_after
 from lit_trainer.players.python_player import PythonPlayer
 from lit_trainer.players.specs import PlayerSpec, make, parse
 from lit_trainer.utils.checks import whole_number
@@ -131,11 +131,7 @@ def _choice_alone(player: Player) -> _Choose:
 
     def choose(batch: GameBatch, history: History) -> Choice:
         with lock:
-            if isinstance(player, Remembers) and player.remembers:
-                moves = player.act_after(batch, [history])
-            else:
-                moves = player.act(batch)
-            return Choice(int(moves.actions[0]))
+            return Choice(int(moves_after(player, batch, lambda: [history]).actions[0]))
 
     return choose
 

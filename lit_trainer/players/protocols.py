@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -63,6 +63,21 @@ class Remembers(Protocol):
     def act_after(self, batch: GameBatch, histories: Sequence[Sequence[tuple[State, Action]]]) -> Moves:
         """Returns an action for every game of the batch, after what was played before each."""
         ...
+
+
+def moves_after(
+    player: Player, batch: GameBatch, histories: Callable[[], Sequence[Sequence[tuple[State, Action]]]]
+) -> Moves:
+    """Returns a player's moves, by what was played so far if the player remembers it.
+
+    Args:
+        player: The player.
+        batch: Positions.
+        histories: Returns the history of each position. It is called only for a player that remembers.
+    """
+    if isinstance(player, Remembers) and player.remembers:
+        return player.act_after(batch, histories())
+    return player.act(batch)
 
 
 @runtime_checkable

@@ -59,7 +59,7 @@ TURN_COLUMNS = (
 BELIEF_COLUMN = Column[Mapping[str, Any]](
     "believes in the other hand", lambda turn: ", ".join(f"{card} {share} %" for card, share in turn["believed"])
 )
-"""What is shown besides where the agent has beliefs: the cards that the other player most probably holds."""
+"""Further column where the agent has beliefs: the cards that the opponent most probably holds."""
 
 
 def game_as_markdown(turns: Sequence[Mapping[str, Any]]) -> str:

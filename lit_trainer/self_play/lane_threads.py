@@ -12,7 +12,7 @@ from functools import partial
 import torch
 
 from lit_trainer.networks.evaluators import Evaluator
-from lit_trainer.players.protocols import Ids, Moves, Player, Remembers
+from lit_trainer.players.protocols import Ids, Moves, Player, moves_after
 from lit_trainer.players.python_player import AgentTimeoutError, PythonPlayer
 from lit_trainer.utils.terminal import interrupted_later
 from lit_trainer.utils.watch import Watch, interrupted
@@ -92,9 +92,7 @@ class Lane:
 
     def _moves(self, player: Player, slots: Ids) -> Moves:
         positions = self.runner.positions(slots)
-        if isinstance(player, Remembers) and player.remembers:
-            return player.act_after(positions, self.runner.histories(slots))
-        return player.act(positions)
+        return moves_after(player, positions, lambda: self.runner.histories(slots))
 
     def seconds(self) -> dict[str, float]:
         """Returns part of the work to the thread seconds that it took: forward, tree, encoding, opponents."""

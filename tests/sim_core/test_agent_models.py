@@ -71,7 +71,7 @@ def test_an_action_that_an_agent_does_not_play_is_a_loss() -> None:
 
 
 def test_agents_are_told_apart_from_built_in_opponents() -> None:
-    """Fails if a number of the one is taken for the other's."""
+    """Fails if a number stands for another agent."""
     turns, agent = played("skunk", 3), Same("random")
     belief = Belief("beasty_bar", turns[0][0], 0, (agent, "skunk", None), 0.01)
     plain = Belief("beasty_bar", turns[0][0], 0, ("random", "skunk", None), 0.01)

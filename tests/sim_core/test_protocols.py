@@ -1,4 +1,4 @@
-"""What the engine asks of objects that are written in Python."""
+"""Tests what the engine asks of objects that are written in Python."""
 
 from __future__ import annotations
 

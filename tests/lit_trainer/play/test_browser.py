@@ -224,7 +224,7 @@ def test_two_agents_are_watched_and_the_game_is_looked_at_again(page: Page) -> N
 
 
 def test_beliefs_are_shown_when_asked_for_and_after_the_end(page: Page) -> None:
-    """By keyboard and by mouse, at a phone's width; the opponent that the agent expects is always there."""
+    """Beliefs that only a mouse can show, or that are too wide for a phone; an opponent that is hidden with them."""
     page.set_viewport_size({"width": 360, "height": 740})
     deal(page, 5)
     page.locator("[name=agent]").select_option("iter1, 8 simulations, expects skunk")
